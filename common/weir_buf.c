@@ -1,0 +1,147 @@
+/*
+ * The growable byte buffer.  Owns its memory and nothing else.
+ */
+
+#include "weir_buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+
+#define WEIR_BUF_FIRST  256
+
+
+void
+weir_buf_init(weir_buf_t *b, size_t limit)
+{
+    memset(b, 0, sizeof(weir_buf_t));
+    b->limit = limit;
+}
+
+
+void
+weir_buf_free(weir_buf_t *b)
+{
+    free(b->data);
+    weir_buf_init(b, b->limit);
+}
+
+
+void
+weir_buf_reset(weir_buf_t *b)
+{
+    b->len = 0;
+    b->failed = false;
+}
+
+
+char *
+weir_buf_reserve(weir_buf_t *b, size_t n)
+{
+    char    *data;
+    size_t   need, size;
+
+    need = b->len + n;
+
+    if (b->failed || need < n || (b->limit && need > b->limit)) {
+        b->failed = true;
+        return NULL;
+    }
+
+    if (need <= b->size) {
+        return b->data + b->len;
+    }
+
+    size = b->size ? b->size : WEIR_BUF_FIRST;
+
+    while (size < need) {
+        size += size / 2 + 1;
+    }
+
+    data = realloc(b->data, size);
+    if (data == NULL) {
+        b->failed = true;
+        return NULL;
+    }
+
+    b->data = data;
+    b->size = size;
+
+    return b->data + b->len;
+}
+
+
+void
+weir_buf_add(weir_buf_t *b, const void *data, size_t len)
+{
+    char  *p;
+
+    if (len == 0) {
+        return;
+    }
+
+    p = weir_buf_reserve(b, len);
+    if (p == NULL) {
+        return;
+    }
+
+    memcpy(p, data, len);
+    b->len += len;
+}
+
+
+void
+weir_buf_str(weir_buf_t *b, weir_str_t s)
+{
+    weir_buf_add(b, s.data, s.len);
+}
+
+
+void
+weir_buf_text(weir_buf_t *b, const char *text)
+{
+    weir_buf_add(b, text, strlen(text));
+}
+
+
+void
+weir_buf_printf(weir_buf_t *b, const char *fmt, ...)
+{
+    int      n;
+    char    *p;
+    va_list  args;
+
+    va_start(args, fmt);
+    n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+
+    if (n < 0) {
+        b->failed = true;
+        return;
+    }
+
+    p = weir_buf_reserve(b, (size_t) n + 1);
+    if (p == NULL) {
+        return;
+    }
+
+    va_start(args, fmt);
+    vsnprintf(p, (size_t) n + 1, fmt, args);
+    va_end(args);
+
+    b->len += (size_t) n;
+}
+
+
+void
+weir_buf_consume(weir_buf_t *b, size_t n)
+{
+    if (n >= b->len) {
+        b->len = 0;
+        return;
+    }
+
+    memmove(b->data, b->data + n, b->len - n);
+    b->len -= n;
+}

@@ -1,0 +1,110 @@
+/*
+ * The names of the Redis contract: keys, fields, states, channels, limits.
+ * docs/redis-contract.md is the contract itself; a test compares the two.
+ * This is the only place in C that spells them.
+ *
+ * In a key, %u is the shard (the hash tag, so that everything which one
+ * transaction touches lies in one slot) and %s an id of WEIR_ID_LEN characters.
+ */
+
+#ifndef WEIR_CONTRACT_H
+#define WEIR_CONTRACT_H
+
+
+#define WEIR_CONTRACT_VERSION    1
+
+/* ids: two base62 characters of shard, the rest random */
+#define WEIR_ID_LEN              24
+#define WEIR_JOB_PREFIX          "job_"
+#define WEIR_SHARDS_MAX          16
+
+/* a mailbox: base62, drawn anew by each nginx worker process */
+#define WEIR_MAILBOX_LEN         16
+
+/* keys */
+#define WEIR_KEY_JOB             "weir:{%u}:job:%s"
+#define WEIR_KEY_RUN             "weir:{%u}:run:%s"
+#define WEIR_KEY_REQUEST         "weir:{%u}:request:%s"
+#define WEIR_KEY_OUTCOME         "weir:{%u}:outcome:%s:%s"
+#define WEIR_KEY_WAITING         "weir:{%u}:waiting:%s"
+#define WEIR_KEY_READY           "weir:{%u}:ready:%s"
+#define WEIR_KEY_DELAYED         "weir:{%u}:delayed"
+#define WEIR_KEY_DEADLINE        "weir:{%u}:deadline"
+#define WEIR_KEY_LIVE            "weir:{%u}:live:%s"
+#define WEIR_KEY_CATALOGUE       "weir:catalogue"
+#define WEIR_KEY_VERSION         "weir:version"
+
+/* channels */
+#define WEIR_CHANNEL_MAIL        "weir:mail:%s"
+
+/* the consumer group of every ready stream */
+#define WEIR_GROUP               "weir"
+
+/* fields of a job's hash: what the client holds */
+#define WEIR_JOB_OWNER           "owner"
+#define WEIR_JOB_KEY             "key"
+#define WEIR_JOB_RUN             "run"
+#define WEIR_JOB_ROUTE           "route"
+#define WEIR_JOB_REQUEST         "request"
+#define WEIR_JOB_MODEL           "model"
+#define WEIR_JOB_CREATED         "created"
+#define WEIR_JOB_METADATA        "metadata"
+
+/* fields of a run's hash: what the worker asks */
+#define WEIR_RUN_JOB             "job"
+#define WEIR_RUN_REQUEST         "request"
+#define WEIR_RUN_MODEL           "model"
+#define WEIR_RUN_CLASS           "class"
+#define WEIR_RUN_CREATED         "created"
+#define WEIR_RUN_BY              "by"
+#define WEIR_RUN_DEADLINE        "deadline"
+#define WEIR_RUN_TTL             "ttl"
+#define WEIR_RUN_STARTED         "started"
+#define WEIR_RUN_GEN             "gen"
+#define WEIR_RUN_FAILURES        "failures"
+#define WEIR_RUN_ERROR           "error"
+#define WEIR_RUN_FIN             "fin"
+#define WEIR_RUN_FIN_AT          "fin_at"
+#define WEIR_RUN_CLAIM           "run:%s"        /* generation */
+#define WEIR_RUN_DELIVERIES      "n:%s"          /* stream entry */
+#define WEIR_RUN_CLAIM_PREFIX    "run:"
+#define WEIR_RUN_DELIVERY_PREFIX "n:"
+
+/* fields of an entry of a ready stream: a hint to run, nothing more */
+#define WEIR_ENTRY_RUN           "run"
+#define WEIR_ENTRY_GEN           "gen"
+
+/* classes: the suffix of the ready streams, most urgent first */
+#define WEIR_CLASS_HIGH          "high"
+#define WEIR_CLASS_NORMAL        "normal"
+#define WEIR_CLASS_LOW           "low"
+
+/* the register "fin" holds "<state>:<token>" */
+#define WEIR_STATE_COMPLETED     "completed"
+#define WEIR_STATE_FAILED        "failed"
+#define WEIR_STATE_CANCELLED     "cancelled"
+#define WEIR_STATE_EXPIRED       "expired"
+
+/* states that no register holds: they follow from the others */
+#define WEIR_STATE_QUEUED        "queued"
+#define WEIR_STATE_IN_PROGRESS   "in_progress"
+
+/* tokens of those who finalise without having run: see the contract */
+#define WEIR_TOKEN_OWNER         "owner"         /* the client cancelled */
+#define WEIR_TOKEN_EDGE          "edge"          /* submission given up */
+#define WEIR_TOKEN_LATE          "late"          /* arrived after "by" */
+#define WEIR_TOKEN_REAPER        "reaper"        /* past its deadline */
+
+/* a token is generation * this + deliveries of the entry */
+#define WEIR_TOKEN_GENERATION    1000000
+
+/* limits */
+#define WEIR_MAIL_BODY_MAX       2048       /* bytes of outcome in a message */
+#define WEIR_DEADLINE_DEFAULT    86400      /* s */
+#define WEIR_TTL_DEFAULT         3600       /* s, result and records */
+#define WEIR_TTL_TOMBSTONE       86400      /* s, a cancelled run's register */
+#define WEIR_TTL_WAITING         600        /* s, the set of mailboxes */
+#define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
+
+
+#endif /* WEIR_CONTRACT_H */

@@ -1,0 +1,47 @@
+/*
+ * The OpenAI chat dialect, to and from the neutral model.  The edge uses the
+ * client's half, the worker's provider the other; neither knows the dialect
+ * itself.
+ */
+
+#ifndef WEIR_DIALECT_OPENAI_H
+#define WEIR_DIALECT_OPENAI_H
+
+
+#include "weir_neutral.h"
+#include "weir_outcome.h"
+
+
+/* the client's half */
+
+/* A body of POST /v1/chat/completions to a neutral request, which the caller
+ * owns.  NULL: f says what is wrong with it. */
+weir_json_t *weir_openai_request(const weir_json_t *body, weir_failure_t *f);
+
+/* A completed outcome to a chat completion object, or NULL: no memory.  The
+ * caller owns it.  id: of the job; created in s. */
+weir_json_t *weir_openai_completion(const weir_outcome_t *o, weir_str_t id,
+    int64_t created);
+
+/* The list of models, or one of them (NULL: not in the catalogue, or no
+ * memory).  catalogue: {"models":[{"id":"m","created":0,"owned_by":"p"}]}. */
+weir_json_t *weir_openai_models(const weir_json_t *catalogue);
+weir_json_t *weir_openai_model(const weir_json_t *catalogue, weir_str_t id);
+
+
+/* the provider's half */
+
+/* The body of the call.  model: the provider's name for it; empty: as asked.
+ * -1: no memory, or not a neutral request of this version. */
+int weir_openai_call(const weir_json_t *request, weir_str_t model,
+    weir_buf_t *out);
+
+/* A 2xx reply into choices, usage, model and extra of o.  -1: not a reply of
+ * this dialect; o->error says what is wrong. */
+int weir_openai_reply(weir_str_t body, weir_outcome_t *o);
+
+/* Another status with its body into f. */
+void weir_openai_error(unsigned status, weir_str_t body, weir_failure_t *f);
+
+
+#endif /* WEIR_DIALECT_OPENAI_H */

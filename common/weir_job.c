@@ -1,0 +1,214 @@
+/*
+ * Records and states.  Pure: replies and strings in, structs out.
+ */
+
+#include "weir_job.h"
+
+#include <stdlib.h>
+
+
+#define WEIR_TOKEN_MAX  32
+
+static const char  *weir_states[] = {
+    WEIR_STATE_QUEUED,
+    WEIR_STATE_IN_PROGRESS,
+    WEIR_STATE_COMPLETED,
+    WEIR_STATE_FAILED,
+    WEIR_STATE_CANCELLED,
+    WEIR_STATE_EXPIRED
+};
+
+static const char  *weir_classes[] = {
+    WEIR_CLASS_HIGH,
+    WEIR_CLASS_NORMAL,
+    WEIR_CLASS_LOW
+};
+
+
+const char *
+weir_state_name(weir_state_e state)
+{
+    return weir_states[state];
+}
+
+
+const char *
+weir_class_name(weir_class_e class)
+{
+    return weir_classes[class];
+}
+
+
+int
+weir_class_parse(weir_str_t name)
+{
+    int  i;
+
+    for (i = 0; i < WEIR_CLASSES; i++) {
+        if (weir_str_eq(name, weir_str_of(weir_classes[i]))) {
+            return i;
+        }
+    }
+
+    return -1;
+}
+
+
+static bool
+weir_token_valid(weir_str_t token)
+{
+    char    c;
+    size_t  i;
+
+    if (token.len == 0 || token.len > WEIR_TOKEN_MAX) {
+        return false;
+    }
+
+    for (i = 0; i < token.len; i++) {
+        c = token.data[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9')) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+bool
+weir_fin_parse(weir_str_t fin, weir_state_e *state_r, weir_str_t *token_r)
+{
+    int          i;
+    size_t       n;
+    const char  *colon;
+
+    colon = fin.len ? memchr(fin.data, ':', fin.len) : NULL;
+    if (colon == NULL) {
+        return false;
+    }
+
+    n = (size_t) (colon - fin.data);
+    *token_r = (weir_str_t) { colon + 1, fin.len - n - 1 };
+
+    if (!weir_token_valid(*token_r)) {
+        return false;
+    }
+
+    for (i = WEIR_COMPLETED; i <= WEIR_EXPIRED; i++) {
+        if (weir_str_eq((weir_str_t) { fin.data, n },
+                        weir_str_of(weir_states[i])))
+        {
+            *state_r = i;
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+bool
+weir_token_has_outcome(weir_str_t token)
+{
+    return token.len > 0 && token.data[0] >= '0' && token.data[0] <= '9';
+}
+
+
+/* the order is that of weir_txn_look() */
+
+void
+weir_job_read(weir_job_t *job, const weir_reply_t *hmget)
+{
+    memset(job, 0, sizeof(weir_job_t));
+
+    job->owner = weir_reply_str(weir_reply_at(hmget, 0));
+    job->run = weir_reply_str(weir_reply_at(hmget, 1));
+    job->route = weir_reply_str(weir_reply_at(hmget, 2));
+    job->request_id = weir_reply_str(weir_reply_at(hmget, 3));
+    job->model = weir_reply_str(weir_reply_at(hmget, 4));
+    job->metadata = weir_reply_str(weir_reply_at(hmget, 5));
+    job->created = weir_reply_int(weir_reply_at(hmget, 6));
+
+    job->found = (job->owner.len > 0 && job->run.len == WEIR_ID_LEN);
+}
+
+
+static bool
+weir_has_prefix(weir_str_t s, const char *prefix)
+{
+    size_t  n;
+
+    n = strlen(prefix);
+
+    return s.len > n && memcmp(s.data, prefix, n) == 0;
+}
+
+
+static bool
+weir_run_is_claimed(const weir_reply_t *hgetall, weir_str_t gen)
+{
+    size_t      i, n;
+    weir_str_t  name;
+
+    n = sizeof(WEIR_RUN_CLAIM_PREFIX) - 1;
+
+    for (i = 0; i + 1 < weir_reply_count(hgetall); i += 2) {
+        name = weir_reply_str(weir_reply_at(hgetall, i));
+
+        if (name.len == n + gen.len
+            && weir_has_prefix(name, WEIR_RUN_CLAIM_PREFIX)
+            && memcmp(name.data + n, gen.data, gen.len) == 0)
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+void
+weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
+{
+    size_t               i;
+    weir_str_t           gen, name;
+    const weir_reply_t  *value;
+
+    memset(run, 0, sizeof(weir_run_t));
+
+    for (i = 0; i + 1 < weir_reply_count(hgetall); i += 2) {
+        name = weir_reply_str(weir_reply_at(hgetall, i));
+        value = weir_reply_at(hgetall, i + 1);
+
+        if (weir_has_prefix(name, WEIR_RUN_DELIVERY_PREFIX)) {
+            run->attempts += weir_reply_int(value);
+
+        } else if (weir_str_eq(name, weir_str(WEIR_RUN_CREATED))) {
+            run->created = weir_reply_int(value);
+
+        } else if (weir_str_eq(name, weir_str(WEIR_RUN_STARTED))) {
+            run->started = weir_reply_int(value);
+
+        } else if (weir_str_eq(name, weir_str(WEIR_RUN_FIN_AT))) {
+            run->fin_at = weir_reply_int(value);
+        }
+    }
+
+    gen = weir_reply_field(hgetall, WEIR_RUN_GEN);
+    run->gen = gen.len ? strtoll(gen.data, NULL, 10) : 0;
+    run->fin = weir_reply_field(hgetall, WEIR_RUN_FIN);
+    run->found = (gen.len > 0 || run->fin.len > 0);
+
+    if (run->fin.len) {
+        if (!weir_fin_parse(run->fin, &run->state, &run->token)) {
+            run->state = WEIR_FAILED;   /* never written by us */
+        }
+
+        return;
+    }
+
+    if (gen.len && weir_run_is_claimed(hgetall, gen)) {
+        run->state = WEIR_IN_PROGRESS;
+    }
+}

@@ -1,0 +1,107 @@
+/*
+ * Jobs and runs as records: what is written at submission, what a claim and a
+ * look-up read, and which state follows from the registers.  Nothing here
+ * talks to Redis; weir_txn builds the commands.
+ */
+
+#ifndef WEIR_JOB_H
+#define WEIR_JOB_H
+
+
+#include <stdint.h>
+
+#include "weir_id.h"
+#include "weir_resp.h"
+
+
+typedef enum {
+    WEIR_QUEUED = 0,
+    WEIR_IN_PROGRESS,
+    WEIR_COMPLETED,
+    WEIR_FAILED,
+    WEIR_CANCELLED,
+    WEIR_EXPIRED
+} weir_state_e;
+
+#define weir_state_is_final(state)  ((state) >= WEIR_COMPLETED)
+
+
+typedef enum {
+    WEIR_HIGH = 0,
+    WEIR_NORMAL,
+    WEIR_LOW,
+    WEIR_CLASSES
+} weir_class_e;
+
+
+/* a job and its own run, as the edge submits them; strings are borrowed */
+
+typedef struct {
+    char          id[WEIR_ID_LEN + 1];
+    unsigned      shard;
+    weir_class_e  class;
+
+    weir_str_t    owner;
+    weir_str_t    key_id;           /* public id of the API key */
+    weir_str_t    request_id;
+    weir_str_t    route;            /* the edge's name of the route */
+    weir_str_t    model;
+    weir_str_t    metadata;         /* JSON, or empty */
+    weir_str_t    payload;          /* the neutral request, JSON */
+    weir_str_t    mailbox;          /* empty: nobody waits */
+
+    int64_t       created;          /* ms, Redis's clock as the edge knows it */
+    int64_t       by;               /* ms, likewise: void if it arrives later */
+    int64_t       deadline;         /* ms */
+    int64_t       ttl;              /* s, of result and records */
+} weir_submission_t;
+
+
+/* a job's own record, as HMGET gives it; strings point into the reply */
+
+typedef struct {
+    bool          found;
+    weir_str_t    owner;
+    weir_str_t    run;              /* id of its run */
+    weir_str_t    route;
+    weir_str_t    request_id;
+    weir_str_t    model;
+    weir_str_t    metadata;
+    int64_t       created;          /* ms */
+} weir_job_t;
+
+
+/* a run's registers, as HGETALL gives them; strings point into the reply */
+
+typedef struct {
+    bool          found;
+    weir_state_e  state;
+    weir_str_t    fin;              /* "<state>:<token>", empty: not final */
+    weir_str_t    token;            /* the part of fin behind the colon */
+    int64_t       created;          /* ms; this and the next: 0 if not yet */
+    int64_t       started;
+    int64_t       fin_at;
+    long long     gen;
+    long long     attempts;         /* deliveries over all entries */
+} weir_run_t;
+
+
+const char *weir_state_name(weir_state_e state);
+const char *weir_class_name(weir_class_e class);
+
+/* -1: no such name */
+int weir_class_parse(weir_str_t name);
+
+/* Splits "<state>:<token>"; false: not of that form.  A token is 1 to 32
+ * characters of a-z and 0-9. */
+bool weir_fin_parse(weir_str_t fin, weir_state_e *state_r,
+    weir_str_t *token_r);
+
+/* Was it finalised by a runner, so that an outcome document exists? */
+bool weir_token_has_outcome(weir_str_t token);
+
+void weir_job_read(weir_job_t *job, const weir_reply_t *hmget);
+void weir_run_read(weir_run_t *run, const weir_reply_t *hgetall);
+
+
+#endif /* WEIR_JOB_H */

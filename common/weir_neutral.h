@@ -1,0 +1,34 @@
+/*
+ * The neutral request: a question to a model in no dialect, as Redis carries
+ * it.  Its JSON form is part of the Redis contract:
+ *
+ * {"v":1,"kind":"chat","model":"m",
+ *  "messages":[{"role":"user","parts":[{"type":"text","text":"..."}]}],
+ *  "params":{"max_tokens":10,"temperature":0.5,...},
+ *  "tools":[...],"extra":{"openai":{...}}}
+ *
+ * Roles: "system", "developer", "user", "assistant", "tool".  Parts: those of
+ * weir_outcome.h, and {"type":"image","url":"...","detail":"..."},
+ * {"type":"tool_result"...}, {"type":"openai","part":{...}} for what only one
+ * dialect knows.  params are those that every provider understands; the rest
+ * stays under the name of the dialect that brought it, for providers of that
+ * dialect.
+ */
+
+#ifndef WEIR_NEUTRAL_H
+#define WEIR_NEUTRAL_H
+
+
+#include "weir_failure.h"
+#include "weir_json.h"
+
+
+/* All text of the last user message, for providers that need no more.  -1: no
+ * memory. */
+int weir_neutral_prompt(const weir_json_t *request, weir_buf_t *out);
+
+/* Bytes of text in all messages, for estimates of tokens. */
+size_t weir_neutral_text_bytes(const weir_json_t *request);
+
+
+#endif /* WEIR_NEUTRAL_H */

@@ -1,0 +1,190 @@
+/*
+ * Every transaction of the Redis contract, built once for the edge, the worker
+ * and the tool.  docs/redis-contract.md says why each is made as it is.
+ *
+ * Builders add to a unit that the caller has initialised; a failure shows in
+ * txn->out.failed.  Readers take the answer of the same unit.
+ */
+
+#ifndef WEIR_TXN_H
+#define WEIR_TXN_H
+
+
+#include "weir_job.h"
+
+
+/* Names a key into buf, which is terminated; pattern is a WEIR_KEY_ or
+ * WEIR_CHANNEL_ macro with its arguments. */
+#define WEIR_NAME_MAX  160
+
+weir_str_t weir_name(char buf[WEIR_NAME_MAX], const char *pattern, ...)
+    __attribute__((format(printf, 2, 3)));
+
+
+/*
+ * Submission (edge).  May be sent again with the same record: it resets
+ * nothing.  Done when the answer is OK.
+ */
+void weir_txn_submit(weir_txn_t *t, const weir_submission_t *s);
+
+/*
+ * Cancel, or give a submission up (edge, tool).  Writes the terminal register
+ * even where the run does not exist yet, so that a submission which arrives
+ * later finds it.  token is WEIR_TOKEN_OWNER or WEIR_TOKEN_EDGE; now in ms.
+ */
+void weir_txn_cancel(weir_txn_t *t, unsigned shard, const char *id,
+    const char *token, int64_t now);
+
+/* The register "fin" after the cancel: who decided.  Then the mailboxes that
+ * the winner tells. */
+weir_str_t weir_txn_cancel_fin(const weir_answer_t *a);
+const weir_reply_t *weir_txn_cancel_mailboxes(const weir_answer_t *a);
+
+/*
+ * Look at a job and at the run of the same id (edge, tool).  With a mailbox the
+ * asker is put among the waiting first, so that no completion is missed.
+ */
+void weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
+    const char *mailbox);
+
+/* false: the answer is not OK.  The structs point into the answer's reply. */
+bool weir_txn_look_read(const weir_answer_t *a, weir_job_t *job_r,
+    weir_run_t *run_r);
+
+/* Re-check of a parked request: HGET fin (edge). */
+void weir_txn_recheck(weir_txn_t *t, unsigned shard, const char *run);
+
+/* The outcome document of a finalised run; token as in fin. */
+void weir_txn_outcome(weir_txn_t *t, unsigned shard, const char *run,
+    weir_str_t token);
+
+
+/*
+ * Reading the ready streams (worker).  block in ms, 0: do not wait.  own: the
+ * consumer's own pending entries above "after" (an entry id, "0" to start),
+ * else new ones.
+ */
+void weir_txn_group(weir_txn_t *t, unsigned shard, weir_class_e class);
+void weir_txn_read(weir_txn_t *t, unsigned shard, const char *consumer,
+    const weir_class_e *classes, unsigned nclasses, unsigned count,
+    unsigned block);
+void weir_txn_read_own(weir_txn_t *t, unsigned shard, const char *consumer,
+    weir_class_e class, const char *after, unsigned count);
+
+/* Entries idle for longer than min_idle ms become the consumer's (worker):
+ * XAUTOCLAIM from cursor "start" ("0-0" first). */
+void weir_txn_autoclaim(weir_txn_t *t, unsigned shard, const char *consumer,
+    weir_class_e class, int64_t min_idle, const char *start, unsigned count);
+
+/* Renews the lease: resets the idle time, counts no delivery.  With idle > 0
+ * hands back: the entry looks idle for so long.  n up to WEIR_BATCH. */
+#define WEIR_BATCH  24
+
+void weir_txn_touch(weir_txn_t *t, unsigned shard, const char *consumer,
+    weir_class_e class, int64_t idle, const weir_str_t *entries, unsigned n);
+
+/*
+ * Claim (worker): may this entry run this generation, and as which delivery?
+ */
+typedef struct {
+    bool          found;            /* the run's record exists */
+    bool          ours;             /* this entry holds the generation */
+    weir_str_t    fin;              /* empty: not final */
+    long long     gen;              /* the run's current generation */
+    long long     deliveries;       /* of this entry, this one included */
+    long long     failures;         /* retries so far */
+    int64_t       by;               /* ms; 0: none */
+    int64_t       created;          /* ms */
+    int64_t       started;          /* ms: the first start */
+    int64_t       deadline;         /* ms */
+    int64_t       ttl;              /* s */
+    weir_str_t    job;              /* id */
+    weir_str_t    request_id;
+    weir_str_t    model;
+    weir_str_t    payload;          /* the neutral request */
+} weir_claim_t;
+
+void weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
+    const char *entry, const char *gen, int64_t now);
+bool weir_txn_claim_read(const weir_answer_t *a, const char *entry,
+    weir_claim_t *claim_r);
+
+/* gen * WEIR_TOKEN_GENERATION + deliveries, as text; room for 32 bytes. */
+void weir_token_make(char *token, long long gen, long long deliveries);
+
+/* Drop an entry that must not run (worker).  final: the run is terminal, so
+ * what a late submission left behind gets its expiry too. */
+void weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
+    weir_class_e class, const char *entry, bool final);
+
+/* The record is missing altogether: drop the entry and the ghost that the
+ * claim made. */
+void weir_txn_drop_ghost(weir_txn_t *t, unsigned shard, const char *run,
+    weir_class_e class, const char *entry);
+
+/*
+ * Finalise (worker).  Harmless for the loser; repeatable with the same token.
+ * outcome may be empty for states that no runner decided.
+ */
+typedef struct {
+    unsigned      shard;
+    const char   *run;
+    const char   *job;
+    weir_class_e  class;
+    const char   *entry;            /* NULL: none is held (reaper) */
+    weir_state_e  state;
+    const char   *token;
+    int64_t       now;              /* ms */
+    int64_t       ttl;              /* s */
+    weir_str_t    outcome;
+} weir_finish_t;
+
+void weir_txn_finish(weir_txn_t *t, const weir_finish_t *f);
+
+/* True if our state and token won; *mailboxes_r is then whom to tell, an array
+ * of mailbox names that lives as long as the answer. */
+bool weir_txn_finish_won(const weir_answer_t *a, const weir_finish_t *f,
+    const weir_reply_t **mailboxes_r);
+
+/* Tell a mailbox.  outcome rides along up to WEIR_MAIL_BODY_MAX bytes. */
+void weir_txn_mail(weir_txn_t *t, const char *mailbox, const char *run,
+    const char *fin, int64_t now, weir_str_t outcome);
+
+/* The other end of it; strings point into body.  outcome_r->len == 0: fetch
+ * it. */
+bool weir_mail_parse(weir_str_t body, weir_str_t *run_r, weir_str_t *fin_r,
+    int64_t *fin_at_r, weir_str_t *outcome_r);
+
+/*
+ * Retry later (worker), on a connection with one transaction in flight: first
+ * watch, then, if the run is still ours, reschedule.
+ */
+void weir_txn_retry_watch(weir_txn_t *t, unsigned shard, const char *run,
+    const char *entry);
+bool weir_txn_retry_ours(const weir_answer_t *a, long long gen,
+    long long deliveries);
+void weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
+    weir_class_e class, const char *entry, long long next_gen, int64_t due,
+    long long failures, weir_str_t error);
+void weir_txn_unwatch(weir_txn_t *t);
+
+/* Promote (worker): members "<class>:<gen>:<run>" of the delayed set that are
+ * due.  false: a member of another form; it is then removed. */
+void weir_txn_due(weir_txn_t *t, unsigned shard, int64_t now, unsigned count);
+bool weir_txn_promote(weir_txn_t *t, unsigned shard, weir_str_t member);
+
+/* Expire (worker): runs past their deadline, read and decided. */
+void weir_txn_overdue(weir_txn_t *t, unsigned shard, int64_t now,
+    unsigned count);
+
+/* Liveness of a consumer, and the catalogue of models (worker, edge). */
+void weir_txn_live(weir_txn_t *t, unsigned shard, const char *consumer,
+    int64_t ms);
+void weir_txn_catalogue_set(weir_txn_t *t, weir_str_t catalogue);
+void weir_txn_catalogue_get(weir_txn_t *t);
+
+/* One command of plain words: AUTH, SELECT, PING, SUBSCRIBE, TIME, ... */
+void weir_txn_words(weir_txn_t *t, unsigned n, const char *const *words);
+
+
+#endif /* WEIR_TXN_H */
