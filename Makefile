@@ -39,7 +39,8 @@ CFLAGS   += -std=gnu11 -Wall -Wextra -Werror
 LDFLAGS  += -Wl,--as-needed
 
 ifdef SANITIZE
-override CFLAGS  += -O1 -fno-omit-frame-pointer $(SAN)
+override CFLAGS  += -O1 -fno-omit-frame-pointer $(SAN) \
+                    $(if $(FUZZING),-fsanitize=fuzzer-no-link)
 override LDFLAGS += $(SAN)
 else
 override CFLAGS  += $(HARDEN)
@@ -152,7 +153,7 @@ replay:
 
 fuzz:
 	@$(TOOLS)/deps.sh fuzz
-	@+$(SUBMAKE) CC=clang SANITIZE=1 BUILD=$(BUILD)/fuzz fuzz-all
+	@+$(SUBMAKE) CC=clang SANITIZE=1 FUZZING=1 BUILD=$(BUILD)/fuzz fuzz-all
 
 unit: $(UNIT:%=$(BUILD)/unit/%)
 	@$(TOOLS)/unit.sh $^
