@@ -17,8 +17,12 @@
 typedef struct json_t  weir_json_t;
 
 
-#define WEIR_JSON_DEPTH_MAX  32
+/* levels that a client's document may have, and one of ours round it */
+#define WEIR_JSON_DEPTH_CLIENT  32
+#define WEIR_JSON_DEPTH_MAX     64
 
+/* Is it nested deeper than max?  Costs one pass over the bytes. */
+bool weir_json_too_deep(weir_str_t text, unsigned max);
 
 /* NULL: error_r then holds a sentence of at most WEIR_JSON_ERROR - 1 bytes
  * that names no content of the document.  The caller owns the result. */
@@ -75,6 +79,10 @@ int weir_json_set_take(weir_json_t *object, const char *key,
     weir_json_t *value);
 int weir_json_add_take(weir_json_t *array, weir_json_t *value);
 int weir_json_remove(weir_json_t *object, const char *key);
+
+/* Copies references of all members of "from" except those named in "but" (ends
+ * with NULL; may be NULL itself).  -1: no memory. */
+int weir_json_copy(weir_json_t *to, weir_json_t *from, const char **but);
 
 
 #endif /* WEIR_JSON_H */

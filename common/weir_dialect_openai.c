@@ -1,0 +1,573 @@
+/*
+ * The OpenAI chat dialect: the client's half.  The provider's half is in
+ * weir_dialect_openai_call.c.  Pure: documents in, documents out.
+ */
+
+#include "weir_dialect_openai.h"
+
+#include <stdio.h>
+
+
+#define WEIR_MODEL_MAX     256
+#define WEIR_MESSAGES_MAX  10000
+
+
+/* parameters that every provider understands, and their ranges */
+
+typedef struct {
+    const char  *name;
+    bool         integer;
+    double       min;
+    double       max;
+} weir_param_t;
+
+static const weir_param_t  weir_params[] = {
+    { "max_tokens",            true,  1, 1e9 },
+    { "max_completion_tokens", true,  1, 1e9 },
+    { "temperature",           false, 0, 2   },
+    { "top_p",                 false, 0, 1   },
+    { "n",                     true,  1, 128 },
+    { "seed",                  true,  -9.3e18, 9.3e18 },
+    { NULL, false, 0, 0 }
+};
+
+/* members that the translation handles one by one */
+static const char  *weir_handled[] = {
+    "model", "messages", "stream", "stream_options", "stop", "tools", NULL
+};
+
+static const char  *weir_roles[] = {
+    "system", "developer", "user", "assistant", "tool", NULL
+};
+
+
+static weir_json_t *
+weir_invalid(weir_failure_t *f, const char *param, const char *what)
+{
+    weir_failure_set(f, WEIR_FAIL_INVALID, "\"%s\" %s", param, what);
+    snprintf(f->param, sizeof(f->param), "%s", param);
+
+    return NULL;
+}
+
+
+static int
+weir_word_in(const char *word, const char **words)
+{
+    for ( /* void */ ; *words; words++) {
+        if (strcmp(word, *words) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static const weir_param_t *
+weir_param_find(const char *name)
+{
+    const weir_param_t  *p;
+
+    for (p = weir_params; p->name; p++) {
+        if (strcmp(p->name, name) == 0) {
+            return p;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* a new object { "type": type } */
+
+static weir_json_t *
+weir_part_new(const char *type)
+{
+    weir_json_t  *part;
+
+    part = weir_json_object();
+    weir_json_set_take(part, "type", weir_json_new_str(weir_str_of(type)));
+
+    return part;
+}
+
+
+/* what only this dialect knows travels whole, under the dialect's name */
+
+static weir_json_t *
+weir_part_opaque(const char *member, weir_json_t *value)
+{
+    weir_json_t  *part;
+
+    part = weir_part_new("openai");
+    weir_json_set_take(part, member, weir_json_ref(value));
+
+    return part;
+}
+
+
+static weir_json_t *
+weir_part_of_text(weir_json_t *text)
+{
+    weir_json_t  *part;
+
+    part = weir_part_new("text");
+    weir_json_set_take(part, "text", weir_json_ref(text));
+
+    return part;
+}
+
+
+static weir_json_t *
+weir_part_read(weir_json_t *content)
+{
+    weir_str_t    type;
+    weir_json_t  *image, *part, *text;
+
+    type = weir_json_str(weir_json_get(content, "type"));
+    text = weir_json_get(content, "text");
+
+    if (weir_str_eq(type, weir_str("text")) && weir_json_is_string(text)) {
+        return weir_part_of_text(text);
+    }
+
+    image = weir_json_get(content, "image_url");
+
+    if (weir_str_eq(type, weir_str("image_url"))
+        && weir_json_is_string(weir_json_get(image, "url")))
+    {
+        part = weir_part_new("image");
+        weir_json_set_take(part, "url",
+                           weir_json_ref(weir_json_get(image, "url")));
+
+        if (weir_json_is_string(weir_json_get(image, "detail"))) {
+            weir_json_set_take(part, "detail",
+                               weir_json_ref(weir_json_get(image, "detail")));
+        }
+
+        return part;
+    }
+
+    if (type.len == 0) {
+        return NULL;
+    }
+
+    return weir_part_opaque("part", content);
+}
+
+
+static weir_json_t *
+weir_tool_call_read(weir_json_t *call)
+{
+    weir_json_t  *function, *part;
+
+    function = weir_json_get(call, "function");
+
+    if (!weir_json_is_string(weir_json_get(function, "name"))
+        || !weir_json_is_string(weir_json_get(function, "arguments")))
+    {
+        return weir_part_opaque("tool_call", call);
+    }
+
+    part = weir_part_new("tool_call");
+    weir_json_set_take(part, "id", weir_json_ref(weir_json_get(call, "id")));
+    weir_json_set_take(part, "name",
+                       weir_json_ref(weir_json_get(function, "name")));
+    weir_json_set_take(part, "arguments",
+                       weir_json_ref(weir_json_get(function, "arguments")));
+
+    return part;
+}
+
+
+/* content and tool_calls of a message to parts; -1: of a wrong form */
+
+static int
+weir_parts_read(weir_json_t *message, weir_json_t *parts)
+{
+    size_t        i;
+    weir_json_t  *content, *calls;
+
+    content = weir_json_get(message, "content");
+    calls = weir_json_get(message, "tool_calls");
+
+    if (weir_json_is_string(content)) {
+        if (weir_json_add_take(parts, weir_part_of_text(content)) != 0) {
+            return -1;
+        }
+
+    } else if (weir_json_is_array(content)) {
+        for (i = 0; i < weir_json_count(content); i++) {
+            if (weir_json_add_take(parts,
+                                   weir_part_read(weir_json_at(content, i)))
+                != 0)
+            {
+                return -1;
+            }
+        }
+
+    } else if (content && !weir_json_is_null(content)) {
+        return -1;
+    }
+
+    if (calls && !weir_json_is_array(calls) && !weir_json_is_null(calls)) {
+        return -1;
+    }
+
+    for (i = 0; weir_json_is_array(calls) && i < weir_json_count(calls); i++) {
+        if (weir_json_add_take(parts,
+                               weir_tool_call_read(weir_json_at(calls, i)))
+            != 0)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static bool
+weir_role_known(weir_str_t role)
+{
+    const char  **r;
+
+    for (r = weir_roles; *r; r++) {
+        if (weir_str_eq(role, weir_str_of(*r))) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* members of a message beside those that were translated */
+
+static int
+weir_message_extra(weir_json_t *from, weir_json_t *to)
+{
+    void               *iter;
+    const char         *key;
+    weir_json_t        *value, *extra;
+    static const char  *known[] = {
+        "role", "content", "tool_calls", "tool_call_id", "name", NULL
+    };
+
+    extra = NULL;
+
+    for (iter = weir_json_next(from, NULL, &key, &value);
+         iter;
+         iter = weir_json_next(from, iter, &key, &value))
+    {
+        if (weir_word_in(key, known)) {
+            continue;
+        }
+
+        if (extra == NULL) {
+            extra = weir_json_object();
+        }
+
+        if (weir_json_set_take(extra, key, weir_json_ref(value)) != 0) {
+            weir_json_free(&extra);
+            return -1;
+        }
+    }
+
+    return extra ? weir_json_set_take(to, "openai", extra) : 0;
+}
+
+
+static weir_json_t *
+weir_message_read(weir_json_t *message)
+{
+    size_t                i;
+    weir_json_t          *to, *parts;
+    static const char    *copied[] = { "role", "name", "tool_call_id", NULL };
+
+    if (!weir_role_known(weir_json_str(weir_json_get(message, "role")))) {
+        return NULL;
+    }
+
+    to = weir_json_object();
+    parts = weir_json_array();
+
+    for (i = 0; copied[i]; i++) {
+        if (weir_json_is_string(weir_json_get(message, copied[i]))) {
+            weir_json_set_take(to, copied[i],
+                               weir_json_ref(weir_json_get(message,
+                                                           copied[i])));
+        }
+    }
+
+    if (weir_parts_read(message, parts) != 0) {
+        weir_json_free(&parts);
+        weir_json_free(&to);
+        return NULL;
+    }
+
+    if (weir_json_set_take(to, "parts", parts) != 0
+        || weir_message_extra(message, to) != 0)
+    {
+        weir_json_free(&to);
+    }
+
+    return to;
+}
+
+
+static weir_json_t *
+weir_messages_read(weir_json_t *messages, weir_failure_t *f)
+{
+    char          param[WEIR_FAILURE_WORD];
+    size_t        i;
+    weir_json_t  *to;
+
+    if (!weir_json_is_array(messages) || weir_json_count(messages) == 0) {
+        return weir_invalid(f, "messages", "must be an array of at least one "
+                            "message");
+    }
+
+    if (weir_json_count(messages) > WEIR_MESSAGES_MAX) {
+        return weir_invalid(f, "messages", "has too many members");
+    }
+
+    to = weir_json_array();
+
+    for (i = 0; i < weir_json_count(messages); i++) {
+        if (weir_json_add_take(to,
+                               weir_message_read(weir_json_at(messages, i)))
+            != 0)
+        {
+            weir_json_free(&to);
+            snprintf(param, sizeof(param), "messages[%zu]", i);
+
+            return weir_invalid(f, param, "must be an object with a \"role\" "
+                                "of system, developer, user, assistant or "
+                                "tool, and \"content\" of text or parts");
+        }
+    }
+
+    return to;
+}
+
+
+static int
+weir_param_read(weir_json_t *params, const weir_param_t *p, weir_json_t *value,
+    weir_failure_t *f)
+{
+    double  n;
+    char    what[128];
+
+    n = weir_json_real(value);
+
+    if (!weir_json_is_number(value) || (p->integer && !weir_json_is_int(value))
+        || n < p->min || n > p->max)
+    {
+        snprintf(what, sizeof(what), "must be %s between %g and %g",
+                 p->integer ? "an integer" : "a number", p->min, p->max);
+        weir_invalid(f, p->name, what);
+        return -1;
+    }
+
+    return weir_json_set_take(params, p->name, weir_json_ref(value));
+}
+
+
+static int
+weir_stop_read(weir_json_t *params, weir_json_t *stop, weir_failure_t *f)
+{
+    size_t        i;
+    weir_json_t  *list;
+
+    if (weir_json_is_string(stop)) {
+        list = weir_json_array();
+        weir_json_add_take(list, weir_json_ref(stop));
+
+        return weir_json_set_take(params, "stop", list);
+    }
+
+    for (i = 0; weir_json_is_array(stop) && i < weir_json_count(stop); i++) {
+        if (!weir_json_is_string(weir_json_at(stop, i))) {
+            break;
+        }
+    }
+
+    if (!weir_json_is_array(stop) || i < weir_json_count(stop)) {
+        weir_invalid(f, "stop", "must be a string or an array of strings");
+        return -1;
+    }
+
+    return weir_json_set_take(params, "stop", weir_json_ref(stop));
+}
+
+
+/* {"type":"function","function":{...}} to {"type":"function",...} */
+
+static int
+weir_tools_read(weir_json_t *to, weir_json_t *tools, weir_failure_t *f)
+{
+    size_t        i;
+    weir_json_t  *list, *tool, *function, *part;
+
+    if (!weir_json_is_array(tools)) {
+        weir_invalid(f, "tools", "must be an array");
+        return -1;
+    }
+
+    list = weir_json_array();
+
+    for (i = 0; i < weir_json_count(tools); i++) {
+        tool = weir_json_at(tools, i);
+        function = weir_json_get(tool, "function");
+
+        if (weir_json_is_string(weir_json_get(function, "name"))) {
+            part = weir_part_new("function");
+            weir_json_set_take(part, "function", weir_json_ref(function));
+
+        } else {
+            part = weir_part_opaque("tool", tool);
+        }
+
+        weir_json_add_take(list, part);
+    }
+
+    return weir_json_set_take(to, "tools", list);
+}
+
+
+/* every member of the body goes to params, to its own place, or to extra */
+
+static int
+weir_members_read(weir_json_t *body, weir_json_t *to, weir_json_t *params,
+    weir_json_t *extra, weir_failure_t *f)
+{
+    int                  rc;
+    void                *iter;
+    const char          *key;
+    weir_json_t         *value;
+    const weir_param_t  *param;
+
+    for (iter = weir_json_next(body, NULL, &key, &value);
+         iter;
+         iter = weir_json_next(body, iter, &key, &value))
+    {
+        rc = 0;
+        param = weir_param_find(key);
+
+        if (weir_json_is_null(value)) {
+            continue;
+        }
+
+        if (param) {
+            rc = weir_param_read(params, param, value, f);
+
+        } else if (strcmp(key, "stop") == 0) {
+            rc = weir_stop_read(params, value, f);
+
+        } else if (strcmp(key, "tools") == 0) {
+            rc = weir_tools_read(to, value, f);
+
+        } else if (!weir_word_in(key, weir_handled)) {
+            rc = weir_json_set_take(extra, key, weir_json_ref(value));
+        }
+
+        if (rc != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static bool
+weir_model_valid(weir_str_t model)
+{
+    size_t  i;
+
+    for (i = 0; i < model.len; i++) {
+        if ((unsigned char) model.data[i] <= 0x20 || model.data[i] == 0x7f) {
+            return false;
+        }
+    }
+
+    return model.len > 0 && model.len <= WEIR_MODEL_MAX;
+}
+
+
+static int
+weir_request_check(const weir_json_t *body, weir_failure_t *f)
+{
+    weir_json_t  *stream;
+
+    if (!weir_json_is_object(body)) {
+        weir_failure_set(f, WEIR_FAIL_INVALID,
+                         "the request must be a JSON object");
+        return -1;
+    }
+
+    if (!weir_model_valid(weir_json_str(weir_json_get(body, "model")))) {
+        weir_invalid(f, "model", "must be a string of 1 to 256 characters "
+                     "without spaces");
+        return -1;
+    }
+
+    stream = weir_json_get(body, "stream");
+
+    if (stream && !weir_json_is_bool(stream) && !weir_json_is_null(stream)) {
+        weir_invalid(f, "stream", "must be true or false");
+        return -1;
+    }
+
+    if (weir_json_true(stream)) {
+        weir_invalid(f, "stream", "is not supported yet: send the request "
+                     "without it");
+        snprintf(f->code, sizeof(f->code), "unsupported_value");
+        return -1;
+    }
+
+    return 0;
+}
+
+
+weir_json_t *
+weir_openai_request(const weir_json_t *body, weir_failure_t *f)
+{
+    int           rc;
+    weir_json_t  *to, *messages, *params, *extra, *dialect;
+
+    if (weir_request_check(body, f) != 0) {
+        return NULL;
+    }
+
+    messages = weir_messages_read(weir_json_get(body, "messages"), f);
+    if (messages == NULL) {
+        return NULL;
+    }
+
+    weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+
+    to = weir_json_object();
+    params = weir_json_object();
+    extra = weir_json_object();
+    dialect = weir_json_object();
+
+    rc = weir_members_read((weir_json_t *) body, to, params, extra, f);
+
+    weir_json_set_take(dialect, "openai", extra);
+    rc |= weir_json_set_take(to, "v", weir_json_new_int(1));
+    rc |= weir_json_set_take(to, "kind", weir_json_new_str(weir_str("chat")));
+    rc |= weir_json_set_take(to, "model",
+                             weir_json_ref(weir_json_get(body, "model")));
+    rc |= weir_json_set_take(to, "messages", messages);
+    rc |= weir_json_set_take(to, "params", params);
+    rc |= weir_json_set_take(to, "extra", dialect);
+
+    if (rc != 0) {
+        weir_json_free(&to);
+    }
+
+    return to;
+}

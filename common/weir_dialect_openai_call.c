@@ -1,0 +1,520 @@
+/*
+ * The OpenAI chat dialect: the provider's half, from the neutral request to
+ * the call, and from the reply to the outcome.  Pure.
+ */
+
+#include "weir_dialect_openai.h"
+
+#include <stdio.h>
+
+
+#define WEIR_TOKENS_MAX  1000000000000LL
+
+
+/* the call */
+
+static weir_json_t *
+weir_content_write(const weir_json_t *part)
+{
+    weir_str_t    type;
+    weir_json_t  *to, *image;
+
+    type = weir_json_str(weir_json_get(part, "type"));
+
+    if (weir_str_eq(type, weir_str("openai"))) {
+        return weir_json_ref(weir_json_get(part, "part"));
+    }
+
+    if (!weir_str_eq(type, weir_str("image"))) {
+        return weir_json_ref((weir_json_t *) part);     /* text, refusal */
+    }
+
+    to = weir_json_object();
+    image = weir_json_object();
+
+    weir_json_set_take(image, "url",
+                       weir_json_ref(weir_json_get(part, "url")));
+
+    if (weir_json_get(part, "detail")) {
+        weir_json_set_take(image, "detail",
+                           weir_json_ref(weir_json_get(part, "detail")));
+    }
+
+    weir_json_set_take(to, "type", weir_json_new_str(weir_str("image_url")));
+    weir_json_set_take(to, "image_url", image);
+
+    return to;
+}
+
+
+static weir_json_t *
+weir_tool_call_write(const weir_json_t *part)
+{
+    weir_json_t  *to, *function;
+
+    if (weir_json_get(part, "tool_call")) {
+        return weir_json_ref(weir_json_get(part, "tool_call"));
+    }
+
+    to = weir_json_object();
+    function = weir_json_object();
+
+    weir_json_set_take(function, "name",
+                       weir_json_ref(weir_json_get(part, "name")));
+    weir_json_set_take(function, "arguments",
+                       weir_json_ref(weir_json_get(part, "arguments")));
+
+    weir_json_set_take(to, "id", weir_json_ref(weir_json_get(part, "id")));
+    weir_json_set_take(to, "type", weir_json_new_str(weir_str("function")));
+    weir_json_set_take(to, "function", function);
+
+    return to;
+}
+
+
+static bool
+weir_part_is(const weir_json_t *part, const char *type)
+{
+    return weir_str_eq(weir_json_str(weir_json_get(part, "type")),
+                       weir_str_of(type));
+}
+
+
+static bool
+weir_part_is_call(const weir_json_t *part)
+{
+    return weir_part_is(part, "tool_call") || weir_json_get(part, "tool_call");
+}
+
+
+/* one text is written as a string, as nearly every client sends it */
+
+static int
+weir_parts_write(const weir_json_t *parts, weir_json_t *message)
+{
+    int           rc;
+    size_t        i;
+    weir_json_t  *part, *content, *calls;
+
+    part = weir_json_at(parts, 0);
+
+    if (weir_json_count(parts) == 1 && weir_part_is(part, "text")) {
+        return weir_json_set_take(message, "content",
+                                  weir_json_ref(weir_json_get(part, "text")));
+    }
+
+    rc = 0;
+    content = weir_json_array();
+    calls = weir_json_array();
+
+    for (i = 0; i < weir_json_count(parts); i++) {
+        part = weir_json_at(parts, i);
+
+        if (weir_part_is_call(part)) {
+            rc |= weir_json_add_take(calls, weir_tool_call_write(part));
+
+        } else {
+            rc |= weir_json_add_take(content, weir_content_write(part));
+        }
+    }
+
+    if (weir_json_count(content) == 0) {
+        weir_json_free(&content);
+        content = weir_json_new_null();
+    }
+
+    rc |= weir_json_set_take(message, "content", content);
+
+    if (weir_json_count(calls)) {
+        rc |= weir_json_set_take(message, "tool_calls", weir_json_ref(calls));
+    }
+
+    weir_json_free(&calls);
+
+    return rc;
+}
+
+
+static weir_json_t *
+weir_message_write(weir_json_t *message)
+{
+    int                 rc;
+    weir_json_t        *to, *extra;
+    static const char  *but[] = { "parts", "openai", NULL };
+
+    to = weir_json_object();
+    rc = weir_json_copy(to, message, but);
+    rc |= weir_parts_write(weir_json_get(message, "parts"), to);
+
+    extra = weir_json_get(message, "openai");
+
+    if (extra) {
+        rc |= weir_json_copy(to, extra, NULL);
+    }
+
+    if (rc != 0) {
+        weir_json_free(&to);
+    }
+
+    return to;
+}
+
+
+static weir_json_t *
+weir_messages_write(const weir_json_t *messages)
+{
+    size_t        i;
+    weir_json_t  *to;
+
+    to = weir_json_array();
+
+    for (i = 0; i < weir_json_count(messages); i++) {
+        if (weir_json_add_take(to,
+                               weir_message_write(weir_json_at(messages, i)))
+            != 0)
+        {
+            weir_json_free(&to);
+            break;
+        }
+    }
+
+    return to;
+}
+
+
+static int
+weir_tools_write(weir_json_t *body, const weir_json_t *tools)
+{
+    int           rc;
+    size_t        i;
+    weir_json_t  *list, *tool;
+
+    if (tools == NULL) {
+        return 0;
+    }
+
+    rc = 0;
+    list = weir_json_array();
+
+    for (i = 0; i < weir_json_count(tools); i++) {
+        tool = weir_json_at(tools, i);
+
+        if (weir_part_is(tool, "openai")) {
+            tool = weir_json_get(tool, "tool");
+        }
+
+        rc |= weir_json_add_take(list, weir_json_ref(tool));
+    }
+
+    return rc | weir_json_set_take(body, "tools", list);
+}
+
+
+int
+weir_openai_call(const weir_json_t *request, weir_str_t model, weir_buf_t *out)
+{
+    int           rc;
+    weir_json_t  *body, *extra;
+
+    if (weir_json_int(weir_json_get(request, "v")) != 1
+        || !weir_json_is_array(weir_json_get(request, "messages")))
+    {
+        return -1;
+    }
+
+    body = weir_json_object();
+
+    rc = weir_json_set_take(body, "model",
+                            model.len ? weir_json_new_str(model)
+                            : weir_json_ref(weir_json_get(request, "model")));
+    rc |= weir_json_set_take(body, "messages",
+                             weir_messages_write(weir_json_get(request,
+                                                               "messages")));
+    rc |= weir_json_copy(body, weir_json_get(request, "params"), NULL);
+    rc |= weir_tools_write(body, weir_json_get(request, "tools"));
+
+    extra = weir_json_get(weir_json_get(request, "extra"), "openai");
+    rc |= weir_json_copy(body, extra, NULL);
+
+    if (rc == 0) {
+        rc = weir_json_write(body, out);
+    }
+
+    weir_json_free(&body);
+
+    return rc ? -1 : 0;
+}
+
+
+/* the reply */
+
+static weir_str_t
+weir_stop_of(weir_str_t reason)
+{
+    if (weir_str_eq(reason, weir_str("stop"))) {
+        return weir_str("end");
+    }
+
+    if (weir_str_eq(reason, weir_str("tool_calls"))
+        || weir_str_eq(reason, weir_str("function_call")))
+    {
+        return weir_str("tool");
+    }
+
+    if (weir_str_eq(reason, weir_str("content_filter"))) {
+        return weir_str("filter");
+    }
+
+    return reason.len ? reason : weir_str("end");
+}
+
+
+static int
+weir_part_add(weir_json_t *parts, const char *type, weir_json_t *text)
+{
+    weir_json_t  *part;
+
+    if (!weir_json_is_string(text)) {
+        return 0;
+    }
+
+    part = weir_json_object();
+    weir_json_set_take(part, "type", weir_json_new_str(weir_str_of(type)));
+    weir_json_set_take(part, "text", weir_json_ref(text));
+
+    return weir_json_add_take(parts, part);
+}
+
+
+static int
+weir_calls_add(weir_json_t *parts, weir_json_t *calls)
+{
+    int           rc;
+    size_t        i;
+    weir_json_t  *call, *function, *part;
+
+    rc = 0;
+
+    for (i = 0; weir_json_is_array(calls) && i < weir_json_count(calls); i++) {
+        call = weir_json_at(calls, i);
+        function = weir_json_get(call, "function");
+        part = weir_json_object();
+
+        if (weir_json_is_string(weir_json_get(function, "name"))) {
+            weir_json_set_take(part, "type",
+                               weir_json_new_str(weir_str("tool_call")));
+            weir_json_set_take(part, "id",
+                               weir_json_ref(weir_json_get(call, "id")));
+            weir_json_set_take(part, "name",
+                               weir_json_ref(weir_json_get(function, "name")));
+            weir_json_set_take(part, "arguments",
+                               weir_json_ref(weir_json_get(function,
+                                                           "arguments")));
+
+        } else {
+            weir_json_set_take(part, "type",
+                               weir_json_new_str(weir_str("openai")));
+            weir_json_set_take(part, "tool_call", weir_json_ref(call));
+        }
+
+        rc |= weir_json_add_take(parts, part);
+    }
+
+    return rc;
+}
+
+
+static weir_json_t *
+weir_choice_read(weir_json_t *choice, size_t index)
+{
+    int                 rc;
+    weir_json_t        *to, *parts, *message, *extra;
+    static const char  *message_but[] = {
+        "role", "content", "refusal", "tool_calls", NULL
+    };
+    static const char  *choice_but[] = {
+        "index", "message", "finish_reason", NULL
+    };
+
+    message = weir_json_get(choice, "message");
+
+    if (!weir_json_is_object(message)) {
+        return NULL;
+    }
+
+    to = weir_json_object();
+    parts = weir_json_array();
+    extra = weir_json_object();
+
+    rc = weir_part_add(parts, "text", weir_json_get(message, "content"));
+    rc |= weir_part_add(parts, "refusal", weir_json_get(message, "refusal"));
+    rc |= weir_calls_add(parts, weir_json_get(message, "tool_calls"));
+
+    rc |= weir_json_set_take(to, "index", weir_json_new_int((long long) index));
+    rc |= weir_json_set_take(to, "role",
+                             weir_json_new_str(weir_str("assistant")));
+    rc |= weir_json_set_take(to, "parts", parts);
+    rc |= weir_json_set_take(to, "stop",
+             weir_json_new_str(weir_stop_of(weir_json_str(
+                 weir_json_get(choice, "finish_reason")))));
+
+    rc |= weir_json_copy(extra, choice, choice_but);
+
+    if (weir_json_count(extra)) {
+        rc |= weir_json_set_take(to, "openai", weir_json_ref(extra));
+    }
+
+    weir_json_free(&extra);
+    extra = weir_json_object();
+    rc |= weir_json_copy(extra, message, message_but);
+
+    if (weir_json_count(extra)) {
+        rc |= weir_json_set_take(to, "openai_message", weir_json_ref(extra));
+    }
+
+    weir_json_free(&extra);
+
+    if (rc != 0) {
+        weir_json_free(&to);
+    }
+
+    return to;
+}
+
+
+static long long
+weir_tokens(const weir_json_t *usage, const char *name)
+{
+    long long  n;
+
+    n = weir_json_int(weir_json_get(usage, name));
+
+    return n < 0 ? 0 : n > WEIR_TOKENS_MAX ? WEIR_TOKENS_MAX : n;
+}
+
+
+static int
+weir_reply_invalid(weir_outcome_t *o, weir_json_t **body, const char *why)
+{
+    weir_json_free(body);
+    weir_failure_set(&o->error, WEIR_FAIL_UPSTREAM,
+                     "the provider's reply is not a chat completion: %s", why);
+    snprintf(o->error.code, sizeof(o->error.code), "upstream_invalid");
+
+    return -1;
+}
+
+
+static int
+weir_reply_extra(weir_outcome_t *o, weir_json_t *body)
+{
+    int                 rc;
+    weir_json_t        *extra;
+    static const char  *but[] = {
+        "id", "object", "created", "model", "choices", NULL
+    };
+
+    extra = weir_json_object();
+    rc = weir_json_copy(extra, body, but);
+
+    o->extra = weir_json_object();
+
+    return rc | weir_json_set_take(o->extra, "openai", extra);
+}
+
+
+int
+weir_openai_reply(weir_str_t text, weir_outcome_t *o)
+{
+    char          error[WEIR_JSON_ERROR];
+    size_t        i;
+    weir_json_t  *body, *choices, *usage;
+
+    body = weir_json_parse(text, error);
+    if (body == NULL) {
+        return weir_reply_invalid(o, &body, error);
+    }
+
+    choices = weir_json_get(body, "choices");
+
+    if (!weir_json_is_array(choices) || weir_json_count(choices) == 0) {
+        return weir_reply_invalid(o, &body, "it has no choices");
+    }
+
+    o->choices = weir_json_array();
+
+    for (i = 0; i < weir_json_count(choices); i++) {
+        if (weir_json_add_take(o->choices,
+                               weir_choice_read(weir_json_at(choices, i), i))
+            != 0)
+        {
+            weir_json_free(&o->choices);
+            return weir_reply_invalid(o, &body, "a choice has no message");
+        }
+    }
+
+    if (weir_reply_extra(o, body) != 0) {
+        return weir_reply_invalid(o, &body, "out of memory");
+    }
+
+    usage = weir_json_get(body, "usage");
+
+    o->input_tokens = weir_tokens(usage, "prompt_tokens");
+    o->output_tokens = weir_tokens(usage, "completion_tokens");
+    o->model = weir_json_str(weir_json_get(body, "model"));
+    o->doc = body;
+    o->state = WEIR_COMPLETED;
+
+    return 0;
+}
+
+
+/* errors */
+
+static void
+weir_error_word(char *to, const weir_json_t *from)
+{
+    weir_str_t  s;
+
+    s = weir_json_str(from);
+
+    if (s.len < WEIR_FAILURE_WORD) {
+        snprintf(to, WEIR_FAILURE_WORD, "%.*s", (int) s.len,
+                 s.data ? s.data : "");
+    }
+}
+
+
+void
+weir_openai_error(unsigned status, weir_str_t body, weir_failure_t *f)
+{
+    char          reason[WEIR_JSON_ERROR];
+    weir_str_t    message;
+    weir_json_t  *doc, *error;
+
+    doc = weir_json_parse(body, reason);
+    error = weir_json_get(doc, "error");
+    message = weir_json_str(weir_json_get(error, "message"));
+
+    if (status == 401 || status == 403) {
+        weir_failure_set(f, WEIR_FAIL_UPSTREAM,
+                         "the provider refused the gateway's credentials");
+        snprintf(f->code, sizeof(f->code), "upstream_auth");
+
+    } else if (status == 429 || (status >= 400 && status < 500
+                                 && status != 408))
+    {
+        weir_failure_set(f, weir_failure_of_status(status), "%.*s",
+                         message.len ? (int) message.len : 28,
+                         message.len ? message.data
+                                     : "the provider refused this. ");
+        weir_error_word(f->code, weir_json_get(error, "code"));
+        weir_error_word(f->param, weir_json_get(error, "param"));
+
+    } else {
+        weir_failure_set(f, WEIR_FAIL_UPSTREAM,
+                         "the provider answered with status %u", status);
+    }
+
+    weir_json_free(&doc);
+}

@@ -1,0 +1,281 @@
+/*
+ * The OpenAI dialect: what the client gets, from outcomes and the catalogue.
+ * Pure.
+ */
+
+#include "weir_dialect_openai.h"
+
+#include <stdio.h>
+
+
+static weir_str_t
+weir_reason_of(weir_str_t stop)
+{
+    if (weir_str_eq(stop, weir_str("end"))) {
+        return weir_str("stop");
+    }
+
+    if (weir_str_eq(stop, weir_str("tool"))) {
+        return weir_str("tool_calls");
+    }
+
+    if (weir_str_eq(stop, weir_str("filter"))) {
+        return weir_str("content_filter");
+    }
+
+    return stop;
+}
+
+
+static weir_json_t *
+weir_call_write(weir_json_t *part)
+{
+    weir_json_t  *call, *function;
+
+    if (weir_json_get(part, "tool_call")) {
+        return weir_json_ref(weir_json_get(part, "tool_call"));
+    }
+
+    call = weir_json_object();
+    function = weir_json_object();
+
+    weir_json_set_take(function, "name",
+                       weir_json_ref(weir_json_get(part, "name")));
+    weir_json_set_take(function, "arguments",
+                       weir_json_ref(weir_json_get(part, "arguments")));
+    weir_json_set_take(call, "id", weir_json_ref(weir_json_get(part, "id")));
+    weir_json_set_take(call, "type", weir_json_new_str(weir_str("function")));
+    weir_json_set_take(call, "function", function);
+
+    return call;
+}
+
+
+/* text and refusal are concatenated: the dialect has one of each */
+
+static int
+weir_message_fill(weir_json_t *message, weir_json_t *parts)
+{
+    int           rc;
+    size_t        i;
+    weir_str_t    type;
+    weir_buf_t    text = { 0 }, refusal = { 0 };
+    weir_json_t  *part, *calls;
+
+    rc = 0;
+    calls = weir_json_array();
+
+    for (i = 0; i < weir_json_count(parts); i++) {
+        part = weir_json_at(parts, i);
+        type = weir_json_str(weir_json_get(part, "type"));
+
+        if (weir_str_eq(type, weir_str("text"))) {
+            weir_buf_str(&text, weir_json_str(weir_json_get(part, "text")));
+
+            if (text.data == NULL) {
+                weir_buf_reserve(&text, 1);     /* "" is not null */
+            }
+
+        } else if (weir_str_eq(type, weir_str("refusal"))) {
+            weir_buf_str(&refusal, weir_json_str(weir_json_get(part, "text")));
+
+        } else {
+            rc |= weir_json_add_take(calls, weir_call_write(part));
+        }
+    }
+
+    rc |= weir_json_set_take(message, "content",
+              text.data ? weir_json_new_str((weir_str_t) { text.data,
+                                                           text.len })
+                        : weir_json_new_null());
+    rc |= weir_json_set_take(message, "refusal",
+              refusal.len ? weir_json_new_str((weir_str_t) { refusal.data,
+                                                             refusal.len })
+                          : weir_json_new_null());
+
+    if (weir_json_count(calls)) {
+        rc |= weir_json_set_take(message, "tool_calls", weir_json_ref(calls));
+    }
+
+    rc |= (text.failed || refusal.failed);
+
+    weir_json_free(&calls);
+    weir_buf_free(&text);
+    weir_buf_free(&refusal);
+
+    return rc;
+}
+
+
+static weir_json_t *
+weir_choice_write(weir_json_t *from)
+{
+    int           rc;
+    weir_str_t    stop;
+    weir_json_t  *choice, *message;
+
+    choice = weir_json_object();
+    message = weir_json_object();
+    stop = weir_json_str(weir_json_get(from, "stop"));
+
+    rc = weir_json_set_take(message, "role",
+                            weir_json_new_str(weir_str("assistant")));
+    rc |= weir_message_fill(message, weir_json_get(from, "parts"));
+
+    if (weir_json_get(from, "openai_message")) {
+        rc |= weir_json_copy(message, weir_json_get(from, "openai_message"), NULL);
+    }
+
+    rc |= weir_json_set_take(choice, "index",
+                             weir_json_ref(weir_json_get(from, "index")));
+    rc |= weir_json_set_take(choice, "message", message);
+    rc |= weir_json_set_take(choice, "logprobs", weir_json_new_null());
+
+    if (weir_json_get(from, "openai")) {
+        rc |= weir_json_copy(choice, weir_json_get(from, "openai"), NULL);
+    }
+
+    rc |= weir_json_set_take(choice, "finish_reason",
+                             weir_json_new_str(weir_reason_of(stop)));
+
+    if (rc != 0) {
+        weir_json_free(&choice);
+    }
+
+    return choice;
+}
+
+
+/* the provider's own usage object, if it was of this dialect, has details;
+ * the three counts are ours */
+
+static weir_json_t *
+weir_usage_write(const weir_outcome_t *o, weir_json_t *own)
+{
+    weir_json_t  *usage;
+
+    usage = weir_json_object();
+
+    if (own) {
+        weir_json_copy(usage, own, NULL);
+    }
+
+    weir_json_set_take(usage, "prompt_tokens",
+                       weir_json_new_int(o->input_tokens));
+    weir_json_set_take(usage, "completion_tokens",
+                       weir_json_new_int(o->output_tokens));
+    weir_json_set_take(usage, "total_tokens",
+                       weir_json_new_int(o->input_tokens + o->output_tokens));
+
+    return usage;
+}
+
+
+weir_json_t *
+weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
+{
+    int           rc;
+    char          name[64];
+    size_t        i;
+    weir_json_t  *to, *choices, *extra;
+
+    to = weir_json_object();
+    choices = weir_json_array();
+    extra = weir_json_get(o->extra, "openai");
+    rc = 0;
+
+    for (i = 0; i < weir_json_count(o->choices); i++) {
+        rc |= weir_json_add_take(choices,
+                                 weir_choice_write(weir_json_at(o->choices,
+                                                                i)));
+    }
+
+    snprintf(name, sizeof(name), "chatcmpl-%.*s", (int) id.len, id.data);
+
+    rc |= weir_json_set_take(to, "id", weir_json_new_str(weir_str_of(name)));
+    rc |= weir_json_set_take(to, "object",
+                             weir_json_new_str(weir_str("chat.completion")));
+    rc |= weir_json_set_take(to, "created", weir_json_new_int(created));
+    rc |= weir_json_set_take(to, "model", weir_json_new_str(o->model));
+    rc |= weir_json_set_take(to, "choices", choices);
+
+    if (extra) {
+        rc |= weir_json_copy(to, extra, NULL);
+    }
+
+    rc |= weir_json_set_take(to, "usage",
+                             weir_usage_write(o, weir_json_get(extra,
+                                                               "usage")));
+
+    if (rc != 0) {
+        weir_json_free(&to);
+    }
+
+    return to;
+}
+
+
+static weir_json_t *
+weir_model_write(const weir_json_t *from)
+{
+    weir_json_t  *to;
+
+    to = weir_json_object();
+
+    weir_json_set_take(to, "id", weir_json_ref(weir_json_get(from, "id")));
+    weir_json_set_take(to, "object", weir_json_new_str(weir_str("model")));
+    weir_json_set_take(to, "created",
+                       weir_json_ref(weir_json_get(from, "created")));
+    weir_json_set_take(to, "owned_by",
+                       weir_json_ref(weir_json_get(from, "owned_by")));
+
+    return to;
+}
+
+
+weir_json_t *
+weir_openai_models(const weir_json_t *catalogue)
+{
+    int           rc;
+    size_t        i;
+    weir_json_t  *to, *list, *models;
+
+    rc = 0;
+    to = weir_json_object();
+    list = weir_json_array();
+    models = weir_json_get(catalogue, "models");
+
+    for (i = 0; i < weir_json_count(models); i++) {
+        rc |= weir_json_add_take(list,
+                                 weir_model_write(weir_json_at(models, i)));
+    }
+
+    rc |= weir_json_set_take(to, "object", weir_json_new_str(weir_str("list")));
+    rc |= weir_json_set_take(to, "data", list);
+
+    if (rc != 0) {
+        weir_json_free(&to);
+    }
+
+    return to;
+}
+
+
+weir_json_t *
+weir_openai_model(const weir_json_t *catalogue, weir_str_t id)
+{
+    size_t        i;
+    weir_json_t  *models, *model;
+
+    models = weir_json_get(catalogue, "models");
+
+    for (i = 0; i < weir_json_count(models); i++) {
+        model = weir_json_at(models, i);
+
+        if (weir_str_eq(weir_json_str(weir_json_get(model, "id")), id)) {
+            return weir_model_write(model);
+        }
+    }
+
+    return NULL;
+}

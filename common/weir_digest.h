@@ -1,0 +1,38 @@
+/*
+ * The few cryptographic primitives that Weir needs.  weir_digest.c is the one
+ * file in common/ that knows libcrypto.
+ */
+
+#ifndef WEIR_DIGEST_H
+#define WEIR_DIGEST_H
+
+
+#include <stdbool.h>
+
+#include "weir_str.h"
+
+
+#define WEIR_DIGEST_LEN  32         /* SHA-256 */
+
+
+/* -1: the library failed. */
+int weir_digest_hmac(weir_str_t key, weir_str_t text,
+    unsigned char out[WEIR_DIGEST_LEN]);
+int weir_digest_sha256(weir_str_t text, unsigned char out[WEIR_DIGEST_LEN]);
+
+/* In time that does not depend on the content. */
+bool weir_digest_equal(const unsigned char a[WEIR_DIGEST_LEN],
+    const unsigned char b[WEIR_DIGEST_LEN]);
+
+/* Cryptographically strong random bytes; -1: the library failed. */
+int weir_digest_random(unsigned char *out, size_t len);
+
+/* Overwrites in a way that no compiler removes. */
+void weir_digest_wipe(void *data, size_t len);
+
+/* Hexadecimal, lower case, terminated: hex has room for 2 * len + 1. */
+void weir_digest_hex(const unsigned char *data, size_t len, char *hex);
+bool weir_digest_unhex(weir_str_t hex, unsigned char *out, size_t len);
+
+
+#endif /* WEIR_DIGEST_H */

@@ -1,0 +1,242 @@
+/*
+ * The vocabulary of failures.  Pure: kinds in, texts out.
+ */
+
+#include "weir_failure.h"
+#include "weir_json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+
+#define WEIR_PROBLEM_BASE  "https://weir.dev/problems/"
+
+
+typedef struct {
+    const char  *name;
+    unsigned     status;
+    const char  *openai_type;
+    const char  *openai_code;
+    const char  *anthropic_type;
+    const char  *title;
+    bool         retry;
+} weir_failure_kind_t;
+
+
+static const weir_failure_kind_t  weir_kinds[] = {
+#define WEIR_FAILURE_ROW(kind, status, type, code, anthropic, title, retry)   \
+    { #kind, status, type, code, anthropic, title, retry },
+    WEIR_FAILURES(WEIR_FAILURE_ROW)
+#undef WEIR_FAILURE_ROW
+};
+
+
+/* the length of a UTF-8 text cut to at most n bytes, at a character */
+
+static size_t
+weir_utf8_cut(const char *text, size_t n)
+{
+    if (strlen(text) <= n) {
+        return strlen(text);
+    }
+
+    while (n && ((unsigned char) text[n] & 0xC0) == 0x80) {
+        n--;
+    }
+
+    return n;
+}
+
+
+void
+weir_failure_set(weir_failure_t *f, weir_fail_e kind, const char *fmt, ...)
+{
+    char     text[WEIR_FAILURE_TEXT + 8];
+    size_t   n;
+    va_list  args;
+
+    memset(f, 0, sizeof(weir_failure_t));
+    f->kind = kind;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+
+    n = weir_utf8_cut(text, WEIR_FAILURE_TEXT - 1);
+    memcpy(f->message, text, n);
+}
+
+
+unsigned
+weir_failure_status(weir_fail_e kind)
+{
+    return weir_kinds[kind].status;
+}
+
+
+const char *
+weir_failure_name(weir_fail_e kind)
+{
+    return weir_kinds[kind].name;
+}
+
+
+int
+weir_failure_kind(weir_str_t name)
+{
+    int  i;
+
+    for (i = 0; i < WEIR_FAIL_KINDS; i++) {
+        if (weir_str_eq(name, weir_str_of(weir_kinds[i].name))) {
+            return i;
+        }
+    }
+
+    return -1;
+}
+
+
+bool
+weir_failure_may_retry(weir_fail_e kind)
+{
+    return weir_kinds[kind].retry;
+}
+
+
+weir_fail_e
+weir_failure_of_status(unsigned status)
+{
+    int  i;
+
+    if (status == 504) {
+        return WEIR_FAIL_TIMEOUT;
+    }
+
+    for (i = 0; i < WEIR_FAIL_KINDS; i++) {
+        if (weir_kinds[i].status == status) {
+            return i;
+        }
+    }
+
+    return status >= 500 ? WEIR_FAIL_INTERNAL : WEIR_FAIL_INVALID;
+}
+
+
+/* bodies; "key": "text" or null */
+
+static void
+weir_body_member(weir_buf_t *out, const char *key, const char *text)
+{
+    weir_buf_printf(out, ",\"%s\":", key);
+
+    if (text && *text) {
+        weir_json_quote(out, weir_str_of(text));
+
+    } else {
+        weir_buf_text(out, "null");
+    }
+}
+
+
+static void
+weir_openai_body(const weir_failure_t *f, weir_buf_t *out)
+{
+    const weir_failure_kind_t  *k;
+
+    k = &weir_kinds[f->kind];
+
+    weir_buf_text(out, "{\"error\":{\"message\":");
+    weir_json_quote(out, weir_str_of(f->message));
+    weir_body_member(out, "type", k->openai_type);
+    weir_body_member(out, "param", f->param);
+    weir_body_member(out, "code", f->code[0] ? f->code : k->openai_code);
+    weir_buf_text(out, "}}");
+}
+
+
+static void
+weir_anthropic_body(const weir_failure_t *f, weir_str_t request_id,
+    weir_buf_t *out)
+{
+    weir_buf_text(out, "{\"type\":\"error\",\"error\":{\"type\":");
+    weir_json_quote(out, weir_str_of(weir_kinds[f->kind].anthropic_type));
+    weir_buf_text(out, ",\"message\":");
+    weir_json_quote(out, weir_str_of(f->message));
+    weir_buf_text(out, "},\"request_id\":");
+    weir_json_quote(out, request_id);
+    weir_buf_text(out, "}");
+}
+
+
+static void
+weir_problem_slug(const char *name, char *slug, size_t size)
+{
+    size_t  i;
+
+    for (i = 0; name[i] && i < size - 1; i++) {
+        slug[i] = (name[i] == '_') ? '-' : (char) (name[i] | 0x20);
+    }
+
+    slug[i] = '\0';
+}
+
+
+static void
+weir_problem_body(const weir_failure_t *f, weir_str_t request_id,
+    weir_buf_t *out)
+{
+    char                        slug[WEIR_FAILURE_WORD];
+    const weir_failure_kind_t  *k;
+
+    k = &weir_kinds[f->kind];
+    weir_problem_slug(k->name, slug, sizeof(slug));
+
+    weir_buf_printf(out, "{\"type\":\"" WEIR_PROBLEM_BASE "%s\","
+                    "\"title\":\"%s\",\"status\":%u,\"detail\":",
+                    slug, k->title, k->status);
+    weir_json_quote(out, weir_str_of(f->message));
+
+    if (f->code[0]) {
+        weir_body_member(out, "code", f->code);
+    }
+
+    if (f->param[0]) {
+        weir_body_member(out, "param", f->param);
+    }
+
+    if (request_id.len) {
+        weir_buf_text(out, ",\"request_id\":");
+        weir_json_quote(out, request_id);
+    }
+
+    weir_buf_text(out, "}");
+}
+
+
+void
+weir_failure_body(const weir_failure_t *f, weir_dialect_e dialect,
+    weir_str_t request_id, weir_buf_t *out)
+{
+    switch (dialect) {
+
+    case WEIR_DIALECT_OPENAI:
+        weir_openai_body(f, out);
+        break;
+
+    case WEIR_DIALECT_ANTHROPIC:
+        weir_anthropic_body(f, request_id, out);
+        break;
+
+    default:
+        weir_problem_body(f, request_id, out);
+        break;
+    }
+}
+
+
+const char *
+weir_failure_media_type(weir_dialect_e dialect)
+{
+    return dialect == WEIR_DIALECT_PROBLEM ? "application/problem+json"
+                                           : "application/json";
+}

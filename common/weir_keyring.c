@@ -1,0 +1,286 @@
+/*
+ * The key ring: all records of a key file, found by public id.  Owns them and
+ * a copy of the pepper.  Built once and never changed, so that any number of
+ * processes may read it.
+ */
+
+#include "weir_apikey.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+
+struct weir_keys_s {
+    weir_key_t  *keys;
+    size_t       count;
+    size_t       size;
+    uint32_t    *slots;             /* index + 1; 0: free */
+    size_t       nslots;            /* power of two, at most half full */
+    char        *pepper;
+    size_t       pepper_len;
+};
+
+
+static size_t
+weir_slot(const weir_keyring_t *ring, const char *id)
+{
+    size_t    i;
+    uint32_t  hash;
+
+    hash = 2166136261u;                 /* FNV-1a */
+
+    for (i = 0; i < WEIR_KEY_ID_LEN; i++) {
+        hash ^= (unsigned char) id[i];
+        hash *= 16777619u;
+    }
+
+    return hash & (ring->nslots - 1);
+}
+
+
+static const weir_key_t *
+weir_keyring_lookup(const weir_keyring_t *ring, const char *id)
+{
+    size_t             i;
+    const weir_key_t  *key;
+
+    for (i = weir_slot(ring, id);
+         ring->slots[i];
+         i = (i + 1) & (ring->nslots - 1))
+    {
+        key = &ring->keys[ring->slots[i] - 1];
+
+        if (memcmp(key->id, id, WEIR_KEY_ID_LEN) == 0) {
+            return key;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+weir_keyring_push(weir_keyring_t *ring, const weir_key_t *key)
+{
+    size_t       size;
+    weir_key_t  *keys;
+
+    if (ring->count == ring->size) {
+        size = ring->size ? ring->size * 2 : 16;
+        keys = realloc(ring->keys, size * sizeof(weir_key_t));
+
+        if (keys == NULL) {
+            return -1;
+        }
+
+        ring->keys = keys;
+        ring->size = size;
+    }
+
+    ring->keys[ring->count++] = *key;
+
+    return 0;
+}
+
+
+static int
+weir_keyring_parse(weir_keyring_t *ring, weir_str_t text,
+    char error_r[WEIR_KEY_ERROR])
+{
+    char         why[WEIR_KEY_ERROR - 32];
+    size_t       n, line;
+    weir_str_t   rest;
+    weir_key_t   key;
+    const char  *end;
+
+    line = 0;
+
+    while (text.len) {
+        line++;
+        end = memchr(text.data, '\n', text.len);
+        n = end ? (size_t) (end - text.data) : text.len;
+        rest = (weir_str_t) { text.data, n };
+
+        text.data += end ? n + 1 : n;
+        text.len -= end ? n + 1 : n;
+
+        if (n && rest.data[n - 1] == '\r') {
+            rest.len--;
+        }
+
+        if (rest.len == 0 || rest.data[0] == '#') {
+            continue;
+        }
+
+        if (!weir_apikey_read(rest, &key, error_r)) {
+            snprintf(why, sizeof(why), "%s", error_r);
+            snprintf(error_r, WEIR_KEY_ERROR, "line %zu: %s", line, why);
+            return -1;
+        }
+
+        if (ring->count >= WEIR_KEYS_MAX
+            || weir_keyring_push(ring, &key) != 0)
+        {
+            snprintf(error_r, WEIR_KEY_ERROR, "line %zu: too many keys", line);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+weir_keyring_index(weir_keyring_t *ring, char error_r[WEIR_KEY_ERROR])
+{
+    size_t  i, slot;
+
+    ring->nslots = 16;
+
+    while (ring->nslots < 2 * ring->count) {
+        ring->nslots *= 2;
+    }
+
+    ring->slots = calloc(ring->nslots, sizeof(uint32_t));
+    if (ring->slots == NULL) {
+        snprintf(error_r, WEIR_KEY_ERROR, "out of memory");
+        return -1;
+    }
+
+    for (i = 0; i < ring->count; i++) {
+        if (weir_keyring_lookup(ring, ring->keys[i].id)) {
+            snprintf(error_r, WEIR_KEY_ERROR,
+                     "the public id \"%s\" stands in two records",
+                     ring->keys[i].id);
+            return -1;
+        }
+
+        slot = weir_slot(ring, ring->keys[i].id);
+
+        while (ring->slots[slot]) {
+            slot = (slot + 1) & (ring->nslots - 1);
+        }
+
+        ring->slots[slot] = (uint32_t) i + 1;
+    }
+
+    return 0;
+}
+
+
+weir_keyring_t *
+weir_keyring_create(weir_str_t text, weir_str_t pepper,
+    char error_r[WEIR_KEY_ERROR])
+{
+    weir_keyring_t  *ring;
+
+    ring = calloc(1, sizeof(weir_keyring_t));
+    if (ring == NULL) {
+        snprintf(error_r, WEIR_KEY_ERROR, "out of memory");
+        return NULL;
+    }
+
+    ring->pepper = malloc(pepper.len + 1);
+
+    if (ring->pepper == NULL) {
+        snprintf(error_r, WEIR_KEY_ERROR, "out of memory");
+        weir_keyring_destroy(&ring);
+        return NULL;
+    }
+
+    if (pepper.len) {
+        memcpy(ring->pepper, pepper.data, pepper.len);
+    }
+
+    ring->pepper_len = pepper.len;
+
+    if (weir_keyring_parse(ring, text, error_r) != 0
+        || weir_keyring_index(ring, error_r) != 0)
+    {
+        weir_keyring_destroy(&ring);
+    }
+
+    return ring;
+}
+
+
+void
+weir_keyring_destroy(weir_keyring_t **ring)
+{
+    weir_keyring_t  *r;
+
+    r = *ring;
+    *ring = NULL;
+
+    if (r == NULL) {
+        return;
+    }
+
+    if (r->pepper) {
+        weir_digest_wipe(r->pepper, r->pepper_len);
+    }
+
+    free(r->pepper);
+    free(r->slots);
+    free(r->keys);
+    free(r);
+}
+
+
+size_t
+weir_keyring_count(const weir_keyring_t *ring)
+{
+    return ring->count;
+}
+
+
+weir_key_e
+weir_keyring_find(const weir_keyring_t *ring, weir_str_t key, int64_t now,
+    const weir_key_t **record_r)
+{
+    bool                first, second;
+    weir_str_t          id;
+    unsigned char       digest[WEIR_DIGEST_LEN];
+    const weir_key_t   *k;
+    static weir_key_t   nobody;
+
+    *record_r = NULL;
+
+    if (!weir_apikey_parse(key, &id)) {
+        return WEIR_KEY_MALFORMED;
+    }
+
+    /* an unknown id costs as much time as a wrong secret */
+
+    k = weir_keyring_lookup(ring, id.data);
+
+    if (weir_digest_hmac((weir_str_t) { ring->pepper, ring->pepper_len }, key,
+                         digest)
+        != 0)
+    {
+        return WEIR_KEY_UNKNOWN;
+    }
+
+    first = weir_digest_equal(digest, k ? k->digest : nobody.digest);
+    second = weir_digest_equal(digest, k ? k->digest2 : nobody.digest2);
+
+    if (k == NULL || !(first || (second && k->rotating))) {
+        return WEIR_KEY_UNKNOWN;
+    }
+
+    *record_r = k;
+
+    if (k->revoked && k->revoked <= now) {
+        return WEIR_KEY_REVOKED;
+    }
+
+    if (k->expires && k->expires <= now) {
+        return WEIR_KEY_EXPIRED;
+    }
+
+    if (first && k->rotating && k->until && k->until <= now) {
+        return WEIR_KEY_EXPIRED;
+    }
+
+    return WEIR_KEY_OK;
+}
