@@ -265,6 +265,11 @@ exchange_route(struct exchange *e, const char *method)
 
     n = 0;
 
+    /* libmicrohttpd leaves the body out by itself */
+    if (strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
+        method = MHD_HTTP_METHOD_GET;
+    }
+
     for (route = routes; route->path != NULL; route++) {
         if (strcmp(route->path, e->path) != 0) {
             continue;
