@@ -147,11 +147,15 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
              W(WEIR_RUN_MODEL), s->model,
              W(WEIR_RUN_CLASS), class,
              W(WEIR_RUN_CREATED), weir_number(created, s->created),
-             W(WEIR_RUN_BY), weir_number(by, s->by),
              W(WEIR_RUN_DEADLINE), weir_number(deadline, s->deadline),
              W(WEIR_RUN_TTL), weir_number(ttl, s->ttl));
 
-    weir_add(t, W("SET"), k.request, s->payload, W("NX"));
+    /* arriving after "by", the payload is gone as soon as it is set; in time,
+     * it stays: the last reply but the entry's tells which */
+
+    weir_add(t, W("SET"), k.request, s->payload, W("NX"), W("PXAT"),
+             weir_number(by, s->by));
+    weir_add(t, W("PERSIST"), k.request);
 
     if (s->mailbox.len) {
         weir_add(t, W("SADD"), k.waiting, s->mailbox);
@@ -165,7 +169,20 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
                        weir_class_name(s->class)),
              W("*"), W(WEIR_ENTRY_RUN), id, W(WEIR_ENTRY_GEN), W("1"));
 
+    weir_add(t, W("EXISTS"), k.request);
     weir_add(t, W("EXEC"));
+}
+
+
+bool
+weir_txn_submit_accepted(const weir_answer_t *a)
+{
+    size_t  n;
+
+    n = weir_reply_count(a->reply);
+
+    return a->code == WEIR_ANSWER_OK && n
+           && weir_reply_int(weir_reply_at(a->reply, n - 1)) == 1;
 }
 
 

@@ -23,9 +23,14 @@ weir_str_t weir_name(char buf[WEIR_NAME_MAX], const char *pattern, ...)
 
 /*
  * Submission (edge).  May be sent again with the same record: it resets
- * nothing.  Done when the answer is OK.
+ * nothing.  If Redis executes it after s->by, by Redis's clock, the payload
+ * vanishes at once, and a claim finds none: the run is then void.
  */
 void weir_txn_submit(weir_txn_t *t, const weir_submission_t *s);
+
+/* True: the job is in Redis and will run.  False with an OK answer: it came
+ * too late and is void. */
+bool weir_txn_submit_accepted(const weir_answer_t *a);
 
 /*
  * Cancel, or give a submission up (edge, tool).  Writes the terminal register
