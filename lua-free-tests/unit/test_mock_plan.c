@@ -198,6 +198,7 @@ test_mistakes_are_named(void **state)
     assert_refused("cut=Body", "bad value \"Body\" of directive \"cut\": "
                    "expected none, before, headers or body");
     assert_refused("tag=\xc3\xbc", "directive with a byte 0xc3");
+    assert_refused("key=\x7f", "directive with a byte 0x7f");
 }
 
 
@@ -245,7 +246,7 @@ test_bounds(void **state)
     text[sizeof(text) - 1] = '\0';
     assert_refused(text, "plan longer than 4096 bytes");
 
-    text[1000] = '\0';
+    text[320] = '\0';
     assert_refused(text, "directive longer than 319 bytes");
 }
 
