@@ -33,7 +33,7 @@ ASAN    := SANITIZE=1 BUILD=$(if $(SANITIZE),$(BUILD),$(BUILD)/asan)
 
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 
-CPPFLAGS += -D_GNU_SOURCE -Icommon
+CPPFLAGS += -Icommon
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 -Wall -Wextra -Werror
 LDFLAGS  += -Wl,--as-needed
