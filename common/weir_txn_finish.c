@@ -1,0 +1,252 @@
+/*
+ * The transitions of a run that was tried: finish, tell, retry, promote,
+ * expire.  Pure.
+ */
+
+#include "weir_txn_part.h"
+
+#include <stdio.h>
+
+
+/* finish */
+
+void
+weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
+{
+    char         fin[64], at[WEIR_NUMBER_MAX], ttl[WEIR_NUMBER_MAX];
+    char         outcome[WEIR_NAME_MAX];
+    weir_keys_t  k;
+
+    weir_keys(&k, f->shard, f->run, f->job);
+    snprintf(fin, sizeof(fin), "%s:%s", weir_state_name(f->state), f->token);
+
+    weir_add(t, W("MULTI"));
+
+    if (f->outcome.len) {
+        weir_add(t, W("SET"),
+                 weir_name(outcome, WEIR_KEY_OUTCOME, f->shard, f->run,
+                           f->token),
+                 f->outcome, W("EX"), weir_number(ttl, f->ttl));
+    }
+
+    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
+    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT),
+             weir_number(at, f->now));
+
+    if (f->entry) {
+        weir_add_ack(t, f->shard, f->class, f->entry);
+    }
+
+    weir_add(t, W("ZREM"), k.deadline, weir_str_of(f->run));
+    weir_add_expiry(t, &k, f->ttl);
+    weir_add(t, W("HGET"), k.run, W(WEIR_RUN_FIN));
+    weir_add(t, W("SMEMBERS"), k.waiting);
+    weir_add(t, W("EXEC"));
+}
+
+
+bool
+weir_txn_finish_won(const weir_answer_t *a, const weir_finish_t *f,
+    const weir_reply_t **mailboxes_r)
+{
+    char    fin[64];
+    size_t  n;
+
+    n = weir_reply_count(a->reply);
+    *mailboxes_r = NULL;
+
+    if (a->code != WEIR_ANSWER_OK || n < 2) {
+        return false;
+    }
+
+    snprintf(fin, sizeof(fin), "%s:%s", weir_state_name(f->state), f->token);
+
+    if (!weir_str_eq(weir_reply_str(weir_reply_at(a->reply, n - 2)),
+                     weir_str_of(fin)))
+    {
+        return false;
+    }
+
+    *mailboxes_r = weir_reply_at(a->reply, n - 1);
+
+    return true;
+}
+
+
+/* mail: "<run> <fin> <fin_at>\n<outcome>" */
+
+void
+weir_txn_mail(weir_txn_t *t, const char *mailbox, const char *run,
+    const char *fin, int64_t now, weir_str_t outcome)
+{
+    char        channel[WEIR_NAME_MAX];
+    weir_buf_t  body;
+
+    weir_buf_init(&body, 0);
+    weir_buf_printf(&body, "%s %s %lld\n", run, fin, (long long) now);
+
+    if (outcome.len <= WEIR_MAIL_BODY_MAX) {
+        weir_buf_str(&body, outcome);
+    }
+
+    if (body.failed) {
+        t->out.failed = true;
+
+    } else {
+        weir_add(t, W("PUBLISH"),
+                 weir_name(channel, WEIR_CHANNEL_MAIL, mailbox),
+                 ((weir_str_t) { body.data, body.len }));
+    }
+
+    weir_buf_free(&body);
+}
+
+
+bool
+weir_mail_parse(weir_str_t body, weir_str_t *run_r, weir_str_t *fin_r,
+    int64_t *fin_at_r, weir_str_t *outcome_r)
+{
+    size_t      i;
+    unsigned    shard;
+    weir_str_t  at;
+
+    if (!weir_word(&body, ' ', run_r) || !weir_word(&body, ' ', fin_r)
+        || !weir_word(&body, '\n', &at) || !weir_id_parse(*run_r, &shard)
+        || at.len == 0 || at.len > 18)
+    {
+        return false;
+    }
+
+    *fin_at_r = 0;
+
+    for (i = 0; i < at.len; i++) {
+        if (at.data[i] < '0' || at.data[i] > '9') {
+            return false;
+        }
+
+        *fin_at_r = *fin_at_r * 10 + (at.data[i] - '0');
+    }
+
+    *outcome_r = body;
+
+    return true;
+}
+
+
+/* retry */
+
+void
+weir_txn_retry_watch(weir_txn_t *t, unsigned shard, const char *run,
+    const char *entry)
+{
+    char        key[WEIR_NAME_MAX], deliveries[64];
+    weir_str_t  name;
+
+    name = weir_name(key, WEIR_KEY_RUN, shard, run);
+    snprintf(deliveries, sizeof(deliveries), WEIR_RUN_DELIVERIES, entry);
+
+    weir_add(t, W("WATCH"), name);
+    weir_add(t, W("HMGET"), name, W(WEIR_RUN_FIN), W(WEIR_RUN_GEN),
+             weir_str_of(deliveries));
+}
+
+
+bool
+weir_txn_retry_ours(const weir_answer_t *a, long long gen, long long deliveries)
+{
+    return a->code == WEIR_ANSWER_OK
+           && weir_reply_is_nil(weir_reply_at(a->reply, 0))
+           && weir_reply_int(weir_reply_at(a->reply, 1)) == gen
+           && weir_reply_int(weir_reply_at(a->reply, 2)) == deliveries;
+}
+
+
+void
+weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
+    weir_class_e class, const char *entry, long long next_gen, int64_t due,
+    long long failures, weir_str_t error)
+{
+    char         gen[WEIR_NUMBER_MAX], at[WEIR_NUMBER_MAX];
+    char         fails[WEIR_NUMBER_MAX], member[WEIR_NAME_MAX];
+    char         delayed[WEIR_NAME_MAX];
+    weir_keys_t  k;
+
+    weir_keys(&k, shard, run, run);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("HSET"), k.run, W(WEIR_RUN_GEN), weir_number(gen, next_gen),
+             W(WEIR_RUN_FAILURES), weir_number(fails, failures),
+             W(WEIR_RUN_ERROR), error);
+    weir_add(t, W("ZADD"), weir_name(delayed, WEIR_KEY_DELAYED, shard),
+             weir_number(at, due),
+             weir_name(member, "%s:%lld:%s", weir_class_name(class), next_gen,
+                       run));
+    weir_add_ack(t, shard, class, entry);
+    weir_add(t, W("EXEC"));
+}
+
+
+void
+weir_txn_unwatch(weir_txn_t *t)
+{
+    weir_add(t, W("UNWATCH"));
+}
+
+
+/* promote */
+
+static void
+weir_add_range(weir_txn_t *t, weir_str_t key, int64_t now, unsigned count)
+{
+    char  at[WEIR_NUMBER_MAX], n[WEIR_NUMBER_MAX];
+
+    weir_add(t, W("ZRANGEBYSCORE"), key, W("-inf"), weir_number(at, now),
+             W("LIMIT"), W("0"), weir_number(n, count));
+}
+
+
+void
+weir_txn_due(weir_txn_t *t, unsigned shard, int64_t now, unsigned count)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add_range(t, weir_name(key, WEIR_KEY_DELAYED, shard), now, count);
+}
+
+
+bool
+weir_txn_promote(weir_txn_t *t, unsigned shard, weir_str_t member)
+{
+    int          class;
+    char         key[WEIR_NAME_MAX], ready[WEIR_NAME_MAX];
+    unsigned     s;
+    weir_str_t   delayed, name, gen, run;
+
+    delayed = weir_name(key, WEIR_KEY_DELAYED, shard);
+    run = member;
+
+    if (!weir_word(&run, ':', &name) || !weir_word(&run, ':', &gen)
+        || !weir_id_parse(run, &s) || (class = weir_class_parse(name)) < 0)
+    {
+        weir_add(t, W("ZREM"), delayed, member);
+        return false;
+    }
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("XADD"),
+             weir_name(ready, WEIR_KEY_READY, shard, weir_class_name(class)),
+             W("*"), W(WEIR_ENTRY_RUN), run, W(WEIR_ENTRY_GEN), gen);
+    weir_add(t, W("ZREM"), delayed, member);
+    weir_add(t, W("EXEC"));
+
+    return true;
+}
+
+
+void
+weir_txn_overdue(weir_txn_t *t, unsigned shard, int64_t now, unsigned count)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add_range(t, weir_name(key, WEIR_KEY_DEADLINE, shard), now, count);
+}

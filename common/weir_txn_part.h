@@ -1,0 +1,53 @@
+/*
+ * What the builders of transactions share; nobody else includes it.
+ */
+
+#ifndef WEIR_TXN_PART_H
+#define WEIR_TXN_PART_H
+
+
+#include "weir_txn.h"
+
+
+#define WEIR_NUMBER_MAX  24
+
+
+#define weir_add(t, ...)                                                      \
+    weir_txn_add(t, sizeof((weir_str_t[]) { __VA_ARGS__ })                    \
+                    / sizeof(weir_str_t),                                     \
+                 (weir_str_t[]) { __VA_ARGS__ })
+
+#define W(literal)  weir_str(literal)
+
+
+/* the keys of one run, named once for a transaction */
+
+typedef struct {
+    char        buf[5][WEIR_NAME_MAX];
+    weir_str_t  run;
+    weir_str_t  job;
+    weir_str_t  request;
+    weir_str_t  waiting;
+    weir_str_t  deadline;
+} weir_keys_t;
+
+void weir_keys(weir_keys_t *k, unsigned shard, const char *run,
+    const char *job);
+
+weir_str_t weir_number(char buf[WEIR_NUMBER_MAX], long long n);
+
+/* EXPIRE; seconds */
+void weir_add_expire(weir_txn_t *t, weir_str_t key, int64_t seconds);
+
+/* Terminal records keep living for ttl seconds, and nothing of them longer. */
+void weir_add_expiry(weir_txn_t *t, const weir_keys_t *k, int64_t ttl);
+
+/* The entry leaves the stream and its pending list. */
+void weir_add_ack(weir_txn_t *t, unsigned shard, weir_class_e class,
+    const char *entry);
+
+/* Cuts the word before "end" off rest; false: there is no "end". */
+bool weir_word(weir_str_t *rest, char end, weir_str_t *word_r);
+
+
+#endif /* WEIR_TXN_PART_H */
