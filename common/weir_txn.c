@@ -62,9 +62,16 @@ weir_keys(weir_keys_t *k, unsigned shard, const char *run, const char *job)
 void
 weir_add_expiry(weir_txn_t *t, const weir_keys_t *k, int64_t ttl)
 {
-    weir_add_expire(t, k->run, ttl);
-    weir_add_expire(t, k->job, ttl);
-    weir_add_expire(t, k->request, ttl);
+    char        n[WEIR_NUMBER_MAX];
+    weir_str_t  seconds;
+
+    seconds = weir_number(n, ttl);
+
+    /* NX: who loses the register must not move the winner's times either */
+
+    weir_add(t, W("EXPIRE"), k->run, seconds, W("NX"));
+    weir_add(t, W("EXPIRE"), k->job, seconds, W("NX"));
+    weir_add(t, W("EXPIRE"), k->request, seconds, W("NX"));
 }
 
 

@@ -39,7 +39,7 @@ weir_str_t weir_number(char buf[WEIR_NUMBER_MAX], long long n);
 /* EXPIRE; seconds */
 void weir_add_expire(weir_txn_t *t, weir_str_t key, int64_t seconds);
 
-/* Terminal records keep living for ttl seconds, and nothing of them longer. */
+/* Terminal records keep living for ttl seconds; the first call decides. */
 void weir_add_expiry(weir_txn_t *t, const weir_keys_t *k, int64_t ttl);
 
 /* The entry leaves the stream and its pending list. */
