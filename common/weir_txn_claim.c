@@ -14,8 +14,11 @@ enum {
     WEIR_CLAIM_DELIVERIES,
     WEIR_CLAIM_STARTED,
     WEIR_CLAIM_RECORD,
-    WEIR_CLAIM_PAYLOAD
+    WEIR_CLAIM_PAYLOAD,
+    WEIR_CLAIM_REPLIES
 };
+
+#define WEIR_CLAIM_FIELDS  12
 
 
 /* reading the ready streams */
@@ -162,11 +165,17 @@ weir_txn_claim_read(const weir_answer_t *a, const char *entry,
 
     memset(claim_r, 0, sizeof(weir_claim_t));
 
-    if (a->code != WEIR_ANSWER_OK) {
+    record = weir_reply_at(a->reply, WEIR_CLAIM_RECORD);
+
+    /* a reply of another form must not read as "no such run" */
+
+    if (a->code != WEIR_ANSWER_OK
+        || weir_reply_count(a->reply) != WEIR_CLAIM_REPLIES
+        || weir_reply_count(record) != WEIR_CLAIM_FIELDS)
+    {
         return false;
     }
 
-    record = weir_reply_at(a->reply, WEIR_CLAIM_RECORD);
     holder = weir_reply_str(weir_reply_at(record, 0));
 
     claim_r->ours = weir_str_eq(holder, weir_str_of(entry));
