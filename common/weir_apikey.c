@@ -313,6 +313,10 @@ weir_time_parse(weir_str_t text, int64_t *t_r)
     size_t   i;
     int64_t  t;
 
+    if (text.len == 0 || text.len > 12) {
+        return false;
+    }
+
     t = 0;
 
     for (i = 0; i < text.len; i++) {
@@ -325,7 +329,7 @@ weir_time_parse(weir_str_t text, int64_t *t_r)
 
     *t_r = t;
 
-    return text.len > 0 && text.len <= 12;
+    return true;
 }
 
 
