@@ -34,7 +34,7 @@ mkdir -p "$OBJ"
 exec 9> "$OBJ/.lock"
 flock 9
 
-OPT="-O2 -g"
+OPT="-O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong"
 [ -z "$SAN_FLAGS" ] || OPT="-O1 -g -fno-omit-frame-pointer"
 
 STAMP=$(ls ngx_module/*.[ch] common/*.[ch] 2>/dev/null || true

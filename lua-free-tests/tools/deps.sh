@@ -84,4 +84,9 @@ if [ ! -e $POLICY ]; then
     "${ROOTLY[@]}" chmod 755 $POLICY
 fi
 
-"${APT[@]}" install -y --no-install-recommends "${WANT[@]}" < /dev/null
+LOG=$(mktemp)
+
+"${APT[@]}" install -y --no-install-recommends "${WANT[@]}" \
+    < /dev/null > "$LOG" 2>&1 || { cat "$LOG"; rm -f "$LOG"; exit 1; }
+
+rm -f "$LOG"

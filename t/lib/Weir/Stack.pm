@@ -239,9 +239,10 @@ sub keys {
     my $d = $self->{dir};
     return if -e "$d/keys";
 
-    $self->{key}       = $self->create_key('alice', 'chat,jobs');
-    $self->{other_key} = $self->create_key('bob', 'chat,jobs');
-    $self->{admin_key} = $self->create_key('root', 'admin');
+    $self->{key}       = $self->create_key('alice', 'submit,read,cancel');
+    $self->{other_key} = $self->create_key('bob', 'submit,read,cancel');
+    $self->{admin_key} = $self->create_key('root',
+                                          'submit,read,cancel,admin');
 }
 
 
