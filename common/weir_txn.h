@@ -168,6 +168,9 @@ void weir_txn_retry_watch(weir_txn_t *t, unsigned shard, const char *run,
     const char *entry);
 bool weir_txn_retry_ours(const weir_answer_t *a, long long gen,
     long long deliveries);
+
+/* Not ours because the run is final: its entry is still to be dropped. */
+bool weir_txn_retry_final(const weir_answer_t *a);
 void weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, long long next_gen, int64_t due,
     long long failures, weir_str_t error);
