@@ -74,6 +74,9 @@
 #define WEIR_ENTRY_RUN           "run"
 #define WEIR_ENTRY_GEN           "gen"
 
+/* a member of the delayed set: class, generation, run */
+#define WEIR_DELAYED_MEMBER      "%s:%lld:%s"
+
 /* classes: the suffix of the ready streams, most urgent first */
 #define WEIR_CLASS_HIGH          "high"
 #define WEIR_CLASS_NORMAL        "normal"

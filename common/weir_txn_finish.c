@@ -179,8 +179,8 @@ weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
              W(WEIR_RUN_ERROR), error);
     weir_add(t, W("ZADD"), weir_name(delayed, WEIR_KEY_DELAYED, shard),
              weir_number(at, due),
-             weir_name(member, "%s:%lld:%s", weir_class_name(class), next_gen,
-                       run));
+             weir_name(member, WEIR_DELAYED_MEMBER, weir_class_name(class),
+                       next_gen, run));
     weir_add_ack(t, shard, class, entry);
     weir_add(t, W("EXEC"));
 }
