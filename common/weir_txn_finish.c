@@ -161,6 +161,14 @@ weir_txn_retry_ours(const weir_answer_t *a, long long gen, long long deliveries)
 }
 
 
+bool
+weir_txn_retry_final(const weir_answer_t *a)
+{
+    return a->code == WEIR_ANSWER_OK
+           && weir_reply_str(weir_reply_at(a->reply, 0)).len > 0;
+}
+
+
 void
 weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, long long next_gen, int64_t due,
