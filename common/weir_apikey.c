@@ -1,9 +1,10 @@
 /*
- * API keys and the key file.  Pure: never reads a file or a
- * clock, never keeps a key.  The ring of all keys is weir_keyring.c.
+ * API keys and the key file.  Pure: never reads a file or a clock, never
+ * keeps a key.  The ring of all keys is weir_keyring.c.
  */
 
 #include "weir_apikey.h"
+#include "weir_base62.h"
 
 #include <stdio.h>
 
@@ -11,6 +12,8 @@
 #define WEIR_KEY_VENDOR   "weir_"
 #define WEIR_RECORD_MARK  "v1:hmac-sha256:"
 #define WEIR_LINE_MAX     1024
+#define WEIR_TIME_DIGITS  12
+#define WEIR_ID_BYTES     24         /* of chance, for the public id */
 
 
 typedef struct {
@@ -25,17 +28,6 @@ static const weir_scope_t  weir_scopes[] = {
     { "admin",  WEIR_SCOPE_ADMIN },
     { NULL, 0 }
 };
-
-static const char  weir_digits[] =
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-
-static bool
-weir_is_alnum(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
-           || (c >= 'a' && c <= 'z');
-}
 
 
 /* CRC-32 as in zlib, ISO-HDLC */
@@ -70,7 +62,7 @@ weir_checksum(weir_str_t s, char out[WEIR_KEY_CRC_LEN])
     crc = weir_crc32(s);
 
     for (i = WEIR_KEY_CRC_LEN - 1; i >= 0; i--) {
-        out[i] = weir_digits[crc % 62];
+        out[i] = weir_base62[crc % 62];
         crc /= 62;
     }
 }
@@ -86,7 +78,7 @@ weir_take_alnum(weir_str_t *rest, size_t n)
     }
 
     for (i = 0; i < n; i++) {
-        if (!weir_is_alnum(rest->data[i])) {
+        if (weir_base62_value(rest->data[i]) < 0) {
             return false;
         }
     }
@@ -174,41 +166,21 @@ weir_apikey_parse(weir_str_t key, weir_str_t *id_r)
 }
 
 
-static void
-weir_random_alnum(char *out, size_t n, const unsigned char **random,
-    const unsigned char *end)
-{
-    size_t  i;
-
-    for (i = 0; i < n; i++) {
-        while (end - *random > (ptrdiff_t) (n - i) && **random >= 248) {
-            (*random)++;            /* 248 is 4 x 62: no bias */
-        }
-
-        out[i] = weir_digits[*(*random)++ % 62];
-    }
-}
-
-
 void
 weir_apikey_make(char *key, const char *env,
     const unsigned char random[WEIR_KEY_RANDOM])
 {
-    int                   n;
-    const unsigned char  *p, *middle;
+    int  n;
 
     n = snprintf(key, WEIR_KEY_MAX + 1, WEIR_KEY_VENDOR "%.*s_",
                  WEIR_KEY_ENV_MAX, env);
 
-    p = random;
-    middle = random + 24;
-    weir_random_alnum(key + n, WEIR_KEY_ID_LEN, &p, middle);
+    weir_base62_fill(key + n, WEIR_KEY_ID_LEN, random, WEIR_ID_BYTES);
     n += WEIR_KEY_ID_LEN;
     key[n++] = '_';
 
-    p = middle;
-    weir_random_alnum(key + n, WEIR_KEY_SECRET_LEN, &p,
-                      random + WEIR_KEY_RANDOM);
+    weir_base62_fill(key + n, WEIR_KEY_SECRET_LEN, random + WEIR_ID_BYTES,
+                     WEIR_KEY_RANDOM - WEIR_ID_BYTES);
     n += WEIR_KEY_SECRET_LEN;
 
     weir_checksum((weir_str_t) { key, (size_t) n }, key + n + 1);
@@ -220,14 +192,13 @@ weir_apikey_make(char *key, const char *env,
 bool
 weir_name_valid(weir_str_t name, size_t max)
 {
+    char    c;
     size_t  i;
 
     for (i = 0; i < name.len; i++) {
-        if (!weir_is_alnum(name.data[i]) && !strchr("._-@", name.data[i])) {
-            return false;
-        }
+        c = name.data[i];
 
-        if (name.data[i] == '\0') {
+        if (weir_base62_value(c) < 0 && (c == '\0' || !strchr("._-@", c))) {
             return false;
         }
     }
@@ -308,32 +279,6 @@ weir_scopes_write(unsigned scopes, weir_buf_t *out)
 
 
 static bool
-weir_time_parse(weir_str_t text, int64_t *t_r)
-{
-    size_t   i;
-    int64_t  t;
-
-    if (text.len == 0 || text.len > 12) {
-        return false;
-    }
-
-    t = 0;
-
-    for (i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
-            return false;
-        }
-
-        t = t * 10 + (text.data[i] - '0');
-    }
-
-    *t_r = t;
-
-    return true;
-}
-
-
-static bool
 weir_field_error(char error_r[WEIR_KEY_ERROR], const char *name,
     const char *what)
 {
@@ -347,7 +292,7 @@ static bool
 weir_field_time(weir_str_t value, const char *name, int64_t *t_r,
     char error_r[WEIR_KEY_ERROR])
 {
-    return weir_time_parse(value, t_r)
+    return weir_str_digits(value, WEIR_TIME_DIGITS, t_r)
            || weir_field_error(error_r, name, "a Unix time in seconds");
 }
 

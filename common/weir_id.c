@@ -4,49 +4,10 @@
 
 #include "weir_id.h"
 
-#include <stdint.h>
+#include "weir_base62.h"
 
 
 #define WEIR_ID_SHARD_LEN  2
-
-static const char  weir_base62[] =
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-
-/* A byte below 248 (4 x 62) gives an unbiased character.  The spare bytes make
- * running out unlikely (about 1 in 10^9); then the tail is folded, which costs
- * a fraction of a bit. */
-
-static void
-weir_base62_fill(char *out, size_t n, const unsigned char *random, size_t len)
-{
-    size_t  i, used;
-
-    used = 0;
-
-    for (i = 0; i < len && used < n; i++) {
-        if (random[i] < 248) {
-            out[used++] = weir_base62[random[i] % 62];
-        }
-    }
-
-    for (i = 0; used < n; i++) {
-        out[used++] = weir_base62[(random[i % len] ^ (i * 37)) % 62];
-    }
-
-    out[n] = '\0';
-}
-
-
-static int
-weir_base62_value(char c)
-{
-    const char  *p;
-
-    p = c ? strchr(weir_base62, c) : NULL;
-
-    return p ? (int) (p - weir_base62) : -1;
-}
 
 
 void
@@ -118,15 +79,5 @@ weir_job_id_parse(weir_str_t s, weir_str_t *id_r, unsigned *shard_r)
 unsigned
 weir_shard_of(weir_str_t owner, unsigned shards)
 {
-    size_t    i;
-    uint32_t  hash;
-
-    hash = 2166136261u;                 /* FNV-1a */
-
-    for (i = 0; i < owner.len; i++) {
-        hash ^= (unsigned char) owner.data[i];
-        hash *= 16777619u;
-    }
-
-    return shards ? hash % shards : 0;
+    return shards ? weir_str_hash(owner) % shards : 0;
 }

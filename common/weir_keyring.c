@@ -24,17 +24,8 @@ struct weir_keys_s {
 static size_t
 weir_slot(const weir_keyring_t *ring, const char *id)
 {
-    size_t    i;
-    uint32_t  hash;
-
-    hash = 2166136261u;                 /* FNV-1a */
-
-    for (i = 0; i < WEIR_KEY_ID_LEN; i++) {
-        hash ^= (unsigned char) id[i];
-        hash *= 16777619u;
-    }
-
-    return hash & (ring->nslots - 1);
+    return weir_str_hash((weir_str_t) { id, WEIR_KEY_ID_LEN })
+           & (ring->nslots - 1);
 }
 
 

@@ -7,7 +7,9 @@
 #define WEIR_STR_H
 
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 
@@ -32,6 +34,53 @@ static inline int
 weir_str_eq(weir_str_t a, weir_str_t b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+
+/* FNV-1a; part of the Redis contract, which derives shards from it */
+
+static inline uint32_t
+weir_str_hash(weir_str_t s)
+{
+    size_t    i;
+    uint32_t  hash;
+
+    hash = 2166136261u;
+
+    for (i = 0; i < s.len; i++) {
+        hash ^= (unsigned char) s.data[i];
+        hash *= 16777619u;
+    }
+
+    return hash;
+}
+
+
+/* A number of 1 to max decimal digits and nothing else; max is at most 18. */
+
+static inline bool
+weir_str_digits(weir_str_t s, size_t max, int64_t *n_r)
+{
+    size_t   i;
+    int64_t  n;
+
+    if (s.len == 0 || s.len > max) {
+        return false;
+    }
+
+    n = 0;
+
+    for (i = 0; i < s.len; i++) {
+        if (s.data[i] < '0' || s.data[i] > '9') {
+            return false;
+        }
+
+        n = n * 10 + (s.data[i] - '0');
+    }
+
+    *n_r = n;
+
+    return true;
 }
 
 

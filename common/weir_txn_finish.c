@@ -8,6 +8,9 @@
 #include <stdio.h>
 
 
+#define WEIR_TIME_DIGITS  18
+
+
 /* finish */
 
 void
@@ -106,25 +109,14 @@ bool
 weir_mail_parse(weir_str_t body, weir_str_t *run_r, weir_str_t *fin_r,
     int64_t *fin_at_r, weir_str_t *outcome_r)
 {
-    size_t      i;
     unsigned    shard;
     weir_str_t  at;
 
     if (!weir_word(&body, ' ', run_r) || !weir_word(&body, ' ', fin_r)
         || !weir_word(&body, '\n', &at) || !weir_id_parse(*run_r, &shard)
-        || at.len == 0 || at.len > 18)
+        || !weir_str_digits(at, WEIR_TIME_DIGITS, fin_at_r))
     {
         return false;
-    }
-
-    *fin_at_r = 0;
-
-    for (i = 0; i < at.len; i++) {
-        if (at.data[i] < '0' || at.data[i] > '9') {
-            return false;
-        }
-
-        *fin_at_r = *fin_at_r * 10 + (at.data[i] - '0');
     }
 
     *outcome_r = body;
