@@ -103,6 +103,17 @@ weir_failure_may_retry(weir_fail_e kind)
 }
 
 
+weir_str_t
+weir_failure_code(const weir_failure_t *f)
+{
+    const char  *code;
+
+    code = f->code[0] ? f->code : weir_kinds[f->kind].openai_code;
+
+    return code ? weir_str_of(code) : weir_str("invalid_request");
+}
+
+
 weir_fail_e
 weir_failure_of_status(unsigned status)
 {

@@ -104,6 +104,9 @@ const char *weir_failure_name(weir_fail_e kind);        /* "INVALID", ... */
 int weir_failure_kind(weir_str_t name);                 /* -1: unknown */
 bool weir_failure_may_retry(weir_fail_e kind);
 
+/* A word for programs: the failure's own code, or its kind's. */
+weir_str_t weir_failure_code(const weir_failure_t *f);
+
 /* The kind for a status that nginx or a provider came up with. */
 weir_fail_e weir_failure_of_status(unsigned status);
 

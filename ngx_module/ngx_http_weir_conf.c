@@ -1,0 +1,474 @@
+/*
+ * Configuration: the setters of the directives, and what is made of them when
+ * all is read.  Every refusal names the directive, the value and what would be
+ * right; nginx adds file and line.
+ */
+
+#include "ngx_http_weir_module.h"
+
+
+#define NGX_HTTP_WEIR_REDIS_PORT     6379
+#define NGX_HTTP_WEIR_ZONE_NAME      "weir"
+#define NGX_HTTP_WEIR_ZONE_SIZE      (256 * 1024)
+#define NGX_HTTP_WEIR_WAITING        10000
+#define NGX_HTTP_WEIR_WAIT           300000     /* ms */
+
+
+static void
+ngx_http_weir_conf_cleanup(void *data)
+{
+    ngx_http_weir_main_conf_t  *wmcf = data;
+
+    weir_keyring_destroy(&wmcf->keyring);
+}
+
+
+void *
+ngx_http_weir_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_weir_main_conf_t  *wmcf;
+
+    wmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_weir_main_conf_t));
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (wmcf == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_weir_conf_cleanup;
+    cln->data = wmcf;
+
+    wmcf->max_waiting = NGX_CONF_UNSET_UINT;
+
+    return wmcf;
+}
+
+
+void *
+ngx_http_weir_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_weir_srv_conf_t));
+}
+
+
+void *
+ngx_http_weir_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_weir_loc_conf_t  *wlcf;
+
+    wlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_weir_loc_conf_t));
+    if (wlcf == NULL) {
+        return NULL;
+    }
+
+    wlcf->max_wait = NGX_CONF_UNSET_MSEC;
+    wlcf->result_ttl = NGX_CONF_UNSET;
+
+    return wlcf;
+}
+
+
+/* What is used must be complete; the zone exists if anything is used. */
+
+char *
+ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_str_t                   name;
+    ngx_http_weir_main_conf_t  *wmcf = conf;
+
+    ngx_conf_init_uint_value(wmcf->max_waiting, NGX_HTTP_WEIR_WAITING);
+
+    if (!wmcf->used) {
+        return NGX_CONF_OK;
+    }
+
+    if (wmcf->api && wmcf->redis.naddrs == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_api\" needs "
+                      "\"weir_redis\" in the http block");
+        return NGX_CONF_ERROR;
+    }
+
+    if (wmcf->api && wmcf->keyring == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_api\" needs "
+                      "\"weir_key_file\" in the http block");
+        return NGX_CONF_ERROR;
+    }
+
+    if (wmcf->zone == NULL) {
+        ngx_str_set(&name, NGX_HTTP_WEIR_ZONE_NAME);
+
+        wmcf->zone = ngx_shared_memory_add(cf, &name, NGX_HTTP_WEIR_ZONE_SIZE,
+                                           &ngx_http_weir_module);
+        if (wmcf->zone == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    wmcf->zone->init = ngx_http_weir_metrics_init_zone;
+    wmcf->zone->data = wmcf;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_weir_loc_conf_t  *prev = parent;
+    ngx_http_weir_loc_conf_t  *conf = child;
+
+    ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait,
+                              NGX_HTTP_WEIR_WAIT);
+    ngx_conf_merge_sec_value(conf->result_ttl, prev->result_ttl,
+                             WEIR_TTL_DEFAULT);
+
+    return NGX_CONF_OK;
+}
+
+
+/* "name=value" of an argument; value is what follows */
+
+static ngx_uint_t
+ngx_http_weir_conf_param(ngx_str_t *arg, const char *name, ngx_str_t *value)
+{
+    size_t  n;
+
+    n = ngx_strlen(name);
+
+    if (arg->len <= n || ngx_strncmp(arg->data, name, n) != 0
+        || arg->data[n] != '=')
+    {
+        return 0;
+    }
+
+    value->data = arg->data + n + 1;
+    value->len = arg->len - n - 1;
+
+    return 1;
+}
+
+
+static char *
+ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg, const char *allowed)
+{
+    ngx_str_t  *directive;
+
+    directive = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"%V\", %s", arg,
+                       directive, allowed);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_weir_conf_msec(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
+    ngx_msec_t *to)
+{
+    ngx_int_t  ms;
+
+    ms = ngx_parse_time(value, 0);
+
+    if (ms == NGX_ERROR || ms < 10 || ms > 60000) {
+        return ngx_http_weir_conf_invalid(cf, arg,
+                                   "it must be a time from 10ms to 60s");
+    }
+
+    *to = (ngx_msec_t) ms;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_weir_conf_path(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
+    ngx_str_t *to)
+{
+    *to = *value;
+
+    if (to->len == 0 || ngx_conf_full_name(cf->cycle, to, 1) != NGX_OK) {
+        return ngx_http_weir_conf_invalid(cf, arg, "it must be a path");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* weir_redis address [name=value]... */
+
+static char *
+ngx_http_weir_redis_param(ngx_conf_t *cf, ngx_http_weir_redis_conf_t *redis,
+    ngx_str_t *arg)
+{
+    ngx_str_t  value;
+
+    if (ngx_http_weir_conf_param(arg, "timeout", &value)) {
+        return ngx_http_weir_conf_msec(cf, arg, &value, &redis->timeout);
+    }
+
+    if (ngx_http_weir_conf_param(arg, "connect_timeout", &value)) {
+        return ngx_http_weir_conf_msec(cf, arg, &value,
+                                       &redis->connect_timeout);
+    }
+
+    if (ngx_http_weir_conf_param(arg, "database", &value)) {
+        redis->database = ngx_atoi(value.data, value.len);
+
+        return (redis->database != NGX_ERROR && redis->database <= 9999)
+               ? NGX_CONF_OK
+               : ngx_http_weir_conf_invalid(cf, arg,
+                                   "it must be a number from 0 to 9999");
+    }
+
+    if (ngx_http_weir_conf_param(arg, "user", &redis->user)) {
+        return redis->user.len ? NGX_CONF_OK
+               : ngx_http_weir_conf_invalid(cf, arg, "it must not be empty");
+    }
+
+    if (ngx_http_weir_conf_param(arg, "password_file", &value)) {
+        if (ngx_http_weir_conf_path(cf, arg, &value, &redis->password_file)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        return ngx_http_weir_keys_secret(cf->pool, &redis->password_file,
+                                         &redis->password)
+               == NGX_OK && redis->password.len ? NGX_CONF_OK
+               : ngx_http_weir_conf_invalid(cf, arg,
+                      "it must be a readable file that holds the password");
+    }
+
+    return ngx_http_weir_conf_invalid(cf, arg, "allowed are timeout=, "
+                  "connect_timeout=, database=, user= and password_file=");
+}
+
+
+char *
+ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_url_t                    u;
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_http_weir_main_conf_t   *wmcf = conf;
+    ngx_http_weir_redis_conf_t  *redis;
+
+    redis = &wmcf->redis;
+    value = cf->args->elts;
+
+    if (redis->naddrs) {
+        return "is duplicate";
+    }
+
+    wmcf->used = 1;
+
+    redis->timeout = 1000;
+    redis->connect_timeout = 1000;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = value[1];
+    u.default_port = NGX_HTTP_WEIR_REDIS_PORT;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"%V\" of \"weir_redis\", it must be "
+                           "\"host[:port]\" or \"unix:/path\"",
+                           u.err ? u.err : "no address", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    redis->addrs = u.addrs;
+    redis->naddrs = u.naddrs;
+    redis->name = value[1];
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_weir_redis_param(cf, redis, &value[i]) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (redis->user.len && redis->password.len == 0) {
+        return ngx_http_weir_conf_invalid(cf, &value[1],
+                                   "\"user\" needs \"password_file\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* weir_key_file path pepper=path */
+
+char *
+ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                        error[WEIR_KEY_ERROR];
+    ngx_str_t                  *value, path;
+    ngx_http_weir_main_conf_t  *wmcf = conf;
+
+    value = cf->args->elts;
+
+    if (wmcf->key_file.len) {
+        return "is duplicate";
+    }
+
+    wmcf->used = 1;
+
+    if (ngx_http_weir_conf_path(cf, &value[1], &value[1], &wmcf->key_file)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_http_weir_conf_param(&value[2], "pepper", &path)) {
+        return ngx_http_weir_conf_invalid(cf, &value[2],
+                                          "it must be \"pepper=path\"");
+    }
+
+    if (ngx_http_weir_conf_path(cf, &value[2], &path, &wmcf->pepper_file)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_weir_keys_load(wmcf, cf->log, error) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"weir_key_file\" cannot use \"%V\"%s%s",
+                           &wmcf->key_file, error[0] ? ": " : "", error);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* weir_zone name:size */
+
+char *
+ngx_http_weir_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    u_char                     *p;
+    ssize_t                     size;
+    ngx_str_t                  *value, name, s;
+    ngx_http_weir_main_conf_t  *wmcf = conf;
+
+    value = cf->args->elts;
+
+    if (wmcf->zone) {
+        return "is duplicate";
+    }
+
+    wmcf->used = 1;
+
+    p = ngx_strlchr(value[1].data, value[1].data + value[1].len, ':');
+
+    if (p == NULL || p == value[1].data) {
+        return ngx_http_weir_conf_invalid(cf, &value[1],
+                                          "it must be \"name:size\"");
+    }
+
+    name.data = value[1].data;
+    name.len = p - name.data;
+    s.data = p + 1;
+    s.len = value[1].data + value[1].len - s.data;
+
+    size = ngx_parse_size(&s);
+
+    if (size == NGX_ERROR || size < NGX_HTTP_WEIR_ZONE_SIZE) {
+        return ngx_http_weir_conf_invalid(cf, &value[1],
+                                          "the size must be at least 256k");
+    }
+
+    wmcf->zone = ngx_shared_memory_add(cf, &name, size, &ngx_http_weir_module);
+
+    return wmcf->zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static ngx_http_core_loc_conf_t *
+ngx_http_weir_conf_location(ngx_conf_t *cf)
+{
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_weir_loc_conf_t   *wlcf;
+    ngx_http_weir_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_weir_module);
+    wmcf->used = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    wlcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_weir_module);
+
+    if (clcf->handler) {
+        return NULL;
+    }
+
+    wlcf->answers = 1;
+
+    return clcf;
+}
+
+
+/* weir_api */
+
+char *
+ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_weir_srv_conf_t   *wscf;
+    ngx_http_weir_loc_conf_t   *wlcf = conf;
+    ngx_http_weir_main_conf_t  *wmcf;
+
+    clcf = ngx_http_weir_conf_location(cf);
+
+    if (clcf == NULL) {
+        return "is in a location that has a handler already";
+    }
+
+    if (clcf->exact_match || clcf->named || clcf->noname
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+        )
+    {
+        return "must be in a location given by a prefix, such as \"/\"";
+    }
+
+    wlcf->api = 1;
+    wlcf->prefix = clcf->name;
+
+    if (wlcf->prefix.len && wlcf->prefix.data[wlcf->prefix.len - 1] == '/') {
+        wlcf->prefix.len--;
+    }
+
+    wscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_weir_module);
+    wscf->api = 1;
+    wscf->prefix = wlcf->prefix;
+
+    wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_weir_module);
+    wmcf->api = 1;
+
+    clcf->handler = ngx_http_weir_api_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* weir_livez, weir_readyz, weir_metrics: cmd->post is the handler */
+
+char *
+ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_weir_conf_location(cf);
+
+    if (clcf == NULL) {
+        return "is in a location that has a handler already";
+    }
+
+    clcf->handler = (ngx_http_handler_pt) cmd->post;
+
+    return NGX_CONF_OK;
+}

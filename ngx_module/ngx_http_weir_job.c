@@ -1,0 +1,516 @@
+/*
+ * What happens to a job that exists: look, wait, fetch its outcome, cancel,
+ * answer.  Owns those steps; submission and the form of answers are elsewhere.
+ */
+
+#include "ngx_http_weir_module.h"
+
+
+static const ngx_http_weir_step_t *ngx_http_weir_look_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_unavailable_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_not_found_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_wait_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_wait_over_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_accepted_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_outcome_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_answer_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_cancel_run(
+    ngx_http_weir_ctx_t *ctx);
+
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_look = {
+    "look", ngx_http_weir_look_run
+};
+
+const ngx_http_weir_step_t  ngx_http_weir_step_unavailable = {
+    "unavailable", ngx_http_weir_unavailable_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_not_found = {
+    "not found", ngx_http_weir_not_found_run
+};
+
+const ngx_http_weir_step_t  ngx_http_weir_step_wait = {
+    "wait", ngx_http_weir_wait_run
+};
+
+const ngx_http_weir_step_t  ngx_http_weir_step_released = {
+    "wait over", ngx_http_weir_wait_over_run
+};
+
+const ngx_http_weir_step_t  ngx_http_weir_step_accepted = {
+    "accepted", ngx_http_weir_accepted_run
+};
+
+const ngx_http_weir_step_t  ngx_http_weir_step_outcome = {
+    "outcome", ngx_http_weir_outcome_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_answer = {
+    "answer", ngx_http_weir_answer_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_cancel = {
+    "cancel", ngx_http_weir_cancel_run
+};
+
+
+/* Waits for the connection if that is hopeful, and then runs step again. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_hold(ngx_http_weir_ctx_t *ctx, const ngx_http_weir_step_t *step,
+    const ngx_http_weir_step_t *refused)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    if (!ngx_http_weir_redis_hopeful(&p->cmd)) {
+        return refused;
+    }
+
+    ctx->step = step;
+    ctx->holding = 1;
+    ngx_queue_insert_tail(&p->held, &ctx->held);
+
+    return ngx_http_weir_park(ctx, p->conf->redis.connect_timeout, refused);
+}
+
+
+/* Sends what stands in the process's scratch unit. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx, ngx_http_weir_answer_pt handler,
+    const ngx_http_weir_step_t *again)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    if (ngx_http_weir_call(ctx, &p->txn, handler) == NGX_OK) {
+        return ngx_http_weir_park(ctx, p->conf->redis.timeout,
+                                  &ngx_http_weir_step_unavailable);
+    }
+
+    return ngx_http_weir_hold(ctx, again, &ngx_http_weir_step_unavailable);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_unavailable_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    ngx_http_weir_forget(ctx);
+    ngx_http_weir_wait_remove(ctx);
+    ctx->status = "UNAVAILABLE";
+
+    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
+                     "the state of the job cannot be read now");
+    f.retry_after = 1;
+
+    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_not_found_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    ngx_http_weir_wait_remove(ctx);
+    ctx->has_job = 0;
+    ctx->status = "NOT_FOUND";
+
+    weir_failure_set(&f, WEIR_FAIL_NOT_FOUND, "there is no such job");
+
+    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+}
+
+
+/* look */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx)
+{
+    weir_str_t  id;
+
+    ngx_http_weir_request_prefer(ctx);
+
+    if (!weir_job_id_parse(ngx_http_weir_str(ctx->tail), &id,
+                           &ctx->job.shard))
+    {
+        return &ngx_http_weir_step_not_found;
+    }
+
+    ngx_memcpy(ctx->job.id, id.data, id.len);
+    ctx->job.id[id.len] = '\0';
+
+    if (ctx->request->method != NGX_HTTP_DELETE && ctx->prefer.wait > 0) {
+        ctx->poll = 1;
+        ctx->wait_end = ngx_current_msec
+                        + (ngx_msec_t) ctx->prefer.wait * 1000;
+
+        /* full: answered at once, which a poll allows */
+
+        if (ngx_http_weir_wait_add(ctx) != NGX_OK) {
+            ctx->poll = 0;
+        }
+    }
+
+    return &ngx_http_weir_step_look;
+}
+
+
+static ngx_int_t
+ngx_http_weir_job_copy(ngx_http_weir_ctx_t *ctx, ngx_str_t *to,
+    weir_str_t from)
+{
+    to->len = 0;
+    to->data = ngx_pnalloc(ctx->request->pool, from.len ? from.len : 1);
+
+    if (to->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (from.len) {
+        ngx_memcpy(to->data, from.data, from.len);
+        to->len = from.len;
+    }
+
+    return NGX_OK;
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_look_decide(ngx_http_weir_ctx_t *ctx)
+{
+    if (ctx->request->method == NGX_HTTP_DELETE) {
+        return &ngx_http_weir_step_cancel;
+    }
+
+    if (weir_state_is_final(ctx->job.state)) {
+        ngx_http_weir_wait_remove(ctx);
+        return &ngx_http_weir_step_outcome;
+    }
+
+    if (ctx->missed) {
+        ctx->missed = 0;
+        return &ngx_http_weir_step_look;
+    }
+
+    if (ctx->waiting) {
+        return &ngx_http_weir_step_wait;
+    }
+
+    return &ngx_http_weir_step_answer;
+}
+
+
+static void
+ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    weir_job_t                   job;
+    weir_run_t                   run;
+    const ngx_http_weir_step_t  *next;
+
+    if (!weir_txn_look_read(a, &job, &run)) {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
+        return;
+    }
+
+    if (!job.found || !run.found
+        || !weir_str_eq(job.owner, ngx_http_weir_str(ctx->owner)))
+    {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_not_found);
+        return;
+    }
+
+    ctx->has_job = 1;
+    ctx->ours = 1;
+    ctx->job.state = run.state;
+    ctx->job.created = job.created;
+    ctx->job.started = run.started;
+    ctx->job.finished = run.fin_at;
+    ctx->job.attempts = run.attempts;
+    ngx_snprintf((u_char *) ctx->job.token, sizeof(ctx->job.token), "%*s%Z",
+                 run.token.len, run.token.data ? run.token.data : "");
+
+    next = ngx_http_weir_look_decide(ctx);
+
+    if (ngx_http_weir_job_copy(ctx, &ctx->job.model, job.model) != NGX_OK
+        || ngx_http_weir_job_copy(ctx, &ctx->job.metadata, job.metadata)
+           != NGX_OK)
+    {
+        next = &ngx_http_weir_step_unavailable;
+    }
+
+    ngx_http_weir_resume(ctx, next);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_look_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_look(&p->txn, ctx->job.shard, ctx->job.id,
+                  ctx->waiting ? p->mailbox : NULL);
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_look_answer,
+                             &ngx_http_weir_step_look);
+}
+
+
+/* wait */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_wait_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_msec_int_t  left;
+
+    left = (ngx_msec_int_t) (ctx->wait_end - ngx_current_msec);
+
+    if (left <= 0 || (ctx->poll && ctx->process->leaving)) {
+        return &ngx_http_weir_step_released;
+    }
+
+    ctx->recheck = 1;
+
+    return ngx_http_weir_park(ctx, left, &ngx_http_weir_step_released);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_wait_over_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    ngx_http_weir_wait_remove(ctx);
+    ngx_http_weir_count(ctx->process, timed_out);
+
+    if (ctx->request->method != NGX_HTTP_POST) {
+        return &ngx_http_weir_step_look;        /* as it is now */
+    }
+
+    if (ctx->dialect == WEIR_DIALECT_PROBLEM) {
+        return &ngx_http_weir_step_accepted;
+    }
+
+    ctx->status = "TIMEOUT";
+
+    weir_failure_set(&f, WEIR_FAIL_TIMEOUT, "the answer is not ready yet; it "
+                     "can be fetched as " WEIR_JOB_PREFIX "%s", ctx->job.id);
+
+    /* asked again it would run again */
+
+    (void) ngx_http_weir_header_text(ctx->request, "x-should-retry", "false");
+
+    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_accepted_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (ngx_http_weir_header_text(r, "Location", "%V/v1/jobs/"
+                                  WEIR_JOB_PREFIX "%s",
+                                  ngx_http_weir_prefix(r), ctx->job.id)
+        != NGX_OK
+        || ngx_http_weir_header_text(r, "Retry-After", "1") != NGX_OK)
+    {
+        return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+
+    if (ctx->prefer.async
+        && ngx_http_weir_header_text(r, "Preference-Applied", "respond-async")
+           != NGX_OK)
+    {
+        return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+
+    return ngx_http_weir_done(ctx, ngx_http_weir_send_job(ctx,
+                                                          NGX_HTTP_ACCEPTED));
+}
+
+
+/* outcome */
+
+static void
+ngx_http_weir_outcome_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    weir_str_t  text;
+
+    text = weir_reply_str(a->reply);
+
+    if (a->code != WEIR_ANSWER_OK
+        || ngx_http_weir_job_copy(ctx, &ctx->outcome_text, text) != NGX_OK)
+    {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
+        return;
+    }
+
+    ngx_http_weir_resume(ctx, &ngx_http_weir_step_answer);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_str_t                token;
+    ngx_http_weir_process_t  *p;
+
+    if (ctx->lost) {
+        return &ngx_http_weir_step_unavailable;
+    }
+
+    ctx->has_job = 1;
+    token = weir_str_of(ctx->job.token);
+
+    if (ctx->outcome_text.len || !weir_token_has_outcome(token)) {
+        return &ngx_http_weir_step_answer;
+    }
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_outcome(&p->txn, ctx->job.shard, ctx->job.id, token);
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_outcome_answer,
+                             &ngx_http_weir_step_outcome);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    static const char        *status[] = {
+        "QUEUED", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "EXPIRED"
+    };
+
+    ctx->status = status[ctx->job.state];
+
+    if (ctx->outcome_text.len
+        && weir_outcome_read(&ctx->outcome,
+                             ngx_http_weir_str(ctx->outcome_text))
+           != 0)
+    {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "weir: the outcome of " WEIR_JOB_PREFIX "%s is no "
+                      "outcome document", ctx->job.id);
+    }
+
+    if (ctx->outcome.doc) {
+        ctx->job.started = ctx->outcome.started;
+        ctx->job.finished = ctx->outcome.finished;
+        ctx->job.attempts = ctx->outcome.attempts;
+    }
+
+    if (ctx->dialect == WEIR_DIALECT_PROBLEM) {
+
+        if (ctx->prefer.waits && ctx->request->method == NGX_HTTP_POST) {
+            (void) ngx_http_weir_header_text(ctx->request,
+                                             "Preference-Applied", "wait=%L",
+                                             ctx->prefer.wait);
+        }
+
+        rc = ngx_http_weir_send_job(ctx, NGX_HTTP_OK);
+
+    } else {
+        rc = ngx_http_weir_send_outcome(ctx);
+    }
+
+    return ngx_http_weir_done(ctx, rc);
+}
+
+
+/* cancel */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_cancel_refused(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    weir_failure_set(&f, WEIR_FAIL_CONFLICT, "the job is %s already",
+                     weir_state_name(ctx->job.state));
+
+    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_cancelled_run(ngx_http_weir_ctx_t *ctx)
+{
+    if (ctx->job.state != WEIR_CANCELLED) {
+        return ngx_http_weir_cancel_refused(ctx);
+    }
+
+    return &ngx_http_weir_step_answer;
+}
+
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_cancelled = {
+    "cancelled", ngx_http_weir_cancelled_run
+};
+
+
+static void
+ngx_http_weir_cancel_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    weir_str_t                fin, token;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+    fin = weir_txn_cancel_fin(a);
+
+    if (a->code != WEIR_ANSWER_OK
+        || !weir_fin_parse(fin, &ctx->job.state, &token))
+    {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
+        return;
+    }
+
+    if (ctx->job.state == WEIR_CANCELLED) {
+        ctx->job.finished = ngx_http_weir_now(p);
+        ngx_http_weir_tell(p, weir_txn_cancel_mailboxes(a), ctx->job.id, fin,
+                           ctx->job.finished);
+    }
+
+    ngx_http_weir_resume(ctx, &ngx_http_weir_step_cancelled);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    if (weir_state_is_final(ctx->job.state)) {
+        return &ngx_http_weir_step_cancelled;   /* by whom, it tells */
+    }
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_cancel(&p->txn, ctx->job.shard, ctx->job.id, WEIR_TOKEN_OWNER,
+                    ngx_http_weir_now(p));
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_cancel_answer,
+                             &ngx_http_weir_step_cancel);
+}

@@ -1,0 +1,81 @@
+/*
+ * The counters of the edge: one table, from which the struct in shared memory
+ * and the text of /metrics are made.
+ */
+
+#ifndef NGX_HTTP_WEIR_METRICS_H
+#define NGX_HTTP_WEIR_METRICS_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* member, name, help; counters, summed over all worker processes */
+
+#define NGX_HTTP_WEIR_COUNTERS(X)                                             \
+    X(requests, "weir_requests_total",                                        \
+      "Requests to locations of the API.")                                    \
+    X(unauthenticated, "weir_requests_unauthenticated_total",                 \
+      "Requests refused for want of a good API key.")                         \
+    X(submitted, "weir_jobs_submitted_total",                                 \
+      "Submissions that Redis acknowledged.")                                 \
+    X(submit_failed, "weir_submissions_failed_total",                         \
+      "Submissions answered with 503.")                                       \
+    X(abandoned, "weir_submissions_abandoned_total",                          \
+      "Submissions without an answer in time, then cancelled.")               \
+    X(answered, "weir_waits_answered_total",                                  \
+      "Held requests whose job finished.")                                    \
+    X(timed_out, "weir_waits_timed_out_total",                                \
+      "Held requests whose wait ended first.")                                \
+    X(mail, "weir_mail_received_total",                                       \
+      "Messages about finished runs.")                                        \
+    X(rechecks, "weir_rechecks_total",                                        \
+      "Parked requests looked up because no message came yet.")               \
+    X(recheck_hits, "weir_recheck_hits_total",                                \
+      "Finished runs that a re-check found and no message told.")             \
+    X(redis_connects, "weir_redis_connects_total",                            \
+      "Connections to Redis that became ready.")                              \
+    X(redis_failures, "weir_redis_failures_total",                            \
+      "Connections to Redis that failed or were lost.")                       \
+    X(redis_timeouts, "weir_redis_timeouts_total",                            \
+      "Commands without an answer in time.")                                  \
+    X(dressed, "weir_errors_dressed_total",                                   \
+      "Errors of nginx itself that got a body in the route's dialect.")       \
+    X(key_reloads, "weir_key_file_reloads_total",                             \
+      "Times that a worker process read a changed key file.")
+
+/* member, name, help; gauges, one value a process */
+
+#define NGX_HTTP_WEIR_GAUGES(X)                                               \
+    X(parked, "weir_requests_parked",                                         \
+      "Requests that are held for a job now.")                                \
+    X(redis_ready, "weir_redis_ready",                                        \
+      "Connections to Redis that are ready now.")
+
+
+#define NGX_HTTP_WEIR_SLOTS  NGX_MAX_PROCESSES
+
+
+typedef struct {
+#define NGX_HTTP_WEIR_MEMBER(member, name, help)  ngx_atomic_t  member;
+    NGX_HTTP_WEIR_COUNTERS(NGX_HTTP_WEIR_MEMBER)
+#undef NGX_HTTP_WEIR_MEMBER
+
+    /* written by the process of that slot only, cleared when it starts, so
+     * that a killed process leaves nothing behind */
+    struct {
+#define NGX_HTTP_WEIR_MEMBER(member, name, help)  ngx_atomic_t  member;
+        NGX_HTTP_WEIR_GAUGES(NGX_HTTP_WEIR_MEMBER)
+#undef NGX_HTTP_WEIR_MEMBER
+    } slots[NGX_HTTP_WEIR_SLOTS];
+} ngx_http_weir_counters_t;
+
+
+/* Called for the zone at start and at reload. */
+ngx_int_t ngx_http_weir_metrics_init_zone(ngx_shm_zone_t *zone, void *data);
+
+void ngx_http_weir_metrics_clear_slot(ngx_http_weir_counters_t *counters);
+
+
+#endif /* NGX_HTTP_WEIR_METRICS_H */

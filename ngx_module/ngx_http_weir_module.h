@@ -1,0 +1,319 @@
+/*
+ * What the files of the edge share: configuration, the state of a worker
+ * process, the context of a request, and the verbs of each file.
+ */
+
+#ifndef NGX_HTTP_WEIR_MODULE_H
+#define NGX_HTTP_WEIR_MODULE_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "weir_apikey.h"
+#include "weir_dialect_openai.h"
+#include "weir_prefer.h"
+#include "weir_txn.h"
+
+#include "ngx_http_weir_metrics.h"
+#include "ngx_http_weir_redis.h"
+
+
+#define NGX_HTTP_WEIR_REQUEST_ID_MAX  128
+#define NGX_HTTP_WEIR_BUCKETS         1024          /* a power of two */
+
+
+typedef struct ngx_http_weir_ctx_s      ngx_http_weir_ctx_t;
+typedef struct ngx_http_weir_step_s     ngx_http_weir_step_t;
+typedef struct ngx_http_weir_route_s    ngx_http_weir_route_t;
+typedef struct ngx_http_weir_call_s     ngx_http_weir_call_t;
+typedef struct ngx_http_weir_process_s  ngx_http_weir_process_t;
+
+
+/* configuration */
+
+typedef struct {
+    ngx_http_weir_redis_conf_t   redis;
+
+    ngx_str_t                    key_file;
+    ngx_str_t                    pepper_file;
+    weir_keyring_t              *keyring;
+    time_t                       key_mtime;     /* of the file read last */
+    off_t                        key_size;
+    ngx_file_uniq_t              key_uniq;
+
+    ngx_shm_zone_t              *zone;
+    ngx_http_weir_counters_t    *counters;      /* in the zone */
+    ngx_uint_t                   max_waiting;   /* requests, per process */
+
+    ngx_http_weir_process_t     *process;       /* NULL in the master */
+
+    unsigned                     used:1;        /* any directive was */
+    unsigned                     api:1;         /* weir_api somewhere */
+} ngx_http_weir_main_conf_t;
+
+
+typedef struct {
+    ngx_str_t                    prefix;        /* of a location of the API */
+    unsigned                     api:1;
+} ngx_http_weir_srv_conf_t;
+
+
+typedef struct {
+    ngx_str_t                    prefix;        /* what precedes the route */
+    ngx_msec_t                   max_wait;
+    time_t                       result_ttl;
+    unsigned                     api:1;         /* these: not inherited */
+    unsigned                     answers:1;     /* api, or a health route */
+} ngx_http_weir_loc_conf_t;
+
+
+/* a step returns the next one, or NULL: the request is then parked or
+ * finalized, and nobody touches it or its context any more */
+
+struct ngx_http_weir_step_s {
+    const char                  *name;
+    const ngx_http_weir_step_t  *(*run)(ngx_http_weir_ctx_t *ctx);
+};
+
+
+struct ngx_http_weir_route_s {
+    const char                  *path;          /* "{id}" is a segment */
+    ngx_uint_t                   methods;
+    weir_dialect_e               dialect;
+    const char                  *name;          /* in Redis, logs, metrics */
+    ngx_uint_t                   scope;         /* 0: any */
+    const ngx_http_weir_step_t  *(*start)(ngx_http_weir_ctx_t *ctx);
+};
+
+
+/*
+ * A command under way.  It belongs to the pipeline; the request that asked may
+ * be gone before the answer comes, and then ctx is NULL.
+ */
+
+typedef void (*ngx_http_weir_answer_pt)(ngx_http_weir_ctx_t *ctx,
+    const weir_answer_t *a);
+
+struct ngx_http_weir_call_s {
+    ngx_http_weir_ctx_t         *ctx;
+    ngx_http_weir_process_t     *process;
+    ngx_http_weir_answer_pt      handler;
+    char                         id[WEIR_ID_LEN + 1];
+    unsigned                     shard;
+    unsigned                     submission:1;
+};
+
+
+/* what is known of a job: from our own submission, or from a look */
+
+typedef struct {
+    char                         id[WEIR_ID_LEN + 1];
+    unsigned                     shard;
+    weir_state_e                 state;
+    int64_t                      created;       /* ms */
+    int64_t                      started;       /* ms; 0: not yet */
+    int64_t                      finished;      /* ms; 0: not yet */
+    long long                    attempts;
+    ngx_str_t                    model;
+    ngx_str_t                    metadata;      /* JSON, or empty */
+    char                         token[33];     /* of the terminal state */
+} ngx_http_weir_job_t;
+
+
+struct ngx_http_weir_ctx_s {
+    ngx_http_request_t          *request;
+    ngx_http_weir_process_t     *process;
+    const ngx_http_weir_step_t  *step;          /* where to go on */
+    const ngx_http_weir_step_t  *overdue;       /* where, if time is up */
+
+    const ngx_http_weir_route_t *route;         /* NULL: unknown */
+    ngx_str_t                    tail;          /* the "{id}" of the path */
+    weir_dialect_e               dialect;
+
+    ngx_str_t                    request_id;
+    ngx_str_t                    key_id;
+    ngx_str_t                    owner;
+    ngx_str_t                    tier;
+    ngx_uint_t                   scopes;
+
+    weir_prefer_t                prefer;
+    ngx_http_weir_job_t          job;
+    weir_buf_t                   payload;       /* until it is submitted */
+    weir_class_e                 class;
+    weir_outcome_t               outcome;
+    ngx_str_t                    outcome_text;  /* from the mail, or empty */
+
+    ngx_event_t                  timer;
+    ngx_msec_t                   wait_end;      /* ngx_current_msec */
+    ngx_http_weir_call_t        *call;
+
+    ngx_queue_t                  waiter;        /* in a bucket */
+    ngx_queue_t                  held;          /* while Redis connects */
+
+    ngx_str_t                    dressed;       /* body in nginx's place */
+    const char                  *status;        /* $weir_status */
+
+    unsigned                     waiting:1;     /* waiter is linked */
+    unsigned                     holding:1;     /* held is linked */
+    unsigned                     recheck:1;     /* the run exists */
+    unsigned                     ours:1;        /* the job is this owner's */
+    unsigned                     missed:1;      /* its end, before we knew */
+    unsigned                     sent:1;        /* the answer is ours */
+    unsigned                     has_job:1;     /* job.id is one */
+    unsigned                     poll:1;        /* may be answered early */
+    unsigned                     lost:1;        /* Redis lost the run */
+};
+
+
+/* the state of a worker process */
+
+struct ngx_http_weir_process_s {
+    ngx_http_weir_main_conf_t   *conf;
+    ngx_http_weir_redis_t        cmd;
+    ngx_http_weir_redis_t        mail;
+    char                         mailbox[WEIR_MAILBOX_LEN + 1];
+
+    ngx_queue_t                  buckets[NGX_HTTP_WEIR_BUCKETS];
+    ngx_uint_t                   waiters;
+    ngx_queue_t                  held;
+
+    ngx_queue_t                  orphans;       /* submissions to cancel */
+    ngx_uint_t                   norphans;
+
+    ngx_event_t                  tick;
+    ngx_uint_t                   ticks;
+    int64_t                      clock;         /* ms: Redis's minus ours */
+    weir_txn_t                   txn;           /* scratch */
+
+    ngx_str_t                    catalogue;     /* the last one seen; heap */
+    unsigned                     leaving:1;
+};
+
+
+/* module */
+extern ngx_module_t  ngx_http_weir_module;
+
+/* conf */
+void *ngx_http_weir_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_weir_create_srv_conf(ngx_conf_t *cf);
+void *ngx_http_weir_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf);
+char *ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+char *ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* route */
+void ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx);
+ngx_uint_t ngx_http_weir_route_methods(ngx_http_weir_ctx_t *ctx);
+
+/* gate */
+ngx_int_t ngx_http_weir_gate_handler(ngx_http_request_t *r);
+ngx_http_weir_ctx_t *ngx_http_weir_ctx(ngx_http_request_t *r);
+
+/* api */
+ngx_int_t ngx_http_weir_api_handler(ngx_http_request_t *r);
+void ngx_http_weir_resume(ngx_http_weir_ctx_t *ctx,
+    const ngx_http_weir_step_t *step);
+const ngx_http_weir_step_t *ngx_http_weir_park(ngx_http_weir_ctx_t *ctx,
+    ngx_msec_t timeout, const ngx_http_weir_step_t *overdue);
+const ngx_http_weir_step_t *ngx_http_weir_done(ngx_http_weir_ctx_t *ctx,
+    ngx_int_t rc);
+
+/* process: the link to Redis */
+ngx_int_t ngx_http_weir_init_process(ngx_cycle_t *cycle);
+void ngx_http_weir_exit_process(ngx_cycle_t *cycle);
+int64_t ngx_http_weir_now(ngx_http_weir_process_t *p);
+ngx_int_t ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
+    ngx_http_weir_answer_pt handler);
+void ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
+    unsigned shard);
+void ngx_http_weir_tell(ngx_http_weir_process_t *p,
+    const weir_reply_t *mailboxes, const char *run, weir_str_t fin,
+    int64_t at);
+
+/* keys */
+ngx_int_t ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf,
+    ngx_log_t *log, char error[WEIR_KEY_ERROR]);
+ngx_int_t ngx_http_weir_keys_secret(ngx_pool_t *pool, ngx_str_t *name,
+    ngx_str_t *secret);
+void ngx_http_weir_keys_check(ngx_http_weir_process_t *p);
+
+/* wait */
+ngx_int_t ngx_http_weir_wait_add(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_wait_remove(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
+    weir_str_t fin, int64_t at, weir_str_t outcome);
+void ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p);
+void ngx_http_weir_wait_release(ngx_http_weir_process_t *p);
+
+/* submit, job, models */
+const ngx_http_weir_step_t *ngx_http_weir_submit_job(
+    ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_submit_chat(
+    ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_models_start(
+    ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_hold(ngx_http_weir_ctx_t *ctx,
+    const ngx_http_weir_step_t *step, const ngx_http_weir_step_t *refused);
+const ngx_http_weir_step_t *ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx,
+    ngx_http_weir_answer_pt handler, const ngx_http_weir_step_t *again);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_wait;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_accepted;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_outcome;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_released;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_unavailable;
+
+/* request: the body */
+weir_json_t *ngx_http_weir_request_json(ngx_http_weir_ctx_t *ctx,
+    weir_failure_t *f);
+void ngx_http_weir_request_prefer(ngx_http_weir_ctx_t *ctx);
+
+/* response */
+ngx_int_t ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    const char *type, weir_buf_t *body);
+ngx_int_t ngx_http_weir_send_json(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    weir_json_t *doc);
+ngx_int_t ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx,
+    const weir_failure_t *f);
+ngx_int_t ngx_http_weir_send_job(ngx_http_weir_ctx_t *ctx, ngx_uint_t status);
+ngx_int_t ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx);
+ngx_int_t ngx_http_weir_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+ngx_int_t ngx_http_weir_header_text(ngx_http_request_t *r, const char *name,
+    const char *fmt, ...);
+ngx_str_t *ngx_http_weir_prefix(ngx_http_request_t *r);
+void ngx_http_weir_allow(ngx_http_weir_ctx_t *ctx, ngx_uint_t methods);
+
+/* filter */
+void ngx_http_weir_filter_init(void);
+
+/* health */
+ngx_int_t ngx_http_weir_livez_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_weir_readyz_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_weir_metrics_handler(ngx_http_request_t *r);
+
+/* variables */
+ngx_int_t ngx_http_weir_add_variables(ngx_conf_t *cf);
+
+
+#define ngx_http_weir_str(s)                                                  \
+    ((weir_str_t) { (const char *) (s).data, (s).len })
+
+#define ngx_http_weir_process(r)                                              \
+    (((ngx_http_weir_main_conf_t *)                                           \
+      ngx_http_get_module_main_conf(r, ngx_http_weir_module))->process)
+
+/* counters are atomics in shared memory; "what" is a name of the table */
+#define ngx_http_weir_count(p, what)                                          \
+    (void) ngx_atomic_fetch_add(&(p)->conf->counters->what, 1)
+
+
+#endif /* NGX_HTTP_WEIR_MODULE_H */

@@ -1,0 +1,565 @@
+/*
+ * A worker process and its link to Redis: two connections, the calls that
+ * requests make over them, submissions that were given up, and the tick that
+ * watches over all.  Owns struct ngx_http_weir_process_s; never answers a
+ * client.
+ */
+
+#include "ngx_http_weir_module.h"
+
+
+#define NGX_HTTP_WEIR_TICK         500          /* ms */
+#define NGX_HTTP_WEIR_TICKS_CHECK  4            /* re-check of the parked */
+#define NGX_HTTP_WEIR_TICKS_PING   10
+#define NGX_HTTP_WEIR_TICKS_KEYS   2
+#define NGX_HTTP_WEIR_ORPHANS      8192
+
+
+/* a submission without an answer, to be cancelled as soon as Redis answers */
+
+typedef struct {
+    ngx_queue_t               queue;
+    ngx_http_weir_process_t  *process;
+    unsigned                  shard;
+    char                      id[WEIR_ID_LEN + 1];
+} ngx_http_weir_orphan_t;
+
+
+static void ngx_http_weir_greet_mail(ngx_http_weir_redis_t *redis,
+    weir_txn_t *t);
+static void ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis);
+static void ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis);
+static void ngx_http_weir_link_down(ngx_http_weir_redis_t *redis);
+static void ngx_http_weir_leave(ngx_http_weir_redis_t *redis);
+static void ngx_http_weir_message(void *data, weir_str_t channel,
+    weir_str_t body);
+static void ngx_http_weir_tick(ngx_event_t *ev);
+static void ngx_http_weir_clock_ask(ngx_http_weir_process_t *p);
+static void ngx_http_weir_release_held(ngx_http_weir_process_t *p);
+static void ngx_http_weir_orphans_send(ngx_http_weir_process_t *p);
+
+
+ngx_int_t
+ngx_http_weir_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                  i;
+    unsigned char               random[WEIR_MAILBOX_RANDOM];
+    ngx_http_weir_process_t    *p;
+    ngx_http_weir_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_weir_module);
+
+    if (wmcf == NULL || !wmcf->api
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_weir_metrics_clear_slot(wmcf->counters);
+
+    p = ngx_pcalloc(cycle->pool, sizeof(ngx_http_weir_process_t));
+    if (p == NULL || weir_digest_random(random, sizeof(random)) != 0) {
+        return NGX_ERROR;
+    }
+
+    weir_mailbox_make(p->mailbox, random);
+    weir_txn_init(&p->txn);
+
+    for (i = 0; i < NGX_HTTP_WEIR_BUCKETS; i++) {
+        ngx_queue_init(&p->buckets[i]);
+    }
+
+    ngx_queue_init(&p->held);
+    ngx_queue_init(&p->orphans);
+
+    p->conf = wmcf;
+    wmcf->process = p;
+
+    p->cmd.conf = &wmcf->redis;
+    p->cmd.role = "commands";
+    p->cmd.data = p;
+    p->cmd.on_ready = ngx_http_weir_cmd_ready;
+    p->cmd.on_down = ngx_http_weir_link_down;
+    p->cmd.on_leave = ngx_http_weir_leave;
+
+    p->mail.conf = &wmcf->redis;
+    p->mail.role = "mailbox";
+    p->mail.data = p;
+    p->mail.greet = ngx_http_weir_greet_mail;
+    p->mail.on_ready = ngx_http_weir_mail_ready;
+    p->mail.on_down = ngx_http_weir_link_down;
+    p->mail.on_leave = ngx_http_weir_leave;
+
+    if (ngx_http_weir_redis_init(&p->mail, cycle->log) != NGX_OK
+        || ngx_http_weir_redis_init(&p->cmd, cycle->log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    weir_pipe_on_message(p->mail.pipe, ngx_http_weir_message, p);
+
+    p->tick.handler = ngx_http_weir_tick;
+    p->tick.data = p;
+    p->tick.log = cycle->log;
+    p->tick.cancelable = 1;
+
+    ngx_add_timer(&p->tick, NGX_HTTP_WEIR_TICK);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_weir_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_queue_t                *q;
+    ngx_http_weir_process_t    *p;
+    ngx_http_weir_main_conf_t  *wmcf;
+
+    wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_weir_module);
+
+    if (wmcf == NULL || wmcf->process == NULL) {
+        return;
+    }
+
+    p = wmcf->process;
+
+    /* pending answers are LOST and may leave orphans: those are freed last */
+
+    p->cmd.on_down = NULL;
+    p->mail.on_down = NULL;
+
+    ngx_http_weir_redis_destroy(&p->cmd);
+    ngx_http_weir_redis_destroy(&p->mail);
+
+    while (!ngx_queue_empty(&p->orphans)) {
+        q = ngx_queue_head(&p->orphans);
+        ngx_queue_remove(q);
+        ngx_free(ngx_queue_data(q, ngx_http_weir_orphan_t, queue));
+    }
+
+    weir_txn_free(&p->txn);
+
+    if (p->catalogue.data) {
+        ngx_free(p->catalogue.data);
+    }
+
+    ngx_http_weir_metrics_clear_slot(wmcf->counters);
+    wmcf->process = NULL;
+}
+
+
+/* ms on Redis's clock, as far as we know it */
+
+int64_t
+ngx_http_weir_now(ngx_http_weir_process_t *p)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + (int64_t) tp->msec + p->clock;
+}
+
+
+static void
+ngx_http_weir_greet_mail(ngx_http_weir_redis_t *redis, weir_txn_t *t)
+{
+    char                      channel[WEIR_NAME_MAX];
+    ngx_http_weir_process_t  *p = redis->data;
+
+    weir_txn_add(t, 2, (weir_str_t[]) {
+        weir_str("SUBSCRIBE"),
+        weir_name(channel, WEIR_CHANNEL_MAIL, p->mailbox) });
+}
+
+
+static void
+ngx_http_weir_link_gauge(ngx_http_weir_process_t *p)
+{
+    ngx_uint_t  n;
+
+    n = (p->cmd.state == NGX_HTTP_WEIR_REDIS_READY)
+        + (p->mail.state == NGX_HTTP_WEIR_REDIS_READY);
+
+    p->conf->counters->slots[ngx_process_slot].redis_ready = n;
+}
+
+
+static void
+ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis)
+{
+    ngx_http_weir_process_t  *p = redis->data;
+
+    ngx_http_weir_count(p, redis_connects);
+    ngx_http_weir_link_gauge(p);
+
+    ngx_http_weir_clock_ask(p);
+    ngx_http_weir_orphans_send(p);
+    ngx_http_weir_wait_recheck(p);
+    ngx_http_weir_release_held(p);
+}
+
+
+static void
+ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis)
+{
+    ngx_http_weir_process_t  *p = redis->data;
+
+    ngx_http_weir_count(p, redis_connects);
+    ngx_http_weir_link_gauge(p);
+
+    /* what was told while nobody listened */
+
+    ngx_http_weir_wait_recheck(p);
+}
+
+
+static void
+ngx_http_weir_link_down(ngx_http_weir_redis_t *redis)
+{
+    ngx_http_weir_process_t  *p = redis->data;
+
+    ngx_http_weir_count(p, redis_failures);
+    ngx_http_weir_link_gauge(p);
+
+    if (redis == &p->cmd && redis->failures) {
+        ngx_http_weir_release_held(p);
+    }
+}
+
+
+/* nginx wants this process to go: long polls are answered at once */
+
+static void
+ngx_http_weir_leave(ngx_http_weir_redis_t *redis)
+{
+    ngx_http_weir_process_t  *p = redis->data;
+
+    if (p->leaving) {
+        return;
+    }
+
+    p->leaving = 1;
+
+    ngx_http_weir_wait_release(p);
+}
+
+
+static void
+ngx_http_weir_message(void *data, weir_str_t channel, weir_str_t body)
+{
+    int64_t                   at;
+    weir_str_t                run, fin, outcome;
+    ngx_http_weir_process_t  *p = data;
+
+    if (!weir_mail_parse(body, &run, &fin, &at, &outcome)) {
+        ngx_log_error(NGX_LOG_ERR, &p->mail.log, 0,
+                      "weir: a message in the mailbox that is none");
+        return;
+    }
+
+    ngx_http_weir_count(p, mail);
+    ngx_http_weir_wait_deliver(p, run, fin, at, outcome);
+}
+
+
+/* the tick */
+
+static void
+ngx_http_weir_pong(void *data, const weir_answer_t *a)
+{
+    /* that it came in time is all that matters: ngx_http_weir_redis_check() */
+}
+
+
+static void
+ngx_http_weir_tick(ngx_event_t *ev)
+{
+    weir_txn_t               *t;
+    ngx_http_weir_process_t  *p = ev->data;
+
+    p->ticks++;
+
+    if (ngx_http_weir_redis_check(&p->cmd)) {
+        ngx_http_weir_count(p, redis_timeouts);
+    }
+
+    if (ngx_http_weir_redis_check(&p->mail)) {
+        ngx_http_weir_count(p, redis_timeouts);
+    }
+
+    if (p->ticks % NGX_HTTP_WEIR_TICKS_KEYS == 0) {
+        ngx_http_weir_keys_check(p);
+    }
+
+    if (p->ticks % NGX_HTTP_WEIR_TICKS_PING == 0) {
+        ngx_http_weir_clock_ask(p);
+
+        t = &p->txn;
+        weir_txn_reset(t);
+        weir_txn_add(t, 1, (weir_str_t[]) { weir_str("PING") });
+        (void) ngx_http_weir_redis_send(&p->mail, t, ngx_http_weir_pong, NULL);
+    }
+
+    if (p->ticks % NGX_HTTP_WEIR_TICKS_CHECK == 0) {
+        ngx_http_weir_wait_recheck(p);
+        ngx_http_weir_orphans_send(p);
+    }
+
+    ngx_add_timer(&p->tick, NGX_HTTP_WEIR_TICK);
+}
+
+
+static void
+ngx_http_weir_clock_answer(void *data, const weir_answer_t *a)
+{
+    int64_t                   theirs;
+    ngx_http_weir_process_t  *p = data;
+
+    if (a->code != WEIR_ANSWER_OK || weir_reply_count(a->reply) != 2) {
+        return;
+    }
+
+    theirs = weir_reply_int(weir_reply_at(a->reply, 0)) * 1000
+             + weir_reply_int(weir_reply_at(a->reply, 1)) / 1000;
+
+    p->clock += theirs - ngx_http_weir_now(p);
+}
+
+
+static void
+ngx_http_weir_clock_ask(ngx_http_weir_process_t *p)
+{
+    weir_txn_t  *t;
+
+    t = &p->txn;
+    weir_txn_reset(t);
+    weir_txn_add(t, 1, (weir_str_t[]) { weir_str("TIME") });
+
+    (void) ngx_http_weir_redis_send(&p->cmd, t, ngx_http_weir_clock_answer, p);
+}
+
+
+/* requests that wait for the connection: they try again, whatever it is */
+
+static void
+ngx_http_weir_release_held(ngx_http_weir_process_t *p)
+{
+    ngx_queue_t           all, *q;
+    ngx_http_weir_ctx_t  *ctx;
+
+    if (ngx_queue_empty(&p->held)) {
+        return;
+    }
+
+    ngx_queue_init(&all);
+    ngx_queue_add(&all, &p->held);
+    ngx_queue_init(&p->held);
+
+    while (!ngx_queue_empty(&all)) {
+        q = ngx_queue_head(&all);
+        ngx_queue_remove(q);
+
+        ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, held);
+        ctx->holding = 0;
+
+        ngx_http_weir_resume(ctx, ctx->step);
+    }
+}
+
+
+/* calls */
+
+static void
+ngx_http_weir_call_answer(void *data, const weir_answer_t *a)
+{
+    ngx_http_weir_ctx_t      *ctx;
+    ngx_http_weir_call_t     *call = data;
+    ngx_http_weir_process_t  *p;
+    ngx_http_weir_answer_pt   handler;
+
+    p = call->process;
+    ctx = call->ctx;
+    handler = call->handler;
+
+    if (call->submission && a->code == WEIR_ANSWER_LOST) {
+        ngx_http_weir_abandon(p, call->id, call->shard);
+    }
+
+    ngx_free(call);
+
+    if (ctx == NULL) {
+        return;
+    }
+
+    ctx->call = NULL;
+    handler(ctx, a);
+}
+
+
+/* The request must be parked by the caller with a time limit; the handler ends
+ * in ngx_http_weir_resume().  NGX_BUSY: Redis is not to be had now. */
+
+ngx_int_t
+ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
+    ngx_http_weir_answer_pt handler)
+{
+    ngx_http_weir_call_t     *call;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    call = ngx_calloc(sizeof(ngx_http_weir_call_t), &p->cmd.log);
+    if (call == NULL) {
+        return NGX_ERROR;
+    }
+
+    call->ctx = ctx;
+    call->process = p;
+    call->handler = handler;
+    call->shard = ctx->job.shard;
+    ngx_memcpy(call->id, ctx->job.id, sizeof(call->id));
+
+    if (ngx_http_weir_redis_send(&p->cmd, t, ngx_http_weir_call_answer, call)
+        != NGX_OK)
+    {
+        ngx_free(call);
+        return NGX_BUSY;
+    }
+
+    ctx->call = call;
+
+    return NGX_OK;
+}
+
+
+/* The answer no longer interests the request. */
+
+void
+ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx)
+{
+    if (ctx->call) {
+        ctx->call->ctx = NULL;
+        ctx->call = NULL;
+    }
+}
+
+
+/* given-up submissions */
+
+static void
+ngx_http_weir_orphan_answer(void *data, const weir_answer_t *a)
+{
+    ngx_http_weir_orphan_t  *orphan = data;
+
+    if (a->code != WEIR_ANSWER_OK) {
+        ngx_queue_insert_tail(&orphan->process->orphans, &orphan->queue);
+        return;
+    }
+
+    orphan->process->norphans--;
+    ngx_free(orphan);
+}
+
+
+static void
+ngx_http_weir_orphans_send(ngx_http_weir_process_t *p)
+{
+    ngx_queue_t              all, *q;
+    ngx_http_weir_orphan_t  *orphan;
+
+    if (ngx_queue_empty(&p->orphans)) {
+        return;
+    }
+
+    ngx_queue_init(&all);
+    ngx_queue_add(&all, &p->orphans);
+    ngx_queue_init(&p->orphans);
+
+    while (!ngx_queue_empty(&all)) {
+        q = ngx_queue_head(&all);
+        ngx_queue_remove(q);
+        orphan = ngx_queue_data(q, ngx_http_weir_orphan_t, queue);
+
+        weir_txn_reset(&p->txn);
+        weir_txn_cancel(&p->txn, orphan->shard, orphan->id, WEIR_TOKEN_EDGE,
+                        ngx_http_weir_now(p));
+
+        if (ngx_http_weir_redis_send(&p->cmd, &p->txn,
+                                     ngx_http_weir_orphan_answer, orphan)
+            != NGX_OK)
+        {
+            ngx_queue_insert_tail(&p->orphans, &orphan->queue);
+        }
+    }
+}
+
+
+/* The client got, or will get, 503: the job must not run.  The cancellation
+ * goes over the same connection, behind the submission, or over the next
+ * connection; it works in either order (see the contract). */
+
+void
+ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
+    unsigned shard)
+{
+    ngx_http_weir_orphan_t  *orphan;
+
+    ngx_http_weir_count(p, abandoned);
+
+    orphan = NULL;
+
+    if (p->norphans < NGX_HTTP_WEIR_ORPHANS) {
+        orphan = ngx_calloc(sizeof(ngx_http_weir_orphan_t), &p->cmd.log);
+    }
+
+    if (orphan == NULL) {
+        ngx_log_error(NGX_LOG_ERR, &p->cmd.log, 0,
+                      "weir: too many submissions without an answer, job_%s "
+                      "is left to its time limit", id);
+        return;
+    }
+
+    orphan->process = p;
+    orphan->shard = shard;
+    ngx_memcpy(orphan->id, id, sizeof(orphan->id));
+
+    p->norphans++;
+    ngx_queue_insert_tail(&p->orphans, &orphan->queue);
+
+    ngx_http_weir_orphans_send(p);
+}
+
+
+/* The winner of a cancellation tells those who wait. */
+
+void
+ngx_http_weir_tell(ngx_http_weir_process_t *p, const weir_reply_t *mailboxes,
+    const char *run, weir_str_t fin, int64_t at)
+{
+    char        mailbox[WEIR_MAILBOX_LEN + 1], text[65];
+    size_t      i;
+    weir_str_t  name;
+
+    ngx_snprintf((u_char *) text, sizeof(text), "%*s%Z",
+                 ngx_min(fin.len, sizeof(text) - 1), fin.data);
+
+    for (i = 0; i < weir_reply_count(mailboxes); i++) {
+        name = weir_reply_str(weir_reply_at(mailboxes, i));
+
+        if (name.len != WEIR_MAILBOX_LEN) {
+            continue;
+        }
+
+        ngx_memcpy(mailbox, name.data, name.len);
+        mailbox[name.len] = '\0';
+
+        weir_txn_reset(&p->txn);
+        weir_txn_mail(&p->txn, mailbox, run, text, at, weir_str_null);
+
+        (void) ngx_http_weir_redis_send(&p->cmd, &p->txn, ngx_http_weir_pong,
+                                        NULL);
+    }
+}

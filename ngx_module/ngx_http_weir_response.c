@@ -1,0 +1,428 @@
+/*
+ * Answers: status, headers and body of everything that the API itself says.
+ * Owns the form of the job object; what came of a job is decided elsewhere.
+ */
+
+#include "ngx_http_weir_module.h"
+
+
+#define NGX_HTTP_WEIR_HEADER_MAX  512
+
+
+/* headers */
+
+ngx_int_t
+ngx_http_weir_header(ngx_http_request_t *r, const char *name, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+/* fmt is nginx's */
+
+ngx_int_t
+ngx_http_weir_header_text(ngx_http_request_t *r, const char *name,
+    const char *fmt, ...)
+{
+    u_char     *p, text[NGX_HTTP_WEIR_HEADER_MAX];
+    va_list     args;
+    ngx_str_t   value;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+    va_end(args);
+
+    value.len = p - text;
+    value.data = ngx_pnalloc(r->pool, value.len ? value.len : 1);
+
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(value.data, text, value.len);
+
+    return ngx_http_weir_header(r, name, &value);
+}
+
+
+void
+ngx_http_weir_allow(ngx_http_weir_ctx_t *ctx, ngx_uint_t methods)
+{
+    u_char  *p, text[64];
+
+    p = text;
+    p = ngx_sprintf(p, "%s%s%s", methods & NGX_HTTP_GET ? "GET, HEAD, " : "",
+                    methods & NGX_HTTP_POST ? "POST, " : "",
+                    methods & NGX_HTTP_DELETE ? "DELETE, " : "");
+    *p = '\0';
+
+    (void) ngx_http_weir_header_text(ctx->request, "Allow", "%sOPTIONS",
+                                     text);
+}
+
+
+/* what precedes "/v1/..." in this location */
+
+ngx_str_t *
+ngx_http_weir_prefix(ngx_http_request_t *r)
+{
+    ngx_http_weir_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_weir_module);
+
+    return &wlcf->prefix;
+}
+
+
+/* sending; what is returned is for ngx_http_finalize_request() */
+
+ngx_int_t
+ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    const char *type, weir_buf_t *body)
+{
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_chain_t          out;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    ctx->sent = 1;
+
+    if (body && body->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = body ? (off_t) body->len : 0;
+
+    if (type) {
+        r->headers_out.content_type.data = (u_char *) type;
+        r->headers_out.content_type.len = ngx_strlen(type);
+        r->headers_out.content_type_len = r->headers_out.content_type.len;
+        r->headers_out.content_type_lowcase = NULL;
+    }
+
+    if (ctx->has_job
+        && ngx_http_weir_header_text(r, "X-Weir-Job", WEIR_JOB_PREFIX "%s",
+                                     ctx->job.id)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (body == NULL) {
+        r->header_only = 1;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_create_temp_buf(r->pool, body->len ? body->len : 1);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, body->data, body->len);
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+/* Takes doc; NULL: no memory. */
+
+ngx_int_t
+ngx_http_weir_send_json(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    weir_json_t *doc)
+{
+    ngx_int_t   rc;
+    weir_buf_t  body;
+
+    weir_buf_init(&body, 0);
+    weir_json_write(doc, &body);
+    weir_json_free(&doc);
+
+    rc = ngx_http_weir_send(ctx, status, "application/json", &body);
+
+    weir_buf_free(&body);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
+{
+    ngx_int_t            rc;
+    weir_buf_t           body;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    /* also in the rewrite phase, where nobody has read the body */
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (f->retry_after
+        && ngx_http_weir_header_text(r, "Retry-After", "%ud", f->retry_after)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_weir_header_text(r, "Cache-Control", "no-store") != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    weir_buf_init(&body, 0);
+    weir_failure_body(f, ctx->dialect, ngx_http_weir_str(ctx->request_id),
+                      &body);
+
+    rc = ngx_http_weir_send(ctx, weir_failure_status(f->kind),
+                            weir_failure_media_type(ctx->dialect), &body);
+
+    weir_buf_free(&body);
+
+    return rc;
+}
+
+
+/* outcomes */
+
+static void
+ngx_http_weir_outcome_failure(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
+{
+    switch (ctx->job.state) {
+
+    case WEIR_FAILED:
+        *f = ctx->outcome.error;
+
+        if (ctx->outcome.doc == NULL) {
+            weir_failure_set(f, WEIR_FAIL_GONE, "the result has expired");
+        }
+
+        break;
+
+    case WEIR_CANCELLED:
+        weir_failure_set(f, WEIR_FAIL_CANCELLED, "the job was cancelled");
+        break;
+
+    case WEIR_EXPIRED:
+        weir_failure_set(f, WEIR_FAIL_EXPIRED,
+                         "the job did not finish before its deadline");
+        break;
+
+    default:
+        weir_failure_set(f, WEIR_FAIL_GONE, "the result has expired");
+        break;
+    }
+}
+
+
+/* The answer of a dialect's route. */
+
+ngx_int_t
+ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    if (ctx->job.state == WEIR_COMPLETED && ctx->outcome.choices) {
+        return ngx_http_weir_send_json(ctx, NGX_HTTP_OK,
+                   weir_openai_completion(&ctx->outcome,
+                                          weir_str_of(ctx->job.id),
+                                          ctx->job.created / 1000));
+    }
+
+    ngx_http_weir_outcome_failure(ctx, &f);
+
+    if (!weir_failure_may_retry(f.kind)) {
+        (void) ngx_http_weir_header_text(ctx->request, "x-should-retry",
+                                         "false");
+    }
+
+    return ngx_http_weir_fail(ctx, &f);
+}
+
+
+/* the job object */
+
+static void
+ngx_http_weir_job_time(weir_buf_t *out, const char *name, int64_t ms)
+{
+    if (ms) {
+        weir_buf_printf(out, ",\"%s\":%lld", name, (long long) ms / 1000);
+
+    } else {
+        weir_buf_printf(out, ",\"%s\":null", name);
+    }
+}
+
+
+static void
+ngx_http_weir_job_result(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
+{
+    weir_json_t  *doc;
+
+    weir_buf_text(out, ",\"result\":");
+
+    if (ctx->job.state != WEIR_COMPLETED || ctx->outcome.choices == NULL) {
+        weir_buf_text(out, "null");
+        return;
+    }
+
+    doc = weir_openai_completion(&ctx->outcome, weir_str_of(ctx->job.id),
+                                 ctx->job.created / 1000);
+    weir_json_write(doc, out);
+    weir_json_free(&doc);
+}
+
+
+static void
+ngx_http_weir_job_error(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
+{
+    weir_failure_t  f;
+
+    weir_buf_text(out, ",\"error\":");
+
+    if (ctx->job.state != WEIR_FAILED && ctx->job.state != WEIR_EXPIRED) {
+        weir_buf_text(out, "null");
+        return;
+    }
+
+    ngx_http_weir_outcome_failure(ctx, &f);
+
+    weir_buf_printf(out, "{\"status\":%u,\"code\":",
+                    weir_failure_status(f.kind));
+    weir_json_quote(out, weir_failure_code(&f));
+    weir_buf_text(out, ",\"message\":");
+    weir_json_quote(out, weir_str_of(f.message));
+    weir_buf_text(out, "}");
+}
+
+
+static void
+ngx_http_weir_job_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
+{
+    ngx_str_t             *prefix;
+    ngx_http_weir_job_t   *job;
+
+    job = &ctx->job;
+    prefix = ngx_http_weir_prefix(ctx->request);
+
+    weir_buf_printf(out, "{\"id\":\"" WEIR_JOB_PREFIX "%s\","
+                    "\"object\":\"job\",\"status\":\"%s\"",
+                    job->id, weir_state_name(job->state));
+
+    ngx_http_weir_job_time(out, "created_at", job->created);
+    ngx_http_weir_job_time(out, "started_at", job->started);
+    ngx_http_weir_job_time(out, "finished_at",
+                           weir_state_is_final(job->state) ? job->finished
+                                                           : 0);
+
+    weir_buf_printf(out, ",\"attempts\":%lld,\"model\":", job->attempts);
+    weir_json_quote(out, ngx_http_weir_str(job->model));
+
+    weir_buf_printf(out, ",\"cached\":false,\"usage\":{\"input_tokens\":%lld,"
+                    "\"output_tokens\":%lld},\"cost_usd\":\"0.000000\"",
+                    ctx->outcome.input_tokens, ctx->outcome.output_tokens);
+
+    weir_buf_text(out, ",\"metadata\":");
+    weir_buf_str(out, job->metadata.len ? ngx_http_weir_str(job->metadata)
+                                        : weir_str("{}"));
+
+    ngx_http_weir_job_result(ctx, out);
+    ngx_http_weir_job_error(ctx, out);
+
+    weir_buf_text(out, ",\"links\":{\"self\":\"");
+    weir_buf_str(out, ngx_http_weir_str(*prefix));
+    weir_buf_printf(out, "/v1/jobs/" WEIR_JOB_PREFIX "%s\"}}", job->id);
+}
+
+
+/* A finished job does not change: its text is its strong validator. */
+
+static ngx_int_t
+ngx_http_weir_job_etag(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
+{
+    char                 hex[33];
+    unsigned char        digest[WEIR_DIGEST_LEN];
+    ngx_table_elt_t     *h;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (weir_digest_sha256((weir_str_t) { body->data, body->len }, digest)
+        != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    weir_digest_hex(digest, 16, hex);
+
+    if (ngx_http_weir_header_text(r, "ETag", "\"%s\"", hex) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* nginx's own filter then answers If-None-Match; it wants no 200 changed */
+
+    h = r->headers_out.headers.last->elts;
+    r->headers_out.etag = &h[r->headers_out.headers.last->nelts - 1];
+
+    return ngx_http_weir_header_text(r, "Cache-Control", "private, no-cache");
+}
+
+
+ngx_int_t
+ngx_http_weir_send_job(ngx_http_weir_ctx_t *ctx, ngx_uint_t status)
+{
+    ngx_int_t            rc;
+    weir_buf_t           body;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    weir_buf_init(&body, 0);
+    ngx_http_weir_job_write(ctx, &body);
+
+    if (weir_state_is_final(ctx->job.state)
+        && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) && !body.failed)
+    {
+        rc = ngx_http_weir_job_etag(ctx, &body);
+
+    } else {
+        rc = ngx_http_weir_header_text(r, "Cache-Control", "no-store");
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_weir_send(ctx, status, "application/json", &body);
+    }
+
+    weir_buf_free(&body);
+
+    return rc;
+}

@@ -1,0 +1,173 @@
+/*
+ * Routes: the path below the location, as a table.  Also tells the dialect of
+ * an error where no route matched.  Never looks at a body.
+ */
+
+#include "ngx_http_weir_module.h"
+
+
+#define NGX_HTTP_WEIR_READ   (NGX_HTTP_GET|NGX_HTTP_HEAD)
+
+
+/* A path may stand in several rows, with different methods. */
+
+static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
+
+    { "/v1/jobs", NGX_HTTP_POST, WEIR_DIALECT_PROBLEM, "jobs",
+      WEIR_SCOPE_SUBMIT, ngx_http_weir_submit_job },
+
+    { "/v1/jobs/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, "job",
+      WEIR_SCOPE_READ, ngx_http_weir_job_start },
+
+    { "/v1/jobs/{id}", NGX_HTTP_DELETE, WEIR_DIALECT_PROBLEM, "job",
+      WEIR_SCOPE_CANCEL, ngx_http_weir_job_start },
+
+    { "/v1/chat/completions", NGX_HTTP_POST, WEIR_DIALECT_OPENAI, "chat",
+      WEIR_SCOPE_SUBMIT, ngx_http_weir_submit_chat },
+
+    { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
+      0, ngx_http_weir_models_start },
+
+    { "/v1/models/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
+      0, ngx_http_weir_models_start },
+
+    { NULL, 0, WEIR_DIALECT_PROBLEM, NULL, 0, NULL }
+};
+
+
+/* who speaks which dialect where there is no route (yet) */
+
+typedef struct {
+    const char      *prefix;
+    weir_dialect_e   dialect;
+} ngx_http_weir_dialect_t;
+
+static const ngx_http_weir_dialect_t  ngx_http_weir_dialects[] = {
+    { "/v1/chat/",       WEIR_DIALECT_OPENAI },
+    { "/v1/completions", WEIR_DIALECT_OPENAI },
+    { "/v1/models",      WEIR_DIALECT_OPENAI },
+    { "/v1/responses",   WEIR_DIALECT_OPENAI },
+    { "/v1/embeddings",  WEIR_DIALECT_OPENAI },
+    { "/v1/messages",    WEIR_DIALECT_ANTHROPIC },
+    { NULL, WEIR_DIALECT_PROBLEM }
+};
+
+
+/* "{id}" takes one segment that is not empty, and is the last */
+
+static ngx_uint_t
+ngx_http_weir_route_match(const char *pattern, ngx_str_t *path,
+    ngx_str_t *tail)
+{
+    size_t       n;
+    const char  *p;
+
+    p = ngx_strchr(pattern, '{');
+    n = p ? (size_t) (p - pattern) : ngx_strlen(pattern);
+
+    if (path->len < n || ngx_memcmp(path->data, pattern, n) != 0) {
+        return 0;
+    }
+
+    if (p == NULL) {
+        return path->len == n;
+    }
+
+    tail->data = path->data + n;
+    tail->len = path->len - n;
+
+    return tail->len > 0
+           && ngx_strlchr(tail->data, tail->data + tail->len, '/') == NULL;
+}
+
+
+/* The path of a request that nginx refused may never have been parsed. */
+
+static void
+ngx_http_weir_route_path(ngx_http_request_t *r, ngx_str_t *path)
+{
+    u_char                    *last;
+    ngx_str_t                 *prefix;
+    ngx_http_weir_loc_conf_t  *wlcf;
+    ngx_http_weir_srv_conf_t  *wscf;
+
+    *path = r->uri;
+
+    if (path->len == 0 && r->uri_start && r->header_in) {
+        last = r->uri_end ? r->uri_end : r->header_in->last;
+
+        if (last > r->uri_start) {
+            path->data = r->uri_start;
+            path->len = ngx_min(last - r->uri_start, 256);
+        }
+    }
+
+    wlcf = ngx_http_get_module_loc_conf(r, ngx_http_weir_module);
+    wscf = ngx_http_get_module_srv_conf(r, ngx_http_weir_module);
+
+    prefix = wlcf->api ? &wlcf->prefix : &wscf->prefix;
+
+    if (path->len >= prefix->len
+        && ngx_memcmp(path->data, prefix->data, prefix->len) == 0)
+    {
+        path->data += prefix->len;
+        path->len -= prefix->len;
+    }
+}
+
+
+void
+ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
+{
+    size_t                          n;
+    ngx_str_t                       path;
+    const ngx_http_weir_route_t    *route;
+    const ngx_http_weir_dialect_t  *d;
+
+    ctx->route = NULL;
+    ctx->dialect = WEIR_DIALECT_PROBLEM;
+
+    ngx_http_weir_route_path(r, &path);
+
+    for (d = ngx_http_weir_dialects; d->prefix; d++) {
+        n = ngx_strlen(d->prefix);
+
+        if (path.len >= n && ngx_memcmp(path.data, d->prefix, n) == 0) {
+            ctx->dialect = d->dialect;
+            break;
+        }
+    }
+
+    for (route = ngx_http_weir_routes; route->path; route++) {
+
+        if ((route->methods & r->method)
+            && ngx_http_weir_route_match(route->path, &path, &ctx->tail))
+        {
+            ctx->route = route;
+            ctx->dialect = route->dialect;
+            return;
+        }
+    }
+}
+
+
+/* All methods that the path has; 0: there is no such path. */
+
+ngx_uint_t
+ngx_http_weir_route_methods(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_str_t                     path, tail;
+    ngx_uint_t                    methods;
+    const ngx_http_weir_route_t  *route;
+
+    methods = 0;
+    ngx_http_weir_route_path(ctx->request, &path);
+
+    for (route = ngx_http_weir_routes; route->path; route++) {
+        if (ngx_http_weir_route_match(route->path, &path, &tail)) {
+            methods |= route->methods;
+        }
+    }
+
+    return methods;
+}

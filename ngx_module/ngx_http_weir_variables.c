@@ -1,0 +1,145 @@
+/*
+ * Variables for logs and for other modules.  Reads the context, changes
+ * nothing; without a context, or before the value is known, a variable is not
+ * found ("-" in a log).
+ */
+
+#include "ngx_http_weir_module.h"
+
+
+#define ngx_http_weir_offset(member)  offsetof(ngx_http_weir_ctx_t, member)
+
+
+static ngx_int_t
+ngx_http_weir_variable_set(ngx_http_variable_value_t *v, u_char *data,
+    size_t len)
+{
+    v->data = data;
+    v->len = len;
+    v->valid = len > 0;
+    v->no_cacheable = 1;
+    v->not_found = len == 0;
+
+    return NGX_OK;
+}
+
+
+/* data: the offset of an ngx_str_t in the context */
+
+static ngx_int_t
+ngx_http_weir_variable_str(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_str_t            *s;
+    ngx_http_weir_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_weir_module);
+
+    if (ctx == NULL) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    s = (ngx_str_t *) ((char *) ctx + data);
+
+    return ngx_http_weir_variable_set(v, s->data, s->len);
+}
+
+
+static ngx_int_t
+ngx_http_weir_variable_job(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    size_t                n;
+    u_char               *p;
+    ngx_http_weir_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_weir_module);
+
+    if (ctx == NULL || !ctx->has_job) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    n = sizeof(WEIR_JOB_PREFIX) - 1;
+    p = ngx_pnalloc(r->pool, n + WEIR_ID_LEN);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, WEIR_JOB_PREFIX, n);
+    ngx_memcpy(p + n, ctx->job.id, WEIR_ID_LEN);
+
+    return ngx_http_weir_variable_set(v, p, n + WEIR_ID_LEN);
+}
+
+
+static ngx_int_t
+ngx_http_weir_variable_word(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char           *word;
+    ngx_http_weir_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_weir_module);
+
+    if (ctx == NULL) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    word = data ? (ctx->route ? ctx->route->name : "-") : ctx->status;
+
+    if (word[0] == '-') {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    return ngx_http_weir_variable_set(v, (u_char *) word, ngx_strlen(word));
+}
+
+
+static ngx_http_variable_t  ngx_http_weir_variables[] = {
+
+    { ngx_string("weir_request_id"), NULL, ngx_http_weir_variable_str,
+      ngx_http_weir_offset(request_id), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_key_id"), NULL, ngx_http_weir_variable_str,
+      ngx_http_weir_offset(key_id), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_owner"), NULL, ngx_http_weir_variable_str,
+      ngx_http_weir_offset(owner), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_tier"), NULL, ngx_http_weir_variable_str,
+      ngx_http_weir_offset(tier), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_model"), NULL, ngx_http_weir_variable_str,
+      ngx_http_weir_offset(job.model), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_job"), NULL, ngx_http_weir_variable_job,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_route"), NULL, ngx_http_weir_variable_word,
+      1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_status"), NULL, ngx_http_weir_variable_word,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_weir_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_weir_variables; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,317 @@
+/*
+ * Requests that wait for a run, found by its id.  Owns the buckets of the
+ * process; a waiter itself is part of its request's context and is unlinked by
+ * the cleanup of that.  What is delivered is copied into the request's pool;
+ * the answer is made elsewhere.
+ */
+
+#include "ngx_http_weir_module.h"
+
+
+/* a re-check under way: the requests may be gone when it is answered */
+
+typedef struct {
+    ngx_http_weir_process_t  *process;
+    char                      run[WEIR_ID_LEN + 1];
+} ngx_http_weir_recheck_t;
+
+
+static ngx_queue_t *
+ngx_http_weir_wait_bucket(ngx_http_weir_process_t *p, const char *run)
+{
+    return &p->buckets[ngx_crc32_short((u_char *) run, WEIR_ID_LEN)
+                       & (NGX_HTTP_WEIR_BUCKETS - 1)];
+}
+
+
+static void
+ngx_http_weir_wait_gauge(ngx_http_weir_process_t *p)
+{
+    p->conf->counters->slots[ngx_process_slot].parked = p->waiters;
+}
+
+
+/* NGX_BUSY: as many are waiting as may. */
+
+ngx_int_t
+ngx_http_weir_wait_add(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    if (ctx->waiting) {
+        return NGX_OK;
+    }
+
+    if (p->waiters >= p->conf->max_waiting) {
+        return NGX_BUSY;
+    }
+
+    ngx_queue_insert_tail(ngx_http_weir_wait_bucket(p, ctx->job.id),
+                          &ctx->waiter);
+    ctx->waiting = 1;
+    p->waiters++;
+    ngx_http_weir_wait_gauge(p);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_weir_wait_remove(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    if (!ctx->waiting) {
+        return;
+    }
+
+    p = ctx->process;
+
+    ngx_queue_remove(&ctx->waiter);
+    ctx->waiting = 0;
+    p->waiters--;
+    ngx_http_weir_wait_gauge(p);
+}
+
+
+/* Waking one request may end another (HTTP/2 streams share a connection), so
+ * all are moved to a list of their own first, and its head is popped. */
+
+static void
+ngx_http_weir_wait_collect(ngx_http_weir_process_t *p, const char *run,
+    ngx_queue_t *all)
+{
+    ngx_queue_t          *q, *next, *bucket;
+    ngx_http_weir_ctx_t  *ctx;
+
+    ngx_queue_init(all);
+    bucket = ngx_http_weir_wait_bucket(p, run);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
+
+        if (ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) != 0) {
+            continue;
+        }
+
+        /* whose job it is is still being asked: only then may it see this */
+
+        if (!ctx->ours) {
+            ctx->missed = 1;
+            continue;
+        }
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(all, q);
+    }
+}
+
+
+static ngx_http_weir_ctx_t *
+ngx_http_weir_wait_pop(ngx_queue_t *all)
+{
+    ngx_http_weir_ctx_t  *ctx;
+
+    if (ngx_queue_empty(all)) {
+        return NULL;
+    }
+
+    ctx = ngx_queue_data(ngx_queue_head(all), ngx_http_weir_ctx_t, waiter);
+    ngx_http_weir_wait_remove(ctx);
+
+    return ctx;
+}
+
+
+void
+ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
+    weir_str_t fin, int64_t at, weir_str_t outcome)
+{
+    u_char               *text;
+    weir_str_t            token;
+    ngx_queue_t           all;
+    weir_state_e          state;
+    ngx_http_weir_ctx_t  *ctx;
+
+    if (run.len != WEIR_ID_LEN || !weir_fin_parse(fin, &state, &token)) {
+        return;
+    }
+
+    ngx_http_weir_wait_collect(p, run.data, &all);
+
+    for ( ;; ) {
+        ctx = ngx_http_weir_wait_pop(&all);
+        if (ctx == NULL) {
+            return;
+        }
+
+        ngx_http_weir_count(p, answered);
+
+        ctx->job.state = state;
+        ctx->job.finished = at;
+        ngx_memcpy(ctx->job.token, token.data, token.len);
+        ctx->job.token[token.len] = '\0';
+
+        text = outcome.len ? ngx_pnalloc(ctx->request->pool, outcome.len)
+                           : NULL;
+
+        if (text) {                     /* else it is fetched */
+            ngx_memcpy(text, outcome.data, outcome.len);
+            ctx->outcome_text.data = text;
+            ctx->outcome_text.len = outcome.len;
+        }
+
+        /* the answer to the submission may come later than the job's end */
+
+        if (ctx->call) {
+            ctx->call->submission = 0;
+            ngx_http_weir_forget(ctx);
+        }
+
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_outcome);
+    }
+}
+
+
+static void
+ngx_http_weir_wait_lost(ngx_http_weir_process_t *p, const char *run)
+{
+    ngx_queue_t           all;
+    ngx_http_weir_ctx_t  *ctx;
+
+    ngx_http_weir_wait_collect(p, run, &all);
+
+    for ( ;; ) {
+        ctx = ngx_http_weir_wait_pop(&all);
+        if (ctx == NULL) {
+            return;
+        }
+
+        ctx->lost = 1;
+        ngx_http_weir_forget(ctx);
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_outcome);
+    }
+}
+
+
+static void
+ngx_http_weir_wait_rechecked(void *data, const weir_answer_t *a)
+{
+    int64_t                   at;
+    weir_str_t                fin;
+    ngx_http_weir_process_t  *p;
+    ngx_http_weir_recheck_t  *recheck = data;
+
+    p = recheck->process;
+
+    if (a->code == WEIR_ANSWER_OK) {
+        fin = weir_reply_str(weir_reply_at(a->reply, 0));
+        at = weir_reply_int(weir_reply_at(a->reply, 1));
+
+        if (fin.len) {
+            ngx_http_weir_count(p, recheck_hits);
+            ngx_http_weir_wait_deliver(p, weir_str_of(recheck->run), fin, at,
+                                       weir_str_null);
+
+        } else if (weir_reply_is_nil(weir_reply_at(a->reply, 2))) {
+            ngx_http_weir_wait_lost(p, recheck->run);
+        }
+    }
+
+    ngx_free(recheck);
+}
+
+
+/* Messages may be lost: the runs that somebody waits for are looked up. */
+
+void
+ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p)
+{
+    ngx_uint_t                i;
+    ngx_queue_t              *q;
+    ngx_http_weir_ctx_t      *ctx;
+    ngx_http_weir_recheck_t  *recheck;
+
+    if (p->waiters == 0 || p->cmd.state != NGX_HTTP_WEIR_REDIS_READY) {
+        return;
+    }
+
+    for (i = 0; i < NGX_HTTP_WEIR_BUCKETS; i++) {
+
+        for (q = ngx_queue_head(&p->buckets[i]);
+             q != ngx_queue_sentinel(&p->buckets[i]);
+             q = ngx_queue_next(q))
+        {
+            ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
+
+            if (!ctx->recheck) {
+                continue;
+            }
+
+            recheck = ngx_alloc(sizeof(ngx_http_weir_recheck_t), &p->cmd.log);
+            if (recheck == NULL) {
+                return;
+            }
+
+            recheck->process = p;
+            ngx_memcpy(recheck->run, ctx->job.id, sizeof(recheck->run));
+
+            weir_txn_reset(&p->txn);
+            weir_txn_recheck(&p->txn, ctx->job.shard, ctx->job.id);
+
+            if (ngx_http_weir_redis_send(&p->cmd, &p->txn,
+                                         ngx_http_weir_wait_rechecked, recheck)
+                != NGX_OK)
+            {
+                ngx_free(recheck);
+                return;
+            }
+
+            ngx_http_weir_count(p, rechecks);
+        }
+    }
+}
+
+
+/* The process is told to go: polls are answered now, completions are kept. */
+
+void
+ngx_http_weir_wait_release(ngx_http_weir_process_t *p)
+{
+    ngx_uint_t            i;
+    ngx_queue_t           all, *q, *next;
+    ngx_http_weir_ctx_t  *ctx;
+
+    ngx_queue_init(&all);
+
+    for (i = 0; i < NGX_HTTP_WEIR_BUCKETS; i++) {
+
+        for (q = ngx_queue_head(&p->buckets[i]);
+             q != ngx_queue_sentinel(&p->buckets[i]);
+             q = next)
+        {
+            next = ngx_queue_next(q);
+            ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
+
+            if (ctx->poll && ctx->recheck) {
+                ngx_queue_remove(q);
+                ngx_queue_insert_tail(&all, q);
+            }
+        }
+    }
+
+    for ( ;; ) {
+        ctx = ngx_http_weir_wait_pop(&all);
+        if (ctx == NULL) {
+            return;
+        }
+
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_released);
+    }
+}
