@@ -4,6 +4,7 @@
  */
 
 #include "weir_dialect_openai.h"
+#include "weir_dialect_openai_part.h"
 
 #include <stdio.h>
 
@@ -79,108 +80,6 @@ weir_param_find(const char *name)
 }
 
 
-/* a new object { "type": type } */
-
-static weir_json_t *
-weir_part_new(const char *type)
-{
-    weir_json_t  *part;
-
-    part = weir_json_object();
-    weir_json_set_take(part, "type", weir_json_new_str(weir_str_of(type)));
-
-    return part;
-}
-
-
-/* what only this dialect knows travels whole, under the dialect's name */
-
-static weir_json_t *
-weir_part_opaque(const char *member, weir_json_t *value)
-{
-    weir_json_t  *part;
-
-    part = weir_part_new("openai");
-    weir_json_set_take(part, member, weir_json_ref(value));
-
-    return part;
-}
-
-
-static weir_json_t *
-weir_part_of_text(weir_json_t *text)
-{
-    weir_json_t  *part;
-
-    part = weir_part_new("text");
-    weir_json_set_take(part, "text", weir_json_ref(text));
-
-    return part;
-}
-
-
-static weir_json_t *
-weir_part_read(weir_json_t *content)
-{
-    weir_str_t    type;
-    weir_json_t  *image, *part, *text;
-
-    type = weir_json_str(weir_json_get(content, "type"));
-    text = weir_json_get(content, "text");
-
-    if (weir_str_eq(type, weir_str("text")) && weir_json_is_string(text)) {
-        return weir_part_of_text(text);
-    }
-
-    image = weir_json_get(content, "image_url");
-
-    if (weir_str_eq(type, weir_str("image_url"))
-        && weir_json_is_string(weir_json_get(image, "url")))
-    {
-        part = weir_part_new("image");
-        weir_json_set_take(part, "url",
-                           weir_json_ref(weir_json_get(image, "url")));
-
-        if (weir_json_is_string(weir_json_get(image, "detail"))) {
-            weir_json_set_take(part, "detail",
-                               weir_json_ref(weir_json_get(image, "detail")));
-        }
-
-        return part;
-    }
-
-    if (type.len == 0) {
-        return NULL;
-    }
-
-    return weir_part_opaque("part", content);
-}
-
-
-static weir_json_t *
-weir_tool_call_read(weir_json_t *call)
-{
-    weir_json_t  *function, *part;
-
-    function = weir_json_get(call, "function");
-
-    if (!weir_json_is_string(weir_json_get(function, "name"))
-        || !weir_json_is_string(weir_json_get(function, "arguments")))
-    {
-        return weir_part_opaque("tool_call", call);
-    }
-
-    part = weir_part_new("tool_call");
-    weir_json_set_take(part, "id", weir_json_ref(weir_json_get(call, "id")));
-    weir_json_set_take(part, "name",
-                       weir_json_ref(weir_json_get(function, "name")));
-    weir_json_set_take(part, "arguments",
-                       weir_json_ref(weir_json_get(function, "arguments")));
-
-    return part;
-}
-
-
 /* content and tool_calls of a message to parts; -1: of a wrong form */
 
 static int
@@ -192,22 +91,9 @@ weir_parts_read(weir_json_t *message, weir_json_t *parts)
     content = weir_json_get(message, "content");
     calls = weir_json_get(message, "tool_calls");
 
-    if (weir_json_is_string(content)) {
-        if (weir_json_add_take(parts, weir_part_of_text(content)) != 0) {
-            return -1;
-        }
-
-    } else if (weir_json_is_array(content)) {
-        for (i = 0; i < weir_json_count(content); i++) {
-            if (weir_json_add_take(parts,
-                                   weir_part_read(weir_json_at(content, i)))
-                != 0)
-            {
-                return -1;
-            }
-        }
-
-    } else if (content && !weir_json_is_null(content)) {
+    if (content && !weir_json_is_string(content)
+        && !weir_json_is_array(content) && !weir_json_is_null(content))
+    {
         return -1;
     }
 
@@ -215,16 +101,22 @@ weir_parts_read(weir_json_t *message, weir_json_t *parts)
         return -1;
     }
 
-    for (i = 0; weir_json_is_array(calls) && i < weir_json_count(calls); i++) {
+    if (weir_json_is_string(content)
+        && weir_json_add_take(parts, weir_part_text("text", content)) != 0)
+    {
+        return -1;
+    }
+
+    for (i = 0; i < weir_json_count(content); i++) {
         if (weir_json_add_take(parts,
-                               weir_tool_call_read(weir_json_at(calls, i)))
+                               weir_content_read(weir_json_at(content, i)))
             != 0)
         {
             return -1;
         }
     }
 
-    return 0;
+    return weir_calls_read(parts, calls);
 }
 
 
@@ -243,48 +135,15 @@ weir_role_known(weir_str_t role)
 }
 
 
-/* members of a message beside those that were translated */
-
-static int
-weir_message_extra(weir_json_t *from, weir_json_t *to)
-{
-    void               *iter;
-    const char         *key;
-    weir_json_t        *value, *extra;
-    static const char  *known[] = {
-        "role", "content", "tool_calls", "tool_call_id", "name", NULL
-    };
-
-    extra = NULL;
-
-    for (iter = weir_json_next(from, NULL, &key, &value);
-         iter;
-         iter = weir_json_next(from, iter, &key, &value))
-    {
-        if (weir_word_in(key, known)) {
-            continue;
-        }
-
-        if (extra == NULL) {
-            extra = weir_json_object();
-        }
-
-        if (weir_json_set_take(extra, key, weir_json_ref(value)) != 0) {
-            weir_json_free(&extra);
-            return -1;
-        }
-    }
-
-    return extra ? weir_json_set_take(to, "openai", extra) : 0;
-}
-
-
 static weir_json_t *
 weir_message_read(weir_json_t *message)
 {
     size_t                i;
     weir_json_t          *to, *parts;
     static const char    *copied[] = { "role", "name", "tool_call_id", NULL };
+    static const char    *known[] = {
+        "role", "content", "tool_calls", "tool_call_id", "name", NULL
+    };
 
     if (!weir_role_known(weir_json_str(weir_json_get(message, "role")))) {
         return NULL;
@@ -308,7 +167,7 @@ weir_message_read(weir_json_t *message)
     }
 
     if (weir_json_set_take(to, "parts", parts) != 0
-        || weir_message_extra(message, to) != 0)
+        || weir_rest_read(to, "openai", message, known) != 0)
     {
         weir_json_free(&to);
     }
@@ -403,13 +262,30 @@ weir_stop_read(weir_json_t *params, weir_json_t *stop, weir_failure_t *f)
 }
 
 
-/* {"type":"function","function":{...}} to {"type":"function",...} */
+/* a function stays as it is, another kind of tool becomes opaque */
+
+static weir_json_t *
+weir_tool_read(weir_json_t *tool)
+{
+    weir_json_t  *function;
+
+    function = weir_json_get(tool, "function");
+
+    if (weir_part_is(tool, "function")
+        && weir_json_is_string(weir_json_get(function, "name")))
+    {
+        return weir_json_ref(tool);
+    }
+
+    return weir_part_opaque("tool", tool);
+}
+
 
 static int
 weir_tools_read(weir_json_t *to, weir_json_t *tools, weir_failure_t *f)
 {
     size_t        i;
-    weir_json_t  *list, *tool, *function, *part;
+    weir_json_t  *list;
 
     if (!weir_json_is_array(tools)) {
         weir_invalid(f, "tools", "must be an array");
@@ -419,18 +295,12 @@ weir_tools_read(weir_json_t *to, weir_json_t *tools, weir_failure_t *f)
     list = weir_json_array();
 
     for (i = 0; i < weir_json_count(tools); i++) {
-        tool = weir_json_at(tools, i);
-        function = weir_json_get(tool, "function");
-
-        if (weir_json_is_string(weir_json_get(function, "name"))) {
-            part = weir_part_new("function");
-            weir_json_set_take(part, "function", weir_json_ref(function));
-
-        } else {
-            part = weir_part_opaque("tool", tool);
+        if (weir_json_add_take(list, weir_tool_read(weir_json_at(tools, i)))
+            != 0)
+        {
+            weir_json_free(&list);
+            return -1;
         }
-
-        weir_json_add_take(list, part);
     }
 
     return weir_json_set_take(to, "tools", list);

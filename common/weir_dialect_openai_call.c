@@ -4,6 +4,7 @@
  */
 
 #include "weir_dialect_openai.h"
+#include "weir_dialect_openai_part.h"
 
 #include <stdio.h>
 
@@ -13,81 +14,29 @@
 
 /* the call */
 
-static weir_json_t *
-weir_content_write(const weir_json_t *part)
-{
-    weir_str_t    type;
-    weir_json_t  *to, *image;
-
-    type = weir_json_str(weir_json_get(part, "type"));
-
-    if (weir_str_eq(type, weir_str("openai"))) {
-        return weir_json_ref(weir_json_get(part, "part"));
-    }
-
-    if (!weir_str_eq(type, weir_str("image"))) {
-        return weir_json_ref((weir_json_t *) part);     /* text, refusal */
-    }
-
-    to = weir_json_object();
-    image = weir_json_object();
-
-    weir_json_set_take(image, "url",
-                       weir_json_ref(weir_json_get(part, "url")));
-
-    if (weir_json_get(part, "detail")) {
-        weir_json_set_take(image, "detail",
-                           weir_json_ref(weir_json_get(part, "detail")));
-    }
-
-    weir_json_set_take(to, "type", weir_json_new_str(weir_str("image_url")));
-    weir_json_set_take(to, "image_url", image);
-
-    return to;
-}
-
+/* One plain text is written as a string, as nearly every client sends it;
+ * nothing at all as null. */
 
 static weir_json_t *
-weir_tool_call_write(const weir_json_t *part)
+weir_content_pack(weir_json_t *content)
 {
-    weir_json_t  *to, *function;
+    weir_json_t  *first;
 
-    if (weir_json_get(part, "tool_call")) {
-        return weir_json_ref(weir_json_get(part, "tool_call"));
+    first = weir_json_at(content, 0);
+
+    if (weir_json_count(content) == 0) {
+        return weir_json_new_null();
     }
 
-    to = weir_json_object();
-    function = weir_json_object();
+    if (weir_json_count(content) == 1 && weir_part_is(first, "text")
+        && weir_json_count(first) == 2)
+    {
+        return weir_json_ref(weir_json_get(first, "text"));
+    }
 
-    weir_json_set_take(function, "name",
-                       weir_json_ref(weir_json_get(part, "name")));
-    weir_json_set_take(function, "arguments",
-                       weir_json_ref(weir_json_get(part, "arguments")));
-
-    weir_json_set_take(to, "id", weir_json_ref(weir_json_get(part, "id")));
-    weir_json_set_take(to, "type", weir_json_new_str(weir_str("function")));
-    weir_json_set_take(to, "function", function);
-
-    return to;
+    return weir_json_ref(content);
 }
 
-
-static bool
-weir_part_is(const weir_json_t *part, const char *type)
-{
-    return weir_str_eq(weir_json_str(weir_json_get(part, "type")),
-                       weir_str_of(type));
-}
-
-
-static bool
-weir_part_is_call(const weir_json_t *part)
-{
-    return weir_part_is(part, "tool_call") || weir_json_get(part, "tool_call");
-}
-
-
-/* one text is written as a string, as nearly every client sends it */
 
 static int
 weir_parts_write(const weir_json_t *parts, weir_json_t *message)
@@ -95,13 +44,6 @@ weir_parts_write(const weir_json_t *parts, weir_json_t *message)
     int           rc;
     size_t        i;
     weir_json_t  *part, *content, *calls;
-
-    part = weir_json_at(parts, 0);
-
-    if (weir_json_count(parts) == 1 && weir_part_is(part, "text")) {
-        return weir_json_set_take(message, "content",
-                                  weir_json_ref(weir_json_get(part, "text")));
-    }
 
     rc = 0;
     content = weir_json_array();
@@ -111,24 +53,20 @@ weir_parts_write(const weir_json_t *parts, weir_json_t *message)
         part = weir_json_at(parts, i);
 
         if (weir_part_is_call(part)) {
-            rc |= weir_json_add_take(calls, weir_tool_call_write(part));
+            rc |= weir_json_add_take(calls, weir_call_write(part));
 
         } else {
             rc |= weir_json_add_take(content, weir_content_write(part));
         }
     }
 
-    if (weir_json_count(content) == 0) {
-        weir_json_free(&content);
-        content = weir_json_new_null();
-    }
-
-    rc |= weir_json_set_take(message, "content", content);
+    rc |= weir_json_set_take(message, "content", weir_content_pack(content));
 
     if (weir_json_count(calls)) {
         rc |= weir_json_set_take(message, "tool_calls", weir_json_ref(calls));
     }
 
+    weir_json_free(&content);
     weir_json_free(&calls);
 
     return rc;
@@ -269,58 +207,13 @@ weir_stop_of(weir_str_t reason)
 }
 
 
-static int
-weir_part_add(weir_json_t *parts, const char *type, weir_json_t *text)
-{
-    weir_json_t  *part;
-
-    if (!weir_json_is_string(text)) {
-        return 0;
-    }
-
-    part = weir_json_object();
-    weir_json_set_take(part, "type", weir_json_new_str(weir_str_of(type)));
-    weir_json_set_take(part, "text", weir_json_ref(text));
-
-    return weir_json_add_take(parts, part);
-}
-
+/* a text that may be missing */
 
 static int
-weir_calls_add(weir_json_t *parts, weir_json_t *calls)
+weir_text_add(weir_json_t *parts, const char *type, weir_json_t *text)
 {
-    int           rc;
-    size_t        i;
-    weir_json_t  *call, *function, *part;
-
-    rc = 0;
-
-    for (i = 0; weir_json_is_array(calls) && i < weir_json_count(calls); i++) {
-        call = weir_json_at(calls, i);
-        function = weir_json_get(call, "function");
-        part = weir_json_object();
-
-        if (weir_json_is_string(weir_json_get(function, "name"))) {
-            weir_json_set_take(part, "type",
-                               weir_json_new_str(weir_str("tool_call")));
-            weir_json_set_take(part, "id",
-                               weir_json_ref(weir_json_get(call, "id")));
-            weir_json_set_take(part, "name",
-                               weir_json_ref(weir_json_get(function, "name")));
-            weir_json_set_take(part, "arguments",
-                               weir_json_ref(weir_json_get(function,
-                                                           "arguments")));
-
-        } else {
-            weir_json_set_take(part, "type",
-                               weir_json_new_str(weir_str("openai")));
-            weir_json_set_take(part, "tool_call", weir_json_ref(call));
-        }
-
-        rc |= weir_json_add_take(parts, part);
-    }
-
-    return rc;
+    return weir_json_is_string(text)
+           ? weir_json_add_take(parts, weir_part_text(type, text)) : 0;
 }
 
 
@@ -328,7 +221,7 @@ static weir_json_t *
 weir_choice_read(weir_json_t *choice, size_t index)
 {
     int                 rc;
-    weir_json_t        *to, *parts, *message, *extra;
+    weir_json_t        *to, *parts, *message;
     static const char  *message_but[] = {
         "role", "content", "refusal", "tool_calls", NULL
     };
@@ -344,11 +237,10 @@ weir_choice_read(weir_json_t *choice, size_t index)
 
     to = weir_json_object();
     parts = weir_json_array();
-    extra = weir_json_object();
 
-    rc = weir_part_add(parts, "text", weir_json_get(message, "content"));
-    rc |= weir_part_add(parts, "refusal", weir_json_get(message, "refusal"));
-    rc |= weir_calls_add(parts, weir_json_get(message, "tool_calls"));
+    rc = weir_text_add(parts, "text", weir_json_get(message, "content"));
+    rc |= weir_text_add(parts, "refusal", weir_json_get(message, "refusal"));
+    rc |= weir_calls_read(parts, weir_json_get(message, "tool_calls"));
 
     rc |= weir_json_set_take(to, "index", weir_json_new_int((long long) index));
     rc |= weir_json_set_take(to, "role",
@@ -358,21 +250,8 @@ weir_choice_read(weir_json_t *choice, size_t index)
              weir_json_new_str(weir_stop_of(weir_json_str(
                  weir_json_get(choice, "finish_reason")))));
 
-    rc |= weir_json_copy(extra, choice, choice_but);
-
-    if (weir_json_count(extra)) {
-        rc |= weir_json_set_take(to, "openai", weir_json_ref(extra));
-    }
-
-    weir_json_free(&extra);
-    extra = weir_json_object();
-    rc |= weir_json_copy(extra, message, message_but);
-
-    if (weir_json_count(extra)) {
-        rc |= weir_json_set_take(to, "openai_message", weir_json_ref(extra));
-    }
-
-    weir_json_free(&extra);
+    rc |= weir_rest_read(to, "openai", choice, choice_but);
+    rc |= weir_rest_read(to, "openai_message", message, message_but);
 
     if (rc != 0) {
         weir_json_free(&to);
@@ -501,13 +380,11 @@ weir_openai_error(unsigned status, weir_str_t body, weir_failure_t *f)
                          "the provider refused the gateway's credentials");
         snprintf(f->code, sizeof(f->code), "upstream_auth");
 
-    } else if (status == 429 || (status >= 400 && status < 500
-                                 && status != 408))
-    {
+    } else if (status >= 400 && status < 500 && status != 408) {
+        message = message.len ? message
+                              : weir_str("the provider refused the request");
         weir_failure_set(f, weir_failure_of_status(status), "%.*s",
-                         message.len ? (int) message.len : 28,
-                         message.len ? message.data
-                                     : "the provider refused this. ");
+                         (int) message.len, message.data);
         weir_error_word(f->code, weir_json_get(error, "code"));
         weir_error_word(f->param, weir_json_get(error, "param"));
 

@@ -4,6 +4,7 @@
  */
 
 #include "weir_dialect_openai.h"
+#include "weir_dialect_openai_part.h"
 
 #include <stdio.h>
 
@@ -24,30 +25,6 @@ weir_reason_of(weir_str_t stop)
     }
 
     return stop;
-}
-
-
-static weir_json_t *
-weir_call_write(weir_json_t *part)
-{
-    weir_json_t  *call, *function;
-
-    if (weir_json_get(part, "tool_call")) {
-        return weir_json_ref(weir_json_get(part, "tool_call"));
-    }
-
-    call = weir_json_object();
-    function = weir_json_object();
-
-    weir_json_set_take(function, "name",
-                       weir_json_ref(weir_json_get(part, "name")));
-    weir_json_set_take(function, "arguments",
-                       weir_json_ref(weir_json_get(part, "arguments")));
-    weir_json_set_take(call, "id", weir_json_ref(weir_json_get(part, "id")));
-    weir_json_set_take(call, "type", weir_json_new_str(weir_str("function")));
-    weir_json_set_take(call, "function", function);
-
-    return call;
 }
 
 
@@ -79,7 +56,7 @@ weir_message_fill(weir_json_t *message, weir_json_t *parts)
         } else if (weir_str_eq(type, weir_str("refusal"))) {
             weir_buf_str(&refusal, weir_json_str(weir_json_get(part, "text")));
 
-        } else {
+        } else if (weir_part_is_call(part)) {
             rc |= weir_json_add_take(calls, weir_call_write(part));
         }
     }
@@ -122,18 +99,14 @@ weir_choice_write(weir_json_t *from)
                             weir_json_new_str(weir_str("assistant")));
     rc |= weir_message_fill(message, weir_json_get(from, "parts"));
 
-    if (weir_json_get(from, "openai_message")) {
-        rc |= weir_json_copy(message, weir_json_get(from, "openai_message"), NULL);
-    }
+    rc |= weir_json_copy(message, weir_json_get(from, "openai_message"), NULL);
 
     rc |= weir_json_set_take(choice, "index",
                              weir_json_ref(weir_json_get(from, "index")));
     rc |= weir_json_set_take(choice, "message", message);
     rc |= weir_json_set_take(choice, "logprobs", weir_json_new_null());
 
-    if (weir_json_get(from, "openai")) {
-        rc |= weir_json_copy(choice, weir_json_get(from, "openai"), NULL);
-    }
+    rc |= weir_json_copy(choice, weir_json_get(from, "openai"), NULL);
 
     rc |= weir_json_set_take(choice, "finish_reason",
                              weir_json_new_str(weir_reason_of(stop)));

@@ -1,0 +1,42 @@
+/*
+ * Parts of a message, between the OpenAI dialect and the neutral model; shared
+ * by the files of the dialect, nobody else includes it.
+ *
+ * What a reader does not translate is kept in a member "openai" beside the
+ * translation, and a writer puts it back.
+ */
+
+#ifndef WEIR_DIALECT_OPENAI_PART_H
+#define WEIR_DIALECT_OPENAI_PART_H
+
+
+#include "weir_json.h"
+
+
+/* { "type": type } */
+weir_json_t *weir_part_new(const char *type);
+
+/* { "type": "openai", member: value }; value is borrowed */
+weir_json_t *weir_part_opaque(const char *member, weir_json_t *value);
+
+/* { "type": type, "text": text }; text is borrowed */
+weir_json_t *weir_part_text(const char *type, weir_json_t *text);
+
+bool weir_part_is(const weir_json_t *part, const char *type);
+
+/* Members of from that are not in known (ends with NULL) go to an object
+ * "name" in to, if there are any.  -1: no memory. */
+int weir_rest_read(weir_json_t *to, const char *name, weir_json_t *from,
+    const char **known);
+
+/* A member of a content array; NULL: it has no type, or no memory. */
+weir_json_t *weir_content_read(weir_json_t *content);
+weir_json_t *weir_content_write(weir_json_t *part);
+
+/* Members of a tool_calls array to parts.  -1: no memory. */
+int weir_calls_read(weir_json_t *parts, weir_json_t *calls);
+bool weir_part_is_call(const weir_json_t *part);
+weir_json_t *weir_call_write(weir_json_t *part);
+
+
+#endif /* WEIR_DIALECT_OPENAI_PART_H */
