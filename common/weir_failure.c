@@ -31,20 +31,26 @@ static const weir_failure_kind_t  weir_kinds[] = {
 };
 
 
-/* the length of a UTF-8 text cut to at most n bytes, at a character */
-
-static size_t
-weir_utf8_cut(const char *text, size_t n)
+void
+weir_failure_copy(char *to, size_t size, weir_str_t s)
 {
-    if (strlen(text) <= n) {
-        return strlen(text);
+    size_t  n;
+
+    n = s.len;
+
+    if (n >= size) {
+        n = size - 1;
+
+        while (n && ((unsigned char) s.data[n] & 0xC0) == 0x80) {
+            n--;
+        }
     }
 
-    while (n && ((unsigned char) text[n] & 0xC0) == 0x80) {
-        n--;
+    if (n) {
+        memcpy(to, s.data, n);
     }
 
-    return n;
+    to[n] = '\0';
 }
 
 
@@ -52,7 +58,6 @@ void
 weir_failure_set(weir_failure_t *f, weir_fail_e kind, const char *fmt, ...)
 {
     char     text[WEIR_FAILURE_TEXT + 8];
-    size_t   n;
     va_list  args;
 
     memset(f, 0, sizeof(weir_failure_t));
@@ -62,8 +67,7 @@ weir_failure_set(weir_failure_t *f, weir_fail_e kind, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
-    n = weir_utf8_cut(text, WEIR_FAILURE_TEXT - 1);
-    memcpy(f->message, text, n);
+    weir_failure_copy(f->message, WEIR_FAILURE_TEXT, weir_str_of(text));
 }
 
 

@@ -99,6 +99,9 @@ typedef struct {
 void weir_failure_set(weir_failure_t *f, weir_fail_e kind,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Copies s into to, which has room for size bytes, cut at a character. */
+void weir_failure_copy(char *to, size_t size, weir_str_t s);
+
 unsigned weir_failure_status(weir_fail_e kind);
 const char *weir_failure_name(weir_fail_e kind);        /* "INVALID", ... */
 int weir_failure_kind(weir_str_t name);                 /* -1: unknown */
