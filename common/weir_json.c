@@ -184,7 +184,10 @@ weir_json_quote(weir_buf_t *out, weir_str_t s)
         }
     }
 
-    weir_buf_add(out, s.data + start, s.len - start);
+    if (start < s.len) {
+        weir_buf_add(out, s.data + start, s.len - start);
+    }
+
     weir_buf_add(out, "\"", 1);
 }
 
