@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 
-#define WEIR_PROBLEM_BASE  "https://weir.dev/problems/"
+#define WEIR_PROBLEM_BASE  "urn:weir:problem:"
 
 
 typedef struct {

@@ -180,6 +180,10 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 
     r = ctx->request;
 
+    if (ctx->status[0] == '-') {
+        ctx->status = weir_failure_name(f->kind);
+    }
+
     /* also in the rewrite phase, where nobody has read the body */
 
     rc = ngx_http_discard_request_body(r);

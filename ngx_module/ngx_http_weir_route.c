@@ -86,19 +86,20 @@ ngx_http_weir_route_match(const char *pattern, ngx_str_t *path,
 static void
 ngx_http_weir_route_path(ngx_http_request_t *r, ngx_str_t *path)
 {
-    u_char                    *last;
+    u_char                    *p, *last;
     ngx_str_t                 *prefix;
     ngx_http_weir_loc_conf_t  *wlcf;
     ngx_http_weir_srv_conf_t  *wscf;
 
     *path = r->uri;
 
-    if (path->len == 0 && r->uri_start && r->header_in) {
-        last = r->uri_end ? r->uri_end : r->header_in->last;
+    if (path->len == 0 && r->request_line.len) {
+        last = r->request_line.data + ngx_min(r->request_line.len, 256);
+        p = ngx_strlchr(r->request_line.data, last, ' ');
 
-        if (last > r->uri_start) {
-            path->data = r->uri_start;
-            path->len = ngx_min(last - r->uri_start, 256);
+        if (p) {
+            path->data = p + 1;
+            path->len = last - path->data;
         }
     }
 
