@@ -132,7 +132,9 @@ ngx_http_weir_redis_check(ngx_http_weir_redis_t *redis)
 static void
 ngx_http_weir_redis_connect(ngx_http_weir_redis_t *redis)
 {
+    ngx_err_t               err;
     ngx_int_t               rc;
+    ngx_uint_t              level;
     ngx_addr_t             *addr;
     ngx_connection_t       *c;
     ngx_peer_connection_t  *pc;
@@ -152,12 +154,20 @@ ngx_http_weir_redis_connect(ngx_http_weir_redis_t *redis)
     redis->state = NGX_HTTP_WEIR_REDIS_CONNECTING;
     redis->broken = 0;
 
+    /* nginx would log every try, some of them as critical */
+
+    level = redis->log.log_level;
+    redis->log.log_level = NGX_LOG_ALERT;
+
     rc = ngx_event_connect_peer(pc);
+
+    err = ngx_socket_errno;
+    redis->log.log_level = level;
 
     if (rc == NGX_ERROR || rc == NGX_BUSY || rc == NGX_DECLINED) {
 
         if (redis->failures == 0) {
-            ngx_log_error(NGX_LOG_ERR, &redis->log, 0,
+            ngx_log_error(NGX_LOG_ERR, &redis->log, err,
                           "weir: cannot connect to redis %V (%s)",
                           &redis->conf->name, redis->role);
         }
