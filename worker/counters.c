@@ -1,0 +1,122 @@
+/*
+ * The counters.  Owns the shared memory; who writes to a slot is settled by
+ * the supervisor.
+ */
+
+#include "counters.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+
+#define COUNTERS_PREFIX  "weir_worker_"
+
+
+typedef enum {
+    COUNTERS_counter,
+    COUNTERS_gauge
+} counters_type_e;
+
+
+typedef struct {
+    const char       *family;
+    const char       *labels;
+    counters_type_e   type;
+    const char       *help;
+    size_t            offset;
+} counters_row_t;
+
+
+static const counters_row_t  counters_rows[] = {
+#define COUNTERS_ROW(field, family, labels, type, help)                       \
+    { family, labels, COUNTERS_##type, help, offsetof(counters_t, field) },
+    COUNTERS(COUNTERS_ROW)
+#undef COUNTERS_ROW
+};
+
+#define COUNTERS_ROWS  (sizeof(counters_rows) / sizeof(counters_row_t))
+
+
+static uint64_t *
+counters_field(const counters_t *c, const counters_row_t *row)
+{
+    return (uint64_t *) ((char *) c + row->offset);
+}
+
+
+static void
+counters_write_head(const counters_row_t *row, const char *suffix,
+    weir_buf_t *out)
+{
+    weir_buf_printf(out, "# HELP " COUNTERS_PREFIX "%s%s %s\n"
+                    "# TYPE " COUNTERS_PREFIX "%s%s %s\n",
+                    row->family, suffix, row->help, row->family, suffix,
+                    row->type == COUNTERS_gauge ? "gauge" : "counter");
+}
+
+
+counters_t *
+counters_map(size_t n)
+{
+    void  *p;
+
+    p = mmap(NULL, n * sizeof(counters_t), PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+
+void
+counters_unmap(counters_t **c, size_t n)
+{
+    munmap(*c, n * sizeof(counters_t));
+    *c = NULL;
+}
+
+
+void
+counters_clear_gauges(counters_t *c)
+{
+    size_t  i;
+
+    for (i = 0; i < COUNTERS_ROWS; i++) {
+        if (counters_rows[i].type == COUNTERS_gauge) {
+            __atomic_store_n(counters_field(c, &counters_rows[i]), 0,
+                             __ATOMIC_RELAXED);
+        }
+    }
+}
+
+
+void
+counters_write(const counters_t *c, size_t n, weir_buf_t *out)
+{
+    size_t                 i, slot;
+    uint64_t               sum;
+    const char            *family, *suffix;
+    const counters_row_t  *row;
+
+    family = "";
+
+    for (i = 0; i < COUNTERS_ROWS; i++) {
+        row = &counters_rows[i];
+        suffix = row->type == COUNTERS_gauge ? "" : "_total";
+
+        if (strcmp(family, row->family) != 0) {
+            family = row->family;
+            counters_write_head(row, suffix, out);
+        }
+
+        sum = 0;
+
+        for (slot = 0; slot < n; slot++) {
+            sum += __atomic_load_n(counters_field(&c[slot], row),
+                                   __ATOMIC_RELAXED);
+        }
+
+        weir_buf_printf(out, COUNTERS_PREFIX "%s%s%s%s%s %llu\n", family,
+                        suffix, row->labels[0] ? "{" : "", row->labels,
+                        row->labels[0] ? "}" : "", (unsigned long long) sum);
+    }
+}

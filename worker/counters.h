@@ -1,0 +1,97 @@
+/*
+ * What the worker counts, as one table.  Each runner has a slot in memory that
+ * it shares with the supervisor, which adds the slots up; only the runner (or
+ * the supervisor, for its own slot) writes to it.
+ */
+
+#ifndef COUNTERS_H
+#define COUNTERS_H
+
+
+#include "weir_buf.h"
+
+
+/* field, family, labels, type, help; rows of one family stand together.
+ * A gauge goes back to 0 when its runner ends. */
+
+#define COUNTERS(X)                                                           \
+    X(claimed, "runs_claimed", "", counter,                                   \
+      "Queue entries that were claimed to be run")                            \
+    X(completed, "runs_finished", "state=\"completed\"", counter,             \
+      "Runs that this worker finalised")                                      \
+    X(failed, "runs_finished", "state=\"failed\"", counter, "")               \
+    X(cancelled, "runs_finished", "state=\"cancelled\"", counter, "")         \
+    X(expired, "runs_finished", "state=\"expired\"", counter, "")             \
+    X(retried, "runs_retried", "", counter,                                   \
+      "Runs put off to be tried again")                                       \
+    X(fenced, "runs_fenced", "", counter,                                     \
+      "Results dropped because another had finalised the run")                \
+    X(recovered_own, "entries_recovered", "from=\"self\"", counter,           \
+      "Queue entries taken over after a crash or a lost reply")               \
+    X(recovered, "entries_recovered", "from=\"lease\"", counter, "")          \
+    X(handed_back, "entries_handed_back", "", counter,                        \
+      "Queue entries given back at a drain")                                  \
+    X(dropped, "entries_dropped", "", counter,                                \
+      "Queue entries that had nothing to run any more")                       \
+    X(promoted, "entries_promoted", "", counter,                              \
+      "Delayed runs whose time had come")                                     \
+    X(abandoned, "results_abandoned", "", counter,                            \
+      "Results that could not be written before the worker left")             \
+    X(mails, "mails", "", counter, "Completions told to nginx")               \
+    X(calls, "provider_calls", "", counter, "Calls of providers")             \
+    X(call_errors, "provider_errors", "cause=\"transport\"", counter,         \
+      "Calls that failed, by cause")                                          \
+    X(call_refused, "provider_errors", "cause=\"status\"", counter, "")       \
+    X(call_garbled, "provider_errors", "cause=\"reply\"", counter, "")        \
+    X(call_ms, "provider_call_milliseconds", "", counter,                     \
+      "Time spent in calls of providers, added up")                           \
+    X(input_tokens, "tokens", "direction=\"input\"", counter,                 \
+      "Tokens of completed runs")                                             \
+    X(output_tokens, "tokens", "direction=\"output\"", counter, "")           \
+    X(redis_connects, "redis_connections", "", counter,                       \
+      "Connections to Redis that were made")                                  \
+    X(redis_failures, "redis_failures", "", counter,                          \
+      "Connections to Redis that failed or were given up")                    \
+    X(starts, "runner_starts", "", counter, "Runner processes started")       \
+    X(deaths, "runner_deaths", "", counter,                                   \
+      "Runner processes that ended without being told to")                    \
+    X(reloads, "reloads", "result=\"ok\"", counter,                           \
+      "Times that the configuration was read again")                          \
+    X(reload_failures, "reloads", "result=\"failed\"", counter, "")           \
+    X(runners, "runners", "", gauge, "Runner processes")                      \
+    X(claiming, "runners_claiming", "", gauge,                                \
+      "Runners that are connected to Redis and take work")                    \
+    X(slots, "slots", "", gauge, "Runs that may be in hand")                  \
+    X(in_hand, "runs_in_hand", "", gauge, "Runs that are in hand")            \
+    X(connections, "redis_connected", "", gauge,                              \
+      "Connections to Redis that are up")
+
+
+typedef struct {
+#define COUNTERS_FIELD(field, ...)  uint64_t  field;
+    COUNTERS(COUNTERS_FIELD)
+#undef COUNTERS_FIELD
+} counters_t;
+
+
+/* n slots of zeros that survive fork(); NULL: errno says why. */
+counters_t *counters_map(size_t n);
+void counters_unmap(counters_t **c, size_t n);
+
+/* A counter has one writer, so that a plain sum is enough. */
+#define counters_add(c, field, n)                                             \
+    __atomic_store_n(&(c)->field, (c)->field + (uint64_t) (n),                \
+                     __ATOMIC_RELAXED)
+#define counters_set(c, field, n)                                             \
+    __atomic_store_n(&(c)->field, (uint64_t) (n), __ATOMIC_RELAXED)
+#define counters_get(c, field)                                                \
+    __atomic_load_n(&(c)->field, __ATOMIC_RELAXED)
+
+/* The runner of this slot is gone. */
+void counters_clear_gauges(counters_t *c);
+
+/* The exposition text of n slots added up. */
+void counters_write(const counters_t *c, size_t n, weir_buf_t *out);
+
+
+#endif /* COUNTERS_H */

@@ -1,0 +1,714 @@
+/*
+ * HTTP calls: libcurl's multi interface on libuv.  Owns the handles, their
+ * sockets' watchers and the bytes of replies; knows nothing of what is asked.
+ *
+ * http.c is the one file that knows libcurl.  That library calls back from
+ * inside our calls; those callbacks only note facts, and http_reap() acts
+ * afterwards.  Handles are used again with all that stays the same, because
+ * making one costs more than a call on a warm connection.
+ */
+
+#include "http.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <time.h>
+
+#include "mem.h"
+#include "retry_after.h"
+
+
+#define HTTP_HEADER_MAX  512
+#define HTTP_BODY_KEEP   (128 * 1024)   /* bytes a resting handle may hold */
+#define HTTP_SWEEP_MAX   1000           /* ms */
+
+
+/* the watcher of a descriptor; kept when the descriptor rests, and used again
+ * when a later connection has the same number */
+
+typedef struct {
+    uv_poll_t             poll;
+    http_t               *http;
+    curl_socket_t         fd;
+} http_watch_t;
+
+
+struct http_target_s {
+    http_t               *http;
+    char                 *url;
+    struct curl_slist    *headers;
+};
+
+
+struct http_call_s {
+    http_call_t          *prev;         /* among the active */
+    http_call_t          *next;         /* among the active or resting */
+    http_t               *http;
+    http_target_t        *target;       /* what the handle is set up for */
+    CURL                 *easy;
+    http_reply_pt         fn;
+    void                 *data;
+
+    struct curl_slist     header;       /* in front of the target's */
+    char                  header_text[HTTP_HEADER_MAX];
+    char                  error[CURL_ERROR_SIZE];
+
+    weir_buf_t            body;
+    bool                  body_full;
+    bool                  get;
+    int64_t               retry_after;  /* ms */
+    uint64_t              heard;        /* loop_now() of the last byte */
+};
+
+
+struct http_s {
+    loop_t               *loop;
+    http_options_t        o;
+    char                 *proxy;
+    char                 *ca_file;
+    CURLM                *multi;
+    loop_timer_t          timer;        /* what the library asked for */
+    loop_timer_t          sweep;
+    http_watch_t        **watches;      /* by descriptor */
+    size_t                nwatches;
+    http_call_t          *active;
+    http_call_t          *resting;
+};
+
+
+/* the library's callbacks about a transfer: facts only */
+
+static size_t
+http_on_body(char *data, size_t size, size_t n, void *arg)
+{
+    http_call_t  *call;
+
+    call = arg;
+    call->heard = loop_now(call->http->loop);
+
+    weir_buf_add(&call->body, data, size * n);
+
+    if (call->body.failed) {
+        call->body_full = true;
+        return 0;
+    }
+
+    return size * n;
+}
+
+
+static bool
+http_header_is(weir_str_t line, const char *name, weir_str_t *value_r)
+{
+    size_t  len;
+
+    len = strlen(name);
+
+    if (line.len <= len || line.data[len] != ':'
+        || strncasecmp(line.data, name, len) != 0)
+    {
+        return false;
+    }
+
+    *value_r = (weir_str_t) { line.data + len + 1, line.len - len - 1 };
+
+    return true;
+}
+
+
+static size_t
+http_on_header(char *data, size_t size, size_t n, void *arg)
+{
+    weir_str_t    line, value;
+    http_call_t  *call;
+
+    call = arg;
+    call->heard = loop_now(call->http->loop);
+    line = (weir_str_t) { data, size * n };
+
+    if (line.len > 5 && memcmp(line.data, "HTTP/", 5) == 0) {
+        call->retry_after = 0;          /* that was a 1xx's */
+    }
+
+    if (http_header_is(line, "retry-after-ms", &value)) {
+        call->retry_after = retry_after_ms_value(value);
+
+    } else if (call->retry_after == 0
+               && http_header_is(line, "retry-after", &value))
+    {
+        call->retry_after = retry_after_value(value, time(NULL));
+    }
+
+    return line.len;
+}
+
+
+/* active and resting calls */
+
+static void
+http_activate(http_call_t *call)
+{
+    http_t  *http;
+
+    http = call->http;
+
+    call->prev = NULL;
+    call->next = http->active;
+
+    if (http->active) {
+        http->active->prev = call;
+    }
+
+    http->active = call;
+}
+
+
+static void
+http_deactivate(http_call_t *call)
+{
+    http_t  *http;
+
+    http = call->http;
+
+    if (call->prev) {
+        call->prev->next = call->next;
+
+    } else {
+        http->active = call->next;
+    }
+
+    if (call->next) {
+        call->next->prev = call->prev;
+    }
+
+    call->prev = call->next = NULL;
+    curl_multi_remove_handle(http->multi, call->easy);
+}
+
+
+static void
+http_rest(http_call_t *call)
+{
+    if (call->body.size > HTTP_BODY_KEEP) {
+        weir_buf_free(&call->body);
+    }
+
+    call->next = call->http->resting;
+    call->http->resting = call;
+}
+
+
+/* the end of calls */
+
+static void
+http_finish(http_call_t *call, CURLcode rc)
+{
+    long          status;
+    http_reply_t  reply;
+
+    memset(&reply, 0, sizeof(http_reply_t));
+
+    status = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+
+    reply.status = (unsigned) status;
+    reply.retry_after = call->retry_after;
+    reply.body = (weir_str_t) { call->body.data ? call->body.data : "",
+                                call->body.len };
+
+    if (rc != CURLE_OK) {
+        reply.too_large = call->body_full;
+        reply.timed_out = (rc == CURLE_OPERATION_TIMEDOUT);
+        reply.error = call->body_full ? "the reply is too large"
+                      : call->error[0] ? call->error
+                                       : curl_easy_strerror(rc);
+    }
+
+    http_deactivate(call);
+    call->fn(call->data, &reply);
+    http_rest(call);
+}
+
+
+static void
+http_reap(http_t *http)
+{
+    int           left;
+    CURLMsg      *msg;
+    http_call_t  *call;
+
+    while ((msg = curl_multi_info_read(http->multi, &left)) != NULL) {
+        if (msg->msg == CURLMSG_DONE) {
+            curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call);
+            http_finish(call, msg->data.result);
+        }
+    }
+}
+
+
+/* sockets and time */
+
+static void
+http_on_poll(uv_poll_t *poll, int status, int events)
+{
+    int            flags, running;
+    http_watch_t  *w;
+
+    w = poll->data;
+    flags = 0;
+
+    if (status < 0) {
+        flags |= CURL_CSELECT_ERR;
+    }
+
+    if (events & UV_READABLE) {
+        flags |= CURL_CSELECT_IN;
+    }
+
+    if (events & UV_WRITABLE) {
+        flags |= CURL_CSELECT_OUT;
+    }
+
+    curl_multi_socket_action(w->http->multi, w->fd, flags, &running);
+    http_reap(w->http);
+}
+
+
+static http_watch_t *
+http_watch(http_t *http, curl_socket_t fd)
+{
+    size_t         n;
+    http_watch_t  *w;
+
+    if ((size_t) fd >= http->nwatches) {
+        n = (size_t) fd + 64;
+        http->watches = mem_grow(http->watches, n * sizeof(http_watch_t *));
+        memset(http->watches + http->nwatches, 0,
+               (n - http->nwatches) * sizeof(http_watch_t *));
+        http->nwatches = n;
+    }
+
+    w = http->watches[fd];
+
+    if (w == NULL) {
+        w = mem_alloc(sizeof(http_watch_t));
+        w->http = http;
+        w->fd = fd;
+
+        if (uv_poll_init_socket(loop_uv(http->loop), &w->poll, fd) != 0) {
+            free(w);
+            return NULL;
+        }
+
+        w->poll.data = w;
+        http->watches[fd] = w;
+    }
+
+    return w;
+}
+
+
+static int
+http_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *own)
+{
+    int            events;
+    http_t        *http;
+    http_watch_t  *w;
+
+    (void) easy;
+    (void) own;
+
+    http = arg;
+
+    if (what == CURL_POLL_REMOVE) {
+        if ((size_t) fd < http->nwatches && http->watches[fd]) {
+            uv_poll_stop(&http->watches[fd]->poll);
+        }
+
+        return 0;
+    }
+
+    w = http_watch(http, fd);
+    if (w == NULL) {
+        return -1;
+    }
+
+    events = (what & CURL_POLL_IN ? UV_READABLE : 0)
+             | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+
+    return uv_poll_start(&w->poll, events, http_on_poll) ? -1 : 0;
+}
+
+
+static void
+http_on_timer(void *data)
+{
+    int      running;
+    http_t  *http;
+
+    http = data;
+
+    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    http_reap(http);
+}
+
+
+static int
+http_on_timeout(CURLM *multi, long ms, void *arg)
+{
+    http_t  *http;
+
+    (void) multi;
+
+    http = arg;
+
+    /* 0 means now, but never from in here */
+
+    if (ms < 0) {
+        loop_timer_stop(http->loop, &http->timer);
+
+    } else {
+        loop_timer_set(http->loop, &http->timer, (uint64_t) ms);
+    }
+
+    return 0;
+}
+
+
+static void
+http_set_sweep(http_t *http)
+{
+    int64_t  ms;
+
+    ms = http->o.idle_timeout / 4 + 1;
+    loop_timer_set(http->loop, &http->sweep,
+                   (uint64_t) (ms < HTTP_SWEEP_MAX ? ms : HTTP_SWEEP_MAX));
+}
+
+
+static void
+http_on_sweep(void *data)
+{
+    http_t       *http;
+    uint64_t      now;
+    http_call_t  *call, *next;
+
+    http = data;
+    now = loop_now(http->loop);
+
+    for (call = http->active; call; call = next) {
+        next = call->next;
+
+        if (now - call->heard >= (uint64_t) http->o.idle_timeout) {
+            snprintf(call->error, sizeof(call->error),
+                     "no byte within the idle timeout");
+            http_finish(call, CURLE_OPERATION_TIMEDOUT);
+
+            /* the callback may have changed the list */
+            next = http->active;
+        }
+    }
+
+    if (http->active) {
+        http_set_sweep(http);
+    }
+}
+
+
+/* handles */
+
+static http_call_t *
+http_handle_create(http_t *http)
+{
+    CURL         *e;
+    http_call_t  *call;
+
+    call = mem_alloc(sizeof(http_call_t));
+    call->http = http;
+    call->easy = e = curl_easy_init();
+    mem_check(e == NULL);
+
+    weir_buf_init(&call->body, http->o.body_max);
+
+    curl_easy_setopt(e, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->error);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long) http->o.connect_timeout);
+    curl_easy_setopt(e, CURLOPT_PROXY, http->proxy ? http->proxy : "");
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                     http->o.http2 ? (long) CURL_HTTP_VERSION_2TLS
+                                   : (long) CURL_HTTP_VERSION_1_1);
+
+    if (http->ca_file) {
+        curl_easy_setopt(e, CURLOPT_CAINFO, http->ca_file);
+    }
+
+    return call;
+}
+
+
+static void
+http_handle_destroy(http_call_t *call)
+{
+    curl_easy_cleanup(call->easy);
+    weir_buf_free(&call->body);
+    free(call);
+}
+
+
+static void
+http_handle_aim(http_call_t *call, http_target_t *target, bool get)
+{
+    if (call->target != target) {
+        call->target = target;
+        curl_easy_setopt(call->easy, CURLOPT_URL, target->url);
+
+        /* to wait for a shared connection pays where there may be one */
+        curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT,
+                         call->http->o.http2
+                         && strncasecmp(target->url, "https:", 6) == 0 ? 1L
+                                                                       : 0L);
+    }
+
+    if (get) {
+        curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
+
+    } else if (call->get) {
+        curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
+    }
+
+    call->get = get;
+}
+
+
+http_call_t *
+http_call(http_target_t *target, weir_str_t body, const char *header,
+    int64_t timeout, http_reply_pt fn, void *data)
+{
+    http_t       *http;
+    http_call_t  *call;
+
+    http = target->http;
+    call = http->resting;
+
+    if (call) {
+        http->resting = call->next;
+
+    } else {
+        call = http_handle_create(http);
+    }
+
+    call->fn = fn;
+    call->data = data;
+    call->error[0] = '\0';
+    call->body_full = false;
+    call->retry_after = 0;
+    call->heard = loop_now(http->loop);
+    weir_buf_reset(&call->body);
+
+    http_handle_aim(call, target, body.data == NULL);
+
+    if (body.data) {
+        curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, body.data);
+        curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t) body.len);
+    }
+
+    if (header) {
+        snprintf(call->header_text, HTTP_HEADER_MAX, "%s", header);
+        call->header.data = call->header_text;
+        call->header.next = target->headers;
+    }
+
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER,
+                     header ? &call->header : target->headers);
+    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS,
+                     (long) (timeout > 0 ? timeout : 1));
+
+    if (http->active == NULL) {
+        http_set_sweep(http);
+    }
+
+    http_activate(call);
+    mem_check(curl_multi_add_handle(http->multi, call->easy) != CURLM_OK);
+
+    return call;
+}
+
+
+void
+http_cancel(http_call_t **callp)
+{
+    http_call_t  *call;
+
+    call = *callp;
+    *callp = NULL;
+
+    if (call) {
+        http_deactivate(call);
+        http_rest(call);
+    }
+}
+
+
+http_target_t *
+http_target_create(http_t *http, const char *url, const char *const *headers)
+{
+    http_target_t      *target;
+    struct curl_slist  *list;
+
+    target = mem_alloc(sizeof(http_target_t));
+    target->http = http;
+    target->url = mem_text(url);
+
+    for ( /* void */ ; *headers; headers++) {
+        list = curl_slist_append(target->headers, *headers);
+        mem_check(list == NULL);
+        target->headers = list;
+    }
+
+    return target;
+}
+
+
+void
+http_target_destroy(http_target_t **targetp)
+{
+    http_call_t         *call;
+    http_target_t       *target;
+    struct curl_slist   *node;
+
+    target = *targetp;
+    *targetp = NULL;
+
+    if (target == NULL) {
+        return;
+    }
+
+    while (target->http->active) {
+        call = target->http->active;
+        http_cancel(&call);
+    }
+
+    for (call = target->http->resting; call; call = call->next) {
+        call->target = NULL;
+    }
+
+    for (node = target->headers; node; node = node->next) {
+        explicit_bzero(node->data, strlen(node->data));     /* the key */
+    }
+
+    curl_slist_free_all(target->headers);
+    free(target->url);
+    free(target);
+}
+
+
+http_t *
+http_create(loop_t *loop, const http_options_t *options)
+{
+    http_t  *http;
+
+    http = mem_alloc(sizeof(http_t));
+
+    http->loop = loop;
+    http->o = *options;
+    http->proxy = options->proxy ? mem_text(options->proxy) : NULL;
+    http->ca_file = options->ca_file ? mem_text(options->ca_file) : NULL;
+
+    http->timer.fn = http_on_timer;
+    http->timer.data = http;
+    http->sweep.fn = http_on_sweep;
+    http->sweep.data = http;
+
+    http->multi = curl_multi_init();
+    mem_check(http->multi == NULL);
+
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, http_on_socket);
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, http_on_timeout);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+
+    if (options->connections) {
+        curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                          (long) options->connections);
+    }
+
+    return http;
+}
+
+
+static void
+http_on_watch_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+
+void
+http_destroy(http_t **httpp)
+{
+    size_t        i;
+    http_t       *http;
+    http_call_t  *call;
+
+    http = *httpp;
+    *httpp = NULL;
+
+    if (http == NULL) {
+        return;
+    }
+
+    while (http->active) {
+        call = http->active;
+        http_cancel(&call);
+    }
+
+    while (http->resting) {
+        call = http->resting;
+        http->resting = call->next;
+        http_handle_destroy(call);
+    }
+
+    curl_multi_cleanup(http->multi);    /* closes sockets, calls back */
+
+    loop_timer_stop(http->loop, &http->timer);
+    loop_timer_stop(http->loop, &http->sweep);
+
+    for (i = 0; i < http->nwatches; i++) {
+        if (http->watches[i]) {
+            uv_close((uv_handle_t *) &http->watches[i]->poll,
+                     http_on_watch_closed);
+        }
+    }
+
+    free(http->watches);
+    free(http->proxy);
+    free(http->ca_file);
+    free(http);
+}
+
+
+void
+http_init(void)
+{
+    mem_check(curl_global_init(CURL_GLOBAL_DEFAULT) != 0);
+}
+
+
+void
+http_deinit(void)
+{
+    curl_global_cleanup();
+}

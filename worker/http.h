@@ -1,0 +1,71 @@
+/*
+ * HTTP calls on the loop, without a type of the library that makes them.  One
+ * http_t per provider: its connections and their limit; a target is an address
+ * there with the headers that never change.
+ */
+
+#ifndef HTTP_H
+#define HTTP_H
+
+
+#include <stdbool.h>
+
+#include "loop.h"
+#include "weir_str.h"
+
+
+typedef struct http_s         http_t;
+typedef struct http_target_s  http_target_t;
+typedef struct http_call_s    http_call_t;
+
+
+typedef struct {
+    const char   *proxy;            /* NULL: none, whatever the environment */
+    const char   *ca_file;          /* NULL: the system's */
+    int64_t       connections;      /* 0: no limit */
+    int64_t       connect_timeout;  /* ms */
+    int64_t       idle_timeout;     /* ms without a byte */
+    bool          http2;            /* where TLS offers it */
+    size_t        body_max;         /* bytes of a reply */
+} http_options_t;
+
+
+typedef struct {
+    unsigned      status;           /* 0: none came */
+    int64_t       retry_after;      /* ms; 0: not said */
+    weir_str_t    body;
+    const char   *error;            /* NULL: the reply is whole */
+    bool          timed_out;        /* with error: the call's or idle time */
+    bool          too_large;        /* with error: the body */
+} http_reply_t;
+
+/* The reply lives until the callback returns.  The callback may make calls
+ * and cancel others; it must not destroy the http_t. */
+typedef void (*http_reply_pt)(void *data, const http_reply_t *reply);
+
+
+/* Once in the process, before and after all else. */
+void http_init(void);
+void http_deinit(void);
+
+http_t *http_create(loop_t *loop, const http_options_t *options);
+
+/* Calls in flight end without a callback; targets must be gone. */
+void http_destroy(http_t **http);
+
+/* headers: "Name: value" texts, NULL at the end; all is copied. */
+http_target_t *http_target_create(http_t *http, const char *url,
+    const char *const *headers);
+void http_target_destroy(http_target_t **target);
+
+/* A POST of body, which must live until the end; body.data NULL: a GET.
+ * header is one more, copied; may be NULL.  timeout: ms for the whole call.
+ * The callback comes from the loop, never from within. */
+http_call_t *http_call(http_target_t *target, weir_str_t body,
+    const char *header, int64_t timeout, http_reply_pt fn, void *data);
+
+/* No callback will come. */
+void http_cancel(http_call_t **call);
+
+
+#endif /* HTTP_H */

@@ -1,0 +1,100 @@
+/*
+ * Jobs: what a runner has in hand, one for each queue entry.  The state of a
+ * job is the list that it is on; job_move() alone changes it.
+ */
+
+#ifndef JOB_H
+#define JOB_H
+
+
+#include "provider.h"
+#include "weir_txn.h"
+
+
+typedef enum {
+    JOB_CLAIMING = 0,           /* the claim is on its way */
+    JOB_ASKING,                 /* the provider is at it */
+    JOB_FINISHING,              /* the finish is on its way */
+    JOB_PARKED,                 /* the finish must be sent again */
+    JOB_RETRYING,               /* waits for its retry, or it is on its way */
+    JOB_DROPPING,               /* the drop is on its way */
+    JOB_STATES
+} job_state_e;
+
+
+#define JOB_ENTRY_MAX   48
+#define JOB_NUMBER_MAX  24
+#define JOB_TOKEN_MAX   32
+#define JOB_TEXT_MAX    256     /* of names from outside, for log and header */
+
+
+struct runner_s;
+
+typedef struct job_s   job_t;
+typedef struct jobs_s  jobs_t;
+
+struct job_s {
+    job_t             *prev;
+    job_t             *next;
+    job_t             *chained;         /* in the table of entries */
+    struct runner_s   *runner;
+    job_state_e        state;
+
+    /* from the entry */
+    weir_class_e       class;
+    char               entry[JOB_ENTRY_MAX];
+    char               run[WEIR_ID_LEN + 1];
+    char               gen_text[JOB_NUMBER_MAX];
+
+    /* from the claim */
+    char               job[WEIR_ID_LEN + 1];
+    char               token[JOB_TOKEN_MAX];
+    char               request_id[JOB_TEXT_MAX];
+    char               model[JOB_TEXT_MAX];
+    long long          gen;
+    long long          deliveries;
+    long long          failures;
+    int64_t            started;         /* ms, Redis's clock */
+    int64_t            deadline;        /* ms, likewise */
+    int64_t            ttl;             /* s */
+    weir_json_t       *request;
+
+    /* the try */
+    provider_call_t    call;
+    weir_outcome_t     outcome;
+    uint64_t           begun;           /* loop_now() of the claim */
+
+    /* the end */
+    weir_state_e       end;
+    char               end_token[JOB_TOKEN_MAX];
+    int64_t            end_at;          /* ms, Redis's clock */
+    weir_buf_t         document;
+    int64_t            due;             /* ms, Redis's clock: when to retry */
+    unsigned           errors;          /* answers that should not have been */
+};
+
+
+jobs_t *jobs_create(struct runner_s *r, size_t max);
+
+/* Jobs that are left are given up: their entries stay pending. */
+void jobs_destroy(jobs_t **jobs);
+
+/* A job that claims; the entry must not be in hand. */
+job_t *jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry);
+
+bool jobs_holds(const jobs_t *jobs, weir_class_e class, weir_str_t entry);
+
+size_t jobs_in_hand(const jobs_t *jobs);
+size_t jobs_free(const jobs_t *jobs);
+size_t jobs_count(const jobs_t *jobs, job_state_e state);
+
+/* The oldest of a state; go on by job->next. */
+job_t *jobs_first(const jobs_t *jobs, job_state_e state);
+
+void job_move(job_t *job, job_state_e state);
+
+/* It is no longer in hand; the memory is used again after the turn. */
+void job_release(job_t *job);
+
+
+#endif /* JOB_H */

@@ -1,0 +1,98 @@
+/*
+ * The table of dialects, and what all calls have in common.
+ */
+
+#include "provider.h"
+
+#include "mem.h"
+
+
+#define PROVIDER_BODY_KEEP  (128 * 1024)        /* bytes */
+
+
+/* by the setting "dialect" */
+
+static const provider_dialect_t  *provider_dialects[] = {
+    [CONF_OPENAI] = &provider_openai,
+    [CONF_BUILTIN] = &provider_builtin
+};
+
+
+provider_t *
+provider_create(loop_t *loop, const conf_provider_t *conf, counters_t *counters)
+{
+    provider_t                *p;
+    const provider_dialect_t  *dialect;
+
+    dialect = provider_dialects[conf->dialect];
+
+    p = dialect->create(loop, conf);
+
+    p->dialect = dialect;
+    p->conf = conf;
+    p->loop = loop;
+    p->counters = counters;
+
+    return p;
+}
+
+
+void
+provider_destroy(provider_t **p)
+{
+    if (*p) {
+        (*p)->dialect->destroy(*p);
+        *p = NULL;
+    }
+}
+
+
+void
+provider_call(provider_t *p, provider_call_t *call)
+{
+    call->provider = p;
+    call->begun = loop_now(p->loop);
+    call->detail[0] = '\0';
+    counters_add(p->counters, calls, 1);
+
+    p->dialect->call(p, call);
+}
+
+
+void
+provider_cancel(provider_call_t *call)
+{
+    provider_t  *p;
+
+    p = call->provider;
+    call->provider = NULL;
+
+    if (p) {
+        p->dialect->cancel(p, call);
+    }
+}
+
+
+void
+provider_call_free(provider_call_t *call)
+{
+    weir_buf_free(&call->body);
+}
+
+
+void
+provider_done(provider_call_t *call, provider_verdict_e verdict, int64_t wait)
+{
+    provider_t  *p;
+
+    p = call->provider;
+    call->provider = NULL;
+
+    counters_add(p->counters, call_ms, loop_now(p->loop) - call->begun);
+
+    if (call->body.size > PROVIDER_BODY_KEEP) {
+        weir_buf_free(&call->body);
+    }
+
+    call->done(call->data, verdict, wait);
+}

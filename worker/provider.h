@@ -1,0 +1,103 @@
+/*
+ * Providers: whom a run is asked of.  A dialect is a row of functions; a
+ * provider is one of worker.conf's, in one runner.
+ */
+
+#ifndef PROVIDER_H
+#define PROVIDER_H
+
+
+#include "conf.h"
+#include "counters.h"
+#include "http.h"
+#include "weir_outcome.h"
+
+
+typedef struct provider_s         provider_t;
+typedef struct provider_call_s    provider_call_t;
+typedef struct provider_dialect_s provider_dialect_t;
+
+
+typedef enum {
+    PROVIDER_DONE = 0,          /* the outcome is complete */
+    PROVIDER_AGAIN,             /* outcome->error; another try may help */
+    PROVIDER_FAILED             /* outcome->error; another try will not */
+} provider_verdict_e;
+
+
+/* One call, inside the job that makes it.  What is set here must live until
+ * done() or the cancel. */
+
+struct provider_call_s {
+    const weir_json_t   *request;       /* neutral */
+    weir_str_t           model;         /* the provider's name for it */
+    const char          *request_id;    /* may be empty */
+    int64_t              timeout;       /* ms until the run's deadline */
+    weir_outcome_t      *outcome;       /* to be filled */
+    char                 detail[128];   /* of a failure, for the log only */
+
+    /* wait: ms that the provider asked for at least; 0: not said.  Comes from
+     * the loop, never from within the call. */
+    void               (*done)(void *data, provider_verdict_e verdict,
+                               int64_t wait);
+    void                *data;
+
+    /* the provider's own */
+    provider_t          *provider;      /* NULL: not in flight */
+    weir_buf_t           body;
+    http_call_t         *http;
+    loop_timer_t         timer;
+    uint64_t             begun;         /* loop_now() */
+};
+
+
+/* ids of models, each terminated; n 0 with ids NULL: it failed. */
+typedef void (*provider_models_pt)(void *data, const char *const *ids,
+    size_t n);
+
+
+struct provider_dialect_s {
+    provider_t        *(*create)(loop_t *loop, const conf_provider_t *conf);
+    void               (*destroy)(provider_t *p);
+    void               (*call)(provider_t *p, provider_call_t *call);
+    void               (*cancel)(provider_t *p, provider_call_t *call);
+
+    /* NULL: it has no list.  One at a time. */
+    void               (*models)(provider_t *p, provider_models_pt fn,
+                                 void *data);
+};
+
+
+struct provider_s {
+    const provider_dialect_t  *dialect;
+    const conf_provider_t     *conf;
+    loop_t                    *loop;
+    counters_t                *counters;
+};
+
+
+/* most models that a provider's list is read for */
+#define PROVIDER_MODELS_MAX  1000
+
+extern const provider_dialect_t  provider_openai;
+extern const provider_dialect_t  provider_builtin;
+
+
+provider_t *provider_create(loop_t *loop, const conf_provider_t *conf,
+    counters_t *counters);
+void provider_destroy(provider_t **p);
+
+void provider_call(provider_t *p, provider_call_t *call);
+
+/* Nothing in flight: nothing happens.  done() will not be called. */
+void provider_cancel(provider_call_t *call);
+
+/* Gives back what a call holds. */
+void provider_call_free(provider_call_t *call);
+
+/* For dialects: the call's end. */
+void provider_done(provider_call_t *call, provider_verdict_e verdict,
+    int64_t wait);
+
+
+#endif /* PROVIDER_H */

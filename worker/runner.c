@@ -1,0 +1,466 @@
+/*
+ * A runner process: builds the loop and everything on it, listens to the
+ * supervisor's signals, and takes everything down again.
+ *
+ * SIGTERM once drains: nothing new, what is in hand is finished within
+ * drain_timeout, the rest is handed back.  Twice hands back at once.
+ */
+
+#include "runner.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/file.h>
+
+#include "log.h"
+#include "mem.h"
+
+
+#define RUNNER_LEAVE_TIME    1000               /* ms for the last answers */
+#define RUNNER_TXN_KEEP      (256 * 1024)       /* bytes */
+#define RUNNER_OUTPUT_MAX    (256UL * 1024 * 1024)
+#define RUNNER_PENDING_MORE  4096
+#define RUNNER_LOCK_STEP     50                 /* ms */
+
+
+typedef struct {
+    runner_t       runner;      /* first */
+    uv_signal_t    term;
+    uv_signal_t    usr1;
+    loop_timer_t   patience;    /* of draining, then of leaving */
+    loop_turn_t    turn;
+    loop_turn_t    flush;
+} runner_process_t;
+
+
+int64_t
+runner_now(const runner_t *r)
+{
+    return r->clock + (int64_t) loop_now(r->loop);
+}
+
+
+weir_txn_t *
+runner_txn(runner_t *r)
+{
+    if (r->txn.out.size > RUNNER_TXN_KEEP) {
+        weir_txn_free(&r->txn);
+    }
+
+    weir_txn_reset(&r->txn);
+
+    return &r->txn;
+}
+
+
+void
+runner_refuse(runner_t *r)
+{
+    r->code = RUNNER_REFUSED;
+    loop_stop(r->loop);
+}
+
+
+/* leaving */
+
+static void
+runner_hand_back_all(runner_t *r)
+{
+    int           i;
+    job_t        *job;
+
+    static const job_state_e  states[] = {
+        JOB_ASKING, JOB_RETRYING
+    };
+
+    /* claims and finishes on their way are answered within a moment; what is
+     * parked holds a result: it stays as long as there is hope */
+
+    for (i = 0; i < (int) (sizeof(states) / sizeof(states[0])); i++) {
+        while ((job = jobs_first(r->jobs, states[i])) != NULL) {
+            provider_cancel(&job->call);
+            retry_forget(r->retry, job);
+            lease_hand_back(r->lease, job);
+        }
+    }
+
+    lease_hand_back_flush(r->lease);
+}
+
+
+static void
+runner_leave(runner_process_t *p)
+{
+    runner_t  *r;
+
+    r = &p->runner;
+
+    if (r->state == RUNNER_LEAVING) {
+        return;
+    }
+
+    if (jobs_in_hand(r->jobs)) {
+        LOG(LOG_WARN, "runner_leaving",
+            log_num("in_hand", (long long) jobs_in_hand(r->jobs)));
+    }
+
+    r->state = RUNNER_LEAVING;
+
+    reaper_stop(r->reaper);
+    runner_hand_back_all(r);
+
+    loop_timer_set(r->loop, &p->patience, RUNNER_LEAVE_TIME);
+}
+
+
+static void
+runner_drain(runner_process_t *p)
+{
+    runner_t  *r;
+
+    r = &p->runner;
+    r->state = RUNNER_DRAINING;
+
+    LOG(LOG_INFO, "runner_draining",
+        log_num("in_hand", (long long) jobs_in_hand(r->jobs)));
+
+    queue_stop(r->queue);
+    catalogue_stop(r->catalogue);
+
+    loop_timer_set(r->loop, &p->patience,
+                   (uint64_t) r->conf->worker.drain_timeout);
+}
+
+
+static void
+runner_on_patience(void *data)
+{
+    runner_process_t  *p;
+
+    p = data;
+
+    if (p->runner.state == RUNNER_LEAVING) {
+        loop_stop(p->runner.loop);
+        return;
+    }
+
+    runner_leave(p);
+}
+
+
+static bool
+runner_is_done(const runner_t *r)
+{
+    return jobs_in_hand(r->jobs) == 0 && queue_is_idle(r->queue)
+           && redis_pending(r->cmd) == 0 && redis_pending(r->renew) == 0;
+}
+
+
+static void
+runner_on_turn(void *data)
+{
+    runner_t  *r;
+
+    r = data;
+
+    if (r->state == RUNNER_DRAINING && jobs_in_hand(r->jobs) == 0
+        && queue_is_idle(r->queue))
+    {
+        runner_leave((runner_process_t *) r);
+    }
+
+    if (r->state == RUNNER_LEAVING && runner_is_done(r)) {
+        loop_stop(r->loop);
+    }
+}
+
+
+static void
+runner_on_flush(void *data)
+{
+    (void) data;
+
+    log_flush();
+}
+
+
+static void
+runner_on_signal(uv_signal_t *handle, int signo)
+{
+    runner_process_t  *p;
+
+    p = handle->data;
+
+    if (signo == SIGUSR1) {
+        (void) log_reopen();
+        return;
+    }
+
+    if (p->runner.state == RUNNER_WORKING) {
+        runner_drain(p);
+
+    } else {
+        runner_leave(p);
+    }
+}
+
+
+/* connections: who is told what */
+
+static void
+runner_on_read_up(void *data)
+{
+    queue_on_up(((runner_t *) data)->queue);
+}
+
+
+static void
+runner_on_cmd_up(void *data)
+{
+    runner_t  *r;
+
+    r = data;
+
+    server_on_up(r->server);
+    finish_on_up(r->finish);
+}
+
+
+static void
+runner_on_renew_up(void *data)
+{
+    lease_on_up(((runner_t *) data)->lease);
+}
+
+
+static void
+runner_on_watch_up(void *data)
+{
+    retry_on_up(((runner_t *) data)->retry);
+}
+
+
+static void
+runner_on_queue_down(void *data)
+{
+    queue_on_down(((runner_t *) data)->queue);
+}
+
+
+static void
+runner_on_other_down(void *data)
+{
+    (void) data;                /* nothing: its answers were lost */
+}
+
+
+static redis_t *
+runner_connect(runner_t *r, const char *name, void (*on_up)(void *),
+    void (*on_down)(void *))
+{
+    redis_options_t  o;
+
+    memset(&o, 0, sizeof(redis_options_t));
+
+    o.name = name;
+    o.conf = &r->conf->redis;
+    o.counters = r->counters;
+    o.pending = (size_t) r->conf->worker.slots * 4 + RUNNER_PENDING_MORE;
+    o.bytes = RUNNER_OUTPUT_MAX;
+    o.on_up = on_up;
+    o.on_down = on_down;
+    o.data = r;
+
+    return redis_create(r->loop, &o);
+}
+
+
+/* up and down, in mirror order */
+
+static void
+runner_up(runner_process_t *p)
+{
+    size_t       i;
+    runner_t    *r;
+    uv_loop_t   *uv;
+
+    r = &p->runner;
+
+    http_init();
+    r->loop = loop_create();
+    uv = loop_uv(r->loop);
+
+    uv_signal_init(uv, &p->term);
+    p->term.data = p;
+    uv_signal_start(&p->term, runner_on_signal, SIGTERM);
+
+    uv_signal_init(uv, &p->usr1);
+    p->usr1.data = p;
+    uv_signal_start(&p->usr1, runner_on_signal, SIGUSR1);
+
+    p->patience.fn = runner_on_patience;
+    p->patience.data = p;
+    p->turn.fn = runner_on_turn;
+    p->turn.data = p;
+    p->flush.fn = runner_on_flush;
+
+    r->jobs = jobs_create(r, (size_t) r->conf->worker.slots);
+    r->providers = mem_alloc(r->conf->nproviders * sizeof(provider_t *));
+
+    for (i = 0; i < r->conf->nproviders; i++) {
+        r->providers[i] = provider_create(r->loop, &r->conf->providers[i],
+                                          r->counters);
+    }
+
+    /* what asks the connections comes before them, so that all that a turn
+     * has to send goes out at its end */
+
+    r->server = server_create(r);
+    r->queue = queue_create(r);
+    r->lease = lease_create(r);
+    r->finish = finish_create(r);
+    r->retry = retry_create(r);
+    r->reaper = reaper_create(r);
+    r->catalogue = catalogue_create(r);
+    loop_turn_add(r->loop, &p->turn);
+
+    r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
+    r->read = runner_connect(r, "read", runner_on_read_up,
+                             runner_on_queue_down);
+    r->renew = runner_connect(r, "lease", runner_on_renew_up,
+                              runner_on_other_down);
+    r->watch = runner_connect(r, "watch", runner_on_watch_up,
+                              runner_on_other_down);
+
+    loop_turn_add(r->loop, &p->flush);
+    counters_set(r->counters, slots, r->conf->worker.slots);
+}
+
+
+static void
+runner_down(runner_process_t *p)
+{
+    size_t     i;
+    runner_t  *r;
+
+    r = &p->runner;
+    r->state = RUNNER_LEAVING;
+
+    redis_destroy(&r->watch);
+    redis_destroy(&r->renew);
+    redis_destroy(&r->read);
+    redis_destroy(&r->cmd);
+
+    finish_destroy(&r->finish);
+    jobs_destroy(&r->jobs);
+
+    for (i = 0; i < r->conf->nproviders; i++) {
+        provider_destroy(&r->providers[i]);
+    }
+
+    catalogue_destroy(&r->catalogue);
+    reaper_destroy(&r->reaper);
+    retry_destroy(&r->retry);
+    lease_destroy(&r->lease);
+    queue_destroy(&r->queue);
+    server_destroy(&r->server);
+
+    free(r->providers);
+    weir_txn_free(&r->txn);
+
+    loop_timer_stop(r->loop, &p->patience);
+    uv_close((uv_handle_t *) &p->term, NULL);
+    uv_close((uv_handle_t *) &p->usr1, NULL);
+
+    loop_destroy(&r->loop);
+    http_deinit();
+}
+
+
+int
+runner_lock(const conf_t *conf, unsigned slot, unsigned patience,
+    char *error_r)
+{
+    int       fd;
+    char      path[CONF_ERROR];
+    unsigned  waited;
+
+    snprintf(path, sizeof(path), "%.300s/weir-%s-%u.lock", conf->worker.run_dir,
+             conf->worker.name, slot);
+
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        snprintf(error_r, CONF_ERROR, "cannot open the lock \"%.400s\": %s",
+                 path, strerror(errno));
+        return -1;
+    }
+
+    for (waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0;
+         waited += RUNNER_LOCK_STEP)
+    {
+        if (errno != EWOULDBLOCK || waited >= patience) {
+            snprintf(error_r, CONF_ERROR, "the lock \"%.300s\" is held by "
+                     "another process: each worker of a host needs a \"name\" "
+                     "or a \"run_dir\" of its own", path);
+            close(fd);
+            return -1;
+        }
+
+        nanosleep(&(struct timespec) { 0, RUNNER_LOCK_STEP * 1000000L }, NULL);
+    }
+
+    return fd;
+}
+
+
+int
+runner_main(const conf_t *conf, counters_t *counters, unsigned slot,
+    bool leader)
+{
+    int                lock, code;
+    char               error[CONF_ERROR];
+    runner_process_t  *p;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN);            /* the terminal's is the supervisor's */
+    signal(SIGHUP, SIG_IGN);
+
+    lock = runner_lock(conf, slot, 3000, error);
+
+    if (lock < 0) {
+        LOG(LOG_ERROR, "runner_refused", log_text("reason", error));
+        log_flush();
+        return RUNNER_REFUSED;
+    }
+
+    p = mem_alloc(sizeof(runner_process_t));
+
+    p->runner.conf = conf;
+    p->runner.counters = counters;
+    p->runner.slot = slot;
+    p->runner.leader = leader;
+    snprintf(p->runner.consumer, RUNNER_CONSUMER_MAX, "%s-%u",
+             conf->worker.name, slot);
+
+    runner_up(p);
+    LOG(LOG_INFO, "runner_started", log_num("pid", getpid()),
+        log_text("consumer", p->runner.consumer));
+
+    loop_run(p->runner.loop);
+
+    runner_down(p);
+    code = p->runner.code;
+    LOG(LOG_INFO, "runner_stopped", log_num("code", code));
+    log_flush();
+
+    free(p);
+    close(lock);
+
+    return code;
+}

@@ -1,0 +1,151 @@
+/*
+ * A runner: one process, one loop, and in it everything that takes runs from
+ * the queue and brings their outcomes back.
+ */
+
+#ifndef RUNNER_H
+#define RUNNER_H
+
+
+#include "conf.h"
+#include "counters.h"
+#include "job.h"
+#include "loop.h"
+#include "provider.h"
+#include "redis.h"
+#include "weir_txn.h"
+
+
+#define RUNNER_CONSUMER_MAX  80
+#define RUNNER_SHARD         0          /* the only one so far */
+
+/* exit codes of the process */
+#define RUNNER_REFUSED       3          /* a reason that lasts; see the log */
+
+
+typedef enum {
+    RUNNER_WORKING = 0,
+    RUNNER_DRAINING,            /* claims no more, finishes what it has */
+    RUNNER_LEAVING              /* hands back what it could not finish */
+} runner_state_e;
+
+
+typedef struct runner_s     runner_t;
+typedef struct server_s     server_t;
+typedef struct queue_s      queue_t;
+typedef struct lease_s      lease_t;
+typedef struct retry_s      retry_t;
+typedef struct finish_s     finish_t;
+typedef struct reaper_s     reaper_t;
+typedef struct catalogue_s  catalogue_t;
+
+struct runner_s {
+    const conf_t     *conf;
+    counters_t       *counters;
+    unsigned          slot;
+    bool              leader;           /* the first of its generation */
+    char              consumer[RUNNER_CONSUMER_MAX];
+    runner_state_e    state;
+    int               code;             /* to exit with */
+
+    loop_t           *loop;
+    int64_t           clock;            /* Redis's ms less loop_now() */
+
+    redis_t          *read;             /* reads of the streams, nothing else */
+    redis_t          *cmd;              /* claims, finishes, mail */
+    redis_t          *renew;            /* leases */
+    redis_t          *watch;            /* one transaction at a time */
+
+    jobs_t           *jobs;
+    provider_t      **providers;        /* by their index in conf */
+
+    server_t         *server;
+    queue_t          *queue;
+    lease_t          *lease;
+    finish_t         *finish;
+    retry_t          *retry;
+    reaper_t         *reaper;
+    catalogue_t      *catalogue;
+
+    weir_txn_t        txn;              /* for runner_txn() */
+};
+
+
+/* ms since the epoch, by Redis's clock. */
+int64_t runner_now(const runner_t *r);
+
+/* An empty unit to build in, until the next call; sending copies it. */
+weir_txn_t *runner_txn(runner_t *r);
+
+/* Ends the process with RUNNER_REFUSED; the reason has been logged. */
+void runner_refuse(runner_t *r);
+
+/* The process: returns its exit code.  Called in the child. */
+int runner_main(const conf_t *conf, counters_t *counters, unsigned slot,
+    bool leader);
+
+/* The lock of a slot's consumer name.  -1: error_r, of CONF_ERROR bytes, says
+ * why; a lock that another holds is waited for up to patience ms. */
+int runner_lock(const conf_t *conf, unsigned slot, unsigned patience,
+    char *error_r);
+
+
+/* server.c: what Redis it is, and its clock */
+server_t *server_create(runner_t *r);
+void server_destroy(server_t **s);
+void server_on_up(server_t *s);                 /* cmd is up */
+void server_ask_time(server_t *s, redis_t *by);
+
+/* queue.c: entries of the ready streams */
+queue_t *queue_create(runner_t *r);
+void queue_destroy(queue_t **q);
+void queue_on_server(queue_t *q);               /* cmd is up, Redis checked */
+void queue_on_up(queue_t *q);                   /* read is up */
+void queue_on_down(queue_t *q);                 /* read or cmd is down */
+void queue_stop(queue_t *q);                    /* no more entries */
+bool queue_is_idle(const queue_t *q);           /* no read is outstanding */
+void queue_rescan(queue_t *q, uint64_t ms);     /* own entries, in ms */
+
+/* claim.c: from an entry to a run, or to nothing */
+void claim_entry(runner_t *r, weir_class_e class, weir_str_t entry,
+    weir_str_t run, weir_str_t gen);
+void claim_drop(job_t *job, bool final);
+
+/* ask.c: from a run to its outcome */
+void ask_start(job_t *job);
+
+/* finish.c: the end of runs, and whom to tell */
+finish_t *finish_create(runner_t *r);
+void finish_destroy(finish_t **f);
+void finish_on_up(finish_t *f);                 /* cmd is up */
+void finish_job(job_t *job, weir_state_e state, const char *token);
+void finish_failed(job_t *job);                 /* job->outcome.error is set */
+void finish_overdue(runner_t *r, const char *run);
+
+/* retry.c: again, later */
+retry_t *retry_create(runner_t *r);
+void retry_destroy(retry_t **t);
+void retry_on_up(retry_t *t);                   /* watch is up */
+void retry_job(job_t *job, int64_t wait);       /* ms */
+void retry_forget(retry_t *t, const job_t *job);
+
+/* lease.c: entries in hand stay ours; handing back */
+lease_t *lease_create(runner_t *r);
+void lease_destroy(lease_t **l);
+void lease_on_up(lease_t *l);                   /* renew is up */
+void lease_hand_back(lease_t *l, job_t *job);
+void lease_hand_back_flush(lease_t *l);
+
+/* reaper.c: delayed runs that are due, runs past their deadline */
+reaper_t *reaper_create(runner_t *r);
+void reaper_destroy(reaper_t **p);
+void reaper_expect(reaper_t *p, int64_t due);   /* ms: a run was delayed */
+void reaper_stop(reaper_t *p);
+
+/* catalogue.c: the list of models */
+catalogue_t *catalogue_create(runner_t *r);
+void catalogue_destroy(catalogue_t **c);
+void catalogue_stop(catalogue_t *c);
+
+
+#endif /* RUNNER_H */

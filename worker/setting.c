@@ -1,0 +1,388 @@
+/*
+ * The table of settings.  To add one: a field in conf.h, a line here, a
+ * paragraph in docs/worker.md, a line in conf/examples/worker.conf.
+ */
+
+#include "setting.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "value.h"
+
+
+static int set_int(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_time(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_bool(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_word(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_text(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_name(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_address(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_url(const setting_t *s, void *field, const char *text,
+    char *error_r);
+
+
+#define S  1000                     /* ms */
+#define H  (3600 * S)
+
+static const char *const  levels[] = { "debug", "info", "warn", "error", NULL };
+static const char *const  dialects[] = { "openai", "builtin", NULL };
+static const char *const  http2_words[] = { "auto", "off", NULL };
+
+
+#define REDIS(f)     SETTING_REDIS, #f
+#define WORKER(f)    SETTING_WORKER, #f
+#define PROVIDER(f)  SETTING_PROVIDER, #f
+
+#define RE(f)        offsetof(conf_redis_t, f)
+#define WO(f)        offsetof(conf_worker_t, f)
+#define LO(f)        offsetof(conf_log_t, f)
+#define ME(f)        offsetof(conf_metrics_t, f)
+#define PR(f)        offsetof(conf_provider_t, f)
+#define MO(f)        offsetof(conf_model_t, f)
+
+
+const setting_t  settings[] = {
+
+    { REDIS(address), set_address, RE(address), "127.0.0.1:6379", 0, 0, NULL },
+    { REDIS(user), set_text, RE(user), NULL, 1, 256, NULL },
+    { REDIS(password_file), set_text, RE(password_file), NULL, 1, 4095, NULL },
+    { REDIS(database), set_int, RE(database), "0", 0, 65535, NULL },
+    { REDIS(timeout), set_time, RE(timeout), "5s", 100, 60 * S, NULL },
+    { REDIS(allow_eviction), set_bool, RE(allow_eviction), "off", 0, 1, NULL },
+
+    { WORKER(runners), set_int, WO(runners), "1", 1, CONF_RUNNERS_MAX, NULL },
+    { WORKER(slots), set_int, WO(slots), "64", 3, 10000, NULL },
+    { WORKER(lease), set_time, WO(lease), "30s", 1 * S, 1 * H, NULL },
+    { WORKER(attempts), set_int, WO(attempts), "3", 1, 100, NULL },
+    { WORKER(backoff), set_time, WO(backoff), "1s", 1, 1 * H, NULL },
+    { WORKER(backoff_max), set_time, WO(backoff_max), "60s", 1, 24 * H, NULL },
+    { WORKER(drain_timeout), set_time, WO(drain_timeout), "30s", 0, 1 * H,
+      NULL },
+    { WORKER(shards), set_int, WO(shards), "1", 1, 1, NULL },
+    { WORKER(name), set_name, WO(name), NULL, 0, 0, NULL },
+    { WORKER(run_dir), set_text, WO(run_dir), NULL, 1, 4000, NULL },
+    { WORKER(pid_file), set_text, WO(pid_file), NULL, 1, 4095, NULL },
+
+    { SETTING_LOG, "level", set_word, LO(level), "info", 0, 0, levels },
+    { SETTING_LOG, "file", set_text, LO(file), NULL, 1, 4095, NULL },
+
+    { SETTING_METRICS, "listen", set_address, ME(listen), NULL, 0, 0, NULL },
+
+    { PROVIDER(dialect), set_word, PR(dialect), "openai", 0, 0, dialects },
+    { PROVIDER(base_url), set_url, PR(base_url), NULL, 0, 0, NULL },
+    { PROVIDER(api_key_file), set_text, PR(api_key_file), NULL, 1, 4095, NULL },
+    { PROVIDER(api_key_env), set_text, PR(api_key_env), NULL, 1, 256, NULL },
+    { PROVIDER(connect_timeout), set_time, PR(connect_timeout), "10s", 1,
+      10 * 60 * S, NULL },
+    { PROVIDER(timeout), set_time, PR(timeout), "600s", 1, 24 * H, NULL },
+    { PROVIDER(idle_timeout), set_time, PR(idle_timeout), "120s", 1, 24 * H,
+      NULL },
+    { PROVIDER(connections), set_int, PR(connections), "0", 0, 65535, NULL },
+    { PROVIDER(http2), set_word, PR(http2), "auto", 0, 0, http2_words },
+    { PROVIDER(proxy), set_url, PR(proxy), NULL, 0, 0, NULL },
+    { PROVIDER(ca_file), set_text, PR(ca_file), NULL, 1, 4095, NULL },
+
+    { SETTING_MODEL, "provider", set_name, MO(provider), NULL, 0, 0, NULL },
+    { SETTING_MODEL, "upstream", set_text, MO(upstream), NULL, 1, 256, NULL },
+
+    { SETTING_SECTIONS, NULL, NULL, 0, NULL, 0, 0, NULL }
+};
+
+
+static const struct {
+    const char  *name;
+    bool         title;
+} sections[SETTING_SECTIONS] = {
+    { "redis", false },
+    { "worker", false },
+    { "log", false },
+    { "metrics", false },
+    { "provider", true },
+    { "model", true }
+};
+
+
+static int
+set_range(const setting_t *s, void *field, int64_t n, bool ok,
+    const char *min, const char *max, const char *what, char *error_r)
+{
+    if (!ok || n < s->min || n > s->max) {
+        snprintf(error_r, CONF_ERROR, "expected %s from %s to %s", what, min,
+                 max);
+        return -1;
+    }
+
+    *(int64_t *) field = n;
+
+    return 0;
+}
+
+
+static int
+set_int(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    bool     ok;
+    char     min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX];
+    int64_t  n;
+
+    n = 0;
+    ok = value_int(text, &n);
+
+    snprintf(min, sizeof(min), "%lld", (long long) s->min);
+    snprintf(max, sizeof(max), "%lld", (long long) s->max);
+
+    return set_range(s, field, n, ok, min, max, "a number", error_r);
+}
+
+
+static int
+set_time(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    bool     ok;
+    char     min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX];
+    int64_t  n;
+
+    n = 0;
+    ok = value_time(text, &n);
+
+    return set_range(s, field, n, ok, value_time_text(min, s->min),
+                     value_time_text(max, s->max), "a time", error_r);
+}
+
+
+static int
+set_bool(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    bool     ok;
+    int64_t  n;
+
+    n = 0;
+    ok = value_bool(text, &n);
+
+    return set_range(s, field, n, ok, "off", "on", "a switch", error_r);
+}
+
+
+static int
+set_word(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    int     len;
+    size_t  i;
+
+    for (i = 0; s->words[i]; i++) {
+        if (strcmp(s->words[i], text) == 0) {
+            *(int64_t *) field = (int64_t) i;
+            return 0;
+        }
+    }
+
+    len = snprintf(error_r, CONF_ERROR, "expected one of");
+
+    for (i = 0; s->words[i]; i++) {
+        len += snprintf(error_r + len, CONF_ERROR - (size_t) len, "%s \"%s\"",
+                        i ? "," : "", s->words[i]);
+    }
+
+    return -1;
+}
+
+
+static void
+set_owned(void *field, const char *text)
+{
+    char  **p;
+
+    p = field;
+    free(*p);
+    *p = mem_text(text);
+}
+
+
+static int
+set_text(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    size_t  len;
+
+    len = strlen(text);
+
+    if (len < (size_t) s->min || len > (size_t) s->max) {
+        snprintf(error_r, CONF_ERROR, "expected %lld to %lld characters",
+                 (long long) s->min, (long long) s->max);
+        return -1;
+    }
+
+    set_owned(field, text);
+
+    return 0;
+}
+
+
+static int
+set_name(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    (void) s;
+
+    if (!value_is_name(text)) {
+        snprintf(error_r, CONF_ERROR, "expected a name: 1 to 64 letters, "
+                 "digits, \".\", \"_\" or \"-\"");
+        return -1;
+    }
+
+    set_owned(field, text);
+
+    return 0;
+}
+
+
+static int
+set_address(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    value_address_t  address;
+
+    (void) s;
+
+    if (!value_address(text, &address)) {
+        snprintf(error_r, CONF_ERROR, "expected \"host:port\" with a port "
+                 "from 1 to 65535, or \"unix:/path\" of at most 107 "
+                 "characters");
+        return -1;
+    }
+
+    set_owned(field, text);
+
+    return 0;
+}
+
+
+static int
+set_url(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    char    *url;
+    size_t   len;
+
+    (void) s;
+
+    if (!value_is_url(text)) {
+        snprintf(error_r, CONF_ERROR, "expected \"http://host[:port][/path]\" "
+                 "or \"https://...\" without user, query or fragment");
+        return -1;
+    }
+
+    set_owned(field, text);
+    url = *(char **) field;
+
+    for (len = strlen(url); url[len - 1] == '/'; len--) {
+        url[len - 1] = '\0';
+    }
+
+    return 0;
+}
+
+
+const char *
+setting_section_name(setting_section_e section)
+{
+    return sections[section].name;
+}
+
+
+bool
+setting_has_title(setting_section_e section)
+{
+    return sections[section].title;
+}
+
+
+const setting_t *
+setting_find(setting_section_e section, const char *name)
+{
+    const setting_t  *s;
+
+    for (s = settings; s->name; s++) {
+        if (s->section == section && strcmp(s->name, name) == 0) {
+            return s;
+        }
+    }
+
+    return NULL;
+}
+
+
+int
+setting_store(const setting_t *s, void *base, const char *text, char *error_r)
+{
+    return s->store(s, (char *) base + s->offset, text, error_r);
+}
+
+
+void
+setting_defaults(setting_section_e section, void *base)
+{
+    char              error[CONF_ERROR];
+    const setting_t  *s;
+
+    for (s = settings; s->name; s++) {
+        if (s->section == section && s->value) {
+            (void) setting_store(s, base, s->value, error);
+        }
+    }
+}
+
+
+static bool
+setting_is_text(const setting_t *s)
+{
+    return s->store == set_text || s->store == set_name
+           || s->store == set_address || s->store == set_url;
+}
+
+
+void
+setting_free(setting_section_e section, void *base)
+{
+    char             **text;
+    const setting_t   *s;
+
+    for (s = settings; s->name; s++) {
+        if (s->section == section && setting_is_text(s)) {
+            text = (char **) ((char *) base + s->offset);
+            free(*text);
+            *text = NULL;
+        }
+    }
+}
+
+
+void
+setting_names(setting_section_e section, char *buf, size_t size)
+{
+    int               n;
+    size_t            len;
+    const setting_t  *s;
+
+    len = 0;
+    buf[0] = '\0';
+
+    for (s = settings; s->name; s++) {
+        if (s->section != section) {
+            continue;
+        }
+
+        n = snprintf(buf + len, size - len, "%s%s", len ? ", " : "", s->name);
+        if (n < 0 || (size_t) n >= size - len) {
+            return;
+        }
+
+        len += (size_t) n;
+    }
+}
