@@ -61,8 +61,7 @@ WORKER  := $(filter-out $(MOCK),$(call objects,$(wildcard worker/*.c)))
 TOOL    := $(call objects,$(wildcard worker/cli/*.c))
 
 MODULE  := $(BUILD)/ngx_http_weir_module.so
-DAEMONS := $(if $(WORKER),$(BUILD)/weir-worker) $(if $(TOOL),$(BUILD)/weir) \
-           $(if $(MOCK),$(BUILD)/weir-mock-llm)
+DAEMONS := $(BUILD)/weir-worker $(BUILD)/weir $(BUILD)/weir-mock-llm
 
 
 .PHONY: all artefacts module deps test-deps run test check unit replay prove \
@@ -75,7 +74,7 @@ all:
 	@$(TOOLS)/deps.sh --check build
 	@+$(SUBMAKE) artefacts
 
-artefacts: $(if $(wildcard ngx_module/*.c),module) $(DAEMONS)
+artefacts: module $(DAEMONS)
 
 module:
 	@BUILD=$(BUILD) SAN_FLAGS="$(if $(SANITIZE),$(NGX_SAN))" \

@@ -24,8 +24,7 @@ our @EXPORT = (@Test::Nginx::Socket::EXPORT, qw(auth $http));
 
 our $http = <<'END';
     weir_redis unix:$TEST_NGINX_REDIS;
-    weir_key_file $TEST_NGINX_KEY_FILE;
-    weir_key_pepper_file $TEST_NGINX_PEPPER_FILE;
+    weir_key_file $TEST_NGINX_KEY_FILE pepper=$TEST_NGINX_PEPPER_FILE;
 END
 
 my $asan;

@@ -254,7 +254,8 @@ sub create_key {
                    '--pepper', "$d/pepper", '--owner', $owner,
                    '--tier', 'default', '--scopes', $scopes, @more);
 
-    open my $f, '-|', @command or die "weir: $!";
+    open my $f, '-|', 'sh', '-c', 'exec "$@" 2>> "$0"', "$d/keys.log", @command
+        or die "weir: $!";
     my $key = join '', <$f>;
     close $f or die "@command: status $?";
     chomp $key;
@@ -417,6 +418,7 @@ redis {
 worker {
     runners = 2
     slots = 64
+    run_dir = "$d"
     $more
 }
 
@@ -470,8 +472,7 @@ http {
     access_log $d/access.log;
     $temp
     weir_redis unix:$d/redis.sock;
-    weir_key_file $d/keys;
-    weir_key_pepper_file $d/pepper;
+    weir_key_file $d/keys pepper=$d/pepper;
     $o{http}
     server {
         listen 127.0.0.1:$self->{port};
@@ -503,6 +504,25 @@ sub DESTROY {
         next if !$self->{pid}{$name};
         eval { $self->stop($name); 1 } or warn $@;
     }
+}
+
+
+# nginx_test(ARGUMENTS): "nginx -t"; its status and what it said.  nginx does
+# not free its pools at the end of a test, hence no search for leaks.
+
+sub nginx_test {
+    my (@args) = @_;
+
+    local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} // '')
+                               =~ s/detect_leaks=1/detect_leaks=0/r;
+
+    open my $f, '-|', 'sh', '-c', 'exec "$0" "$@" 2>&1',
+                $ENV{TEST_NGINX_BINARY} // '/usr/sbin/nginx', '-t', @args
+        or die "nginx: $!";
+    my $said = join '', <$f>;
+    close $f;
+
+    return ($? >> 8, $said);
 }
 
 
