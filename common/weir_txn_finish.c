@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 
-#define WEIR_TIME_DIGITS  18
+#define WEIR_DIGITS_MAX  18
 
 
 /* finish */
@@ -114,7 +114,7 @@ weir_mail_parse(weir_str_t body, weir_str_t *run_r, weir_str_t *fin_r,
 
     if (!weir_word(&body, ' ', run_r) || !weir_word(&body, ' ', fin_r)
         || !weir_word(&body, '\n', &at) || !weir_id_parse(*run_r, &shard)
-        || !weir_str_digits(at, WEIR_TIME_DIGITS, fin_at_r))
+        || !weir_str_digits(at, WEIR_DIGITS_MAX, fin_at_r))
     {
         return false;
     }
@@ -218,6 +218,7 @@ bool
 weir_txn_promote(weir_txn_t *t, unsigned shard, weir_str_t member)
 {
     int          class;
+    int64_t      n;
     char         key[WEIR_NAME_MAX], ready[WEIR_NAME_MAX];
     unsigned     s;
     weir_str_t   delayed, name, gen, run;
@@ -226,6 +227,7 @@ weir_txn_promote(weir_txn_t *t, unsigned shard, weir_str_t member)
     run = member;
 
     if (!weir_word(&run, ':', &name) || !weir_word(&run, ':', &gen)
+        || !weir_str_digits(gen, WEIR_DIGITS_MAX, &n)
         || !weir_id_parse(run, &s) || (class = weir_class_parse(name)) < 0)
     {
         weir_add(t, W("ZREM"), delayed, member);
