@@ -170,10 +170,8 @@ catalogue_fetch(void *data)
 
     p = c->runner->providers[any->to];
 
-    if (p->dialect->models) {
-        p->dialect->models(p, catalogue_on_models, c);
-        loop_timer_set(c->runner->loop, &c->fetch, CATALOGUE_FETCH);
-    }
+    loop_timer_set(c->runner->loop, &c->fetch, CATALOGUE_FETCH);
+    p->dialect->models(p, catalogue_on_models, c);
 }
 
 

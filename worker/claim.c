@@ -112,6 +112,7 @@ claim_take(job_t *job, const weir_claim_t *c)
 
     memcpy(job->job, id.data, WEIR_ID_LEN);
     job->job[WEIR_ID_LEN] = '\0';
+    snprintf(job->name, sizeof(job->name), WEIR_JOB_PREFIX "%s", job->job);
 
     job->gen = c->gen;
     job->deliveries = c->deliveries;

@@ -125,7 +125,7 @@ finish_fill(const job_t *job, weir_finish_t *f)
 static void
 finish_log(const job_t *job, const char *event)
 {
-    LOG(LOG_INFO, event, log_text("job", job->job),
+    LOG(LOG_INFO, event, log_text("job", job->name),
         log_text("request", job->request_id), log_text("model", job->model),
         log_text("state", weir_state_name(job->end)),
         log_num("attempt", job->failures + job->deliveries),
@@ -182,7 +182,7 @@ finish_on_answer(void *data, const weir_answer_t *answer)
         return;
 
     case WEIR_ANSWER_ERROR:
-        LOG(LOG_ERROR, "finish_failed", log_text("job", job->job),
+        LOG(LOG_ERROR, "finish_failed", log_text("job", job->name),
             log_str("reason", answer->error));
 
         if (++job->errors * FINISH_AGAIN < r->conf->worker.lease) {
@@ -193,13 +193,13 @@ finish_on_answer(void *data, const weir_answer_t *answer)
         /* the records are broken; the deadline decides this run */
 
         counters_add(r->counters, abandoned, 1);
-        LOG(LOG_ERROR, "result_abandoned", log_text("job", job->job),
+        LOG(LOG_ERROR, "result_abandoned", log_text("job", job->name),
             log_text("reason", "Redis keeps refusing it"));
         claim_drop(job, false);
         return;
 
     default: /* LATER, DENIED, ABORTED */
-        LOG(LOG_WARN, "finish_later", log_text("job", job->job),
+        LOG(LOG_WARN, "finish_later", log_text("job", job->name),
             log_str("reason", answer->error));
         finish_park(job, true);
         return;
@@ -260,6 +260,10 @@ finish_write(job_t *job)
     weir_outcome_t  *o;
 
     o = &job->outcome;
+
+    if (o->model.len == 0) {
+        o->model = weir_str_of(job->model);
+    }
 
     o->state = job->end;
     o->started = job->started;
@@ -336,7 +340,7 @@ finish_on_overdue(void *data, const weir_answer_t *answer)
 
     if (weir_txn_finish_won(answer, &f, &mailboxes)) {
         finish_tell(o->runner, &f, mailboxes);
-        LOG(LOG_INFO, "job_expired", log_text("job", o->run));
+        LOG(LOG_INFO, "run_expired", log_text("run", o->run));
     }
 
     free(o);
@@ -394,7 +398,7 @@ finish_destroy(finish_t **fp)
 
     for (job = jobs_first(r->jobs, JOB_PARKED); job; job = job->next) {
         counters_add(r->counters, abandoned, 1);
-        LOG(LOG_ERROR, "result_abandoned", log_text("job", job->job),
+        LOG(LOG_ERROR, "result_abandoned", log_text("job", job->name),
             log_text("reason", "no answer of Redis before leaving"));
     }
 

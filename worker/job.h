@@ -48,6 +48,7 @@ struct job_s {
 
     /* from the claim */
     char               job[WEIR_ID_LEN + 1];
+    char               name[WEIR_ID_LEN + sizeof(WEIR_JOB_PREFIX)];
     char               token[JOB_TOKEN_MAX];
     char               request_id[JOB_TEXT_MAX];
     char               model[JOB_TEXT_MAX];

@@ -171,7 +171,7 @@ lease_hand_back(lease_t *l, job_t *job)
     b->n++;
 
     counters_add(l->runner->counters, handed_back, 1);
-    LOG(LOG_INFO, "job_handed_back", log_text("job", job->run),
+    LOG(LOG_INFO, "run_handed_back", log_text("run", job->run),
         log_text("entry", job->entry));
 
     job_release(job);

@@ -62,7 +62,7 @@ struct provider_dialect_s {
     void               (*call)(provider_t *p, provider_call_t *call);
     void               (*cancel)(provider_t *p, provider_call_t *call);
 
-    /* NULL: it has no list.  One at a time. */
+    /* One at a time; fn may be called from within. */
     void               (*models)(provider_t *p, provider_models_pt fn,
                                  void *data);
 };

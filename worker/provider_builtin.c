@@ -113,6 +113,17 @@ builtin_cancel(provider_t *p, provider_call_t *call)
 }
 
 
+static void
+builtin_models(provider_t *p, provider_models_pt fn, void *data)
+{
+    static const char *const  ids[] = { "builtin" };
+
+    (void) p;
+
+    fn(data, ids, 1);
+}
+
+
 static provider_t *
 builtin_create(loop_t *loop, const conf_provider_t *conf)
 {
@@ -135,5 +146,5 @@ const provider_dialect_t  provider_builtin = {
     builtin_destroy,
     builtin_call,
     builtin_cancel,
-    NULL
+    builtin_models
 };

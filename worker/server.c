@@ -14,6 +14,7 @@
 
 
 #define SERVER_VERSION_MIN  7
+#define SERVER_TIME_MAX     20          /* ms that a good answer takes */
 
 
 struct server_s {
@@ -70,9 +71,15 @@ server_on_time(void *data, const weir_answer_t *answer)
     ms = weir_reply_int(weir_reply_at(answer->reply, 0)) * 1000
          + weir_reply_int(weir_reply_at(answer->reply, 1)) / 1000;
 
-    /* the question took some time: the middle is nearest to the truth */
+    /* the question took some time: the middle is nearest to the truth, unless
+     * that was long */
 
     now = loop_now(s->runner->loop);
+
+    if (s->runner->clock && now - s->asked > SERVER_TIME_MAX) {
+        return;
+    }
+
     s->runner->clock = ms - (int64_t) (s->asked + (now - s->asked) / 2);
 }
 
