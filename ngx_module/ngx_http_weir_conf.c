@@ -11,7 +11,10 @@
 #define NGX_HTTP_WEIR_ZONE_NAME      "weir"
 #define NGX_HTTP_WEIR_ZONE_SIZE      (256 * 1024)
 #define NGX_HTTP_WEIR_WAITING        10000
+#define NGX_HTTP_WEIR_WAITING_MAX    1000000
 #define NGX_HTTP_WEIR_WAIT           300000     /* ms */
+#define NGX_HTTP_WEIR_WAIT_MAX       (24 * 3600)
+#define NGX_HTTP_WEIR_TTL_MAX        (365 * 24 * 3600)
 
 
 static void
@@ -85,13 +88,15 @@ ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (wmcf->api && wmcf->redis.naddrs == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_api\" needs "
-                      "\"weir_redis\" in the http block");
+                      "\"weir_redis\" in the http block, in %V:%ui",
+                      &wmcf->api_file, wmcf->api_line);
         return NGX_CONF_ERROR;
     }
 
     if (wmcf->api && wmcf->keyring == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_api\" needs "
-                      "\"weir_key_file\" in the http block");
+                      "\"weir_key_file\" in the http block, in %V:%ui",
+                      &wmcf->api_file, wmcf->api_line);
         return NGX_CONF_ERROR;
     }
 
@@ -197,6 +202,87 @@ ngx_http_weir_conf_path(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
 }
 
 
+/* weir_max_waiting number */
+
+char *
+ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_int_t                   n;
+    ngx_str_t                  *value;
+    ngx_http_weir_main_conf_t  *wmcf = conf;
+
+    if (wmcf->max_waiting != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n < 1 || n > NGX_HTTP_WEIR_WAITING_MAX) {
+        return ngx_http_weir_conf_invalid(cf, &value[1],
+                                   "it must be a number from 1 to 1000000");
+    }
+
+    wmcf->max_waiting = n;
+
+    return NGX_CONF_OK;
+}
+
+
+/* weir_max_wait time */
+
+char *
+ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_int_t                  ms;
+    ngx_str_t                 *value;
+    ngx_http_weir_loc_conf_t  *wlcf = conf;
+
+    if (wlcf->max_wait != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    ms = ngx_parse_time(&value[1], 0);
+
+    if (ms == NGX_ERROR || ms < 1000 || ms / 1000 > NGX_HTTP_WEIR_WAIT_MAX) {
+        return ngx_http_weir_conf_invalid(cf, &value[1],
+                                   "it must be a time from 1s to 1d");
+    }
+
+    wlcf->max_wait = (ngx_msec_t) ms;
+
+    return NGX_CONF_OK;
+}
+
+
+/* weir_result_ttl time */
+
+char *
+ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_int_t                  s;
+    ngx_str_t                 *value;
+    ngx_http_weir_loc_conf_t  *wlcf = conf;
+
+    if (wlcf->result_ttl != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    s = ngx_parse_time(&value[1], 1);
+
+    if (s == NGX_ERROR || s < 1 || s > NGX_HTTP_WEIR_TTL_MAX) {
+        return ngx_http_weir_conf_invalid(cf, &value[1],
+                                   "it must be a time from 1s to 365d");
+    }
+
+    wlcf->result_ttl = (time_t) s;
+
+    return NGX_CONF_OK;
+}
+
+
 /* weir_redis address [name=value]... */
 
 static char *
@@ -291,7 +377,7 @@ ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (redis->user.len && redis->password.len == 0) {
-        return ngx_http_weir_conf_invalid(cf, &value[1],
+        return ngx_http_weir_conf_invalid(cf, &redis->user,
                                    "\"user\" needs \"password_file\"");
     }
 
@@ -447,7 +533,12 @@ ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     wscf->prefix = wlcf->prefix;
 
     wmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_weir_module);
-    wmcf->api = 1;
+
+    if (!wmcf->api) {
+        wmcf->api = 1;
+        wmcf->api_file = cf->conf_file->file.name;
+        wmcf->api_line = cf->conf_file->line;
+    }
 
     clcf->handler = ngx_http_weir_api_handler;
 

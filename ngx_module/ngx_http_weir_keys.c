@@ -132,8 +132,23 @@ ngx_http_weir_keys_secret(ngx_pool_t *pool, ngx_str_t *name, ngx_str_t *secret)
 }
 
 
-/* Replaces the ring; on an error the old one stays and error says why, or is
- * empty where the log has it already. */
+static void
+ngx_http_weir_keys_error(char error[WEIR_KEY_ERROR], const char *what,
+    ngx_str_t *name)
+{
+    if (name) {
+        ngx_snprintf((u_char *) error, WEIR_KEY_ERROR, "%s \"%V\"%Z", what,
+                     name);
+
+    } else {
+        ngx_snprintf((u_char *) error, WEIR_KEY_ERROR, "%s%Z", what);
+    }
+
+    error[WEIR_KEY_ERROR - 1] = '\0';
+}
+
+
+/* Replaces the ring; on an error the old one stays and error says why. */
 
 ngx_int_t
 ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf, ngx_log_t *log,
@@ -150,6 +165,7 @@ ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf, ngx_log_t *log,
                                 log, &text, &fi)
         != NGX_OK)
     {
+        ngx_http_weir_keys_error(error, "cannot be read", NULL);
         return NGX_ERROR;
     }
 
@@ -158,6 +174,8 @@ ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf, ngx_log_t *log,
                                 &pfi)
         != NGX_OK)
     {
+        ngx_http_weir_keys_error(error, "its pepper cannot be read from",
+                                 &wmcf->pepper_file);
         ngx_http_weir_keys_free(&text);
         return NGX_ERROR;
     }
@@ -165,7 +183,14 @@ ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf, ngx_log_t *log,
     trimmed = pepper;
     ngx_http_weir_keys_trim(&trimmed);
 
-    ring = weir_keyring_create(text, trimmed, error);
+    if (trimmed.len) {
+        ring = weir_keyring_create(text, trimmed, error);
+
+    } else {
+        ngx_http_weir_keys_error(error, "there is no pepper in",
+                                 &wmcf->pepper_file);
+        ring = NULL;
+    }
 
     ngx_http_weir_keys_free(&text);
     ngx_http_weir_keys_free(&pepper);

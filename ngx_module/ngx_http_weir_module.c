@@ -9,11 +9,6 @@
 static ngx_int_t ngx_http_weir_init(ngx_conf_t *cf);
 
 
-static ngx_conf_num_bounds_t  ngx_http_weir_waiting_bounds = {
-    ngx_conf_check_num_bounds, 1, 1000000
-};
-
-
 static ngx_command_t  ngx_http_weir_commands[] = {
 
     { ngx_string("weir_redis"),
@@ -39,23 +34,23 @@ static ngx_command_t  ngx_http_weir_commands[] = {
 
     { ngx_string("weir_max_waiting"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_num_slot,
+      ngx_http_weir_set_waiting,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_weir_main_conf_t, max_waiting),
-      &ngx_http_weir_waiting_bounds },
+      0,
+      NULL },
 
     { ngx_string("weir_max_wait"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_weir_set_wait,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_weir_loc_conf_t, max_wait),
+      0,
       NULL },
 
     { ngx_string("weir_result_ttl"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_sec_slot,
+      ngx_http_weir_set_ttl,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_weir_loc_conf_t, result_ttl),
+      0,
       NULL },
 
     { ngx_string("weir_api"),

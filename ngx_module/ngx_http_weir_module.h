@@ -49,6 +49,9 @@ typedef struct {
 
     ngx_http_weir_process_t     *process;       /* NULL in the master */
 
+    ngx_str_t                    api_file;      /* where weir_api is */
+    ngx_uint_t                   api_line;
+
     unsigned                     used:1;        /* any directive was */
     unsigned                     api:1;         /* weir_api somewhere */
 } ngx_http_weir_main_conf_t;
@@ -204,6 +207,10 @@ char *ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 char *ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -1,0 +1,301 @@
+# What "nginx -t" says to each directive: right, wrong, out of range, in a
+# wrong block, twice, without its partner.  A refusal names the directive, the
+# value and what is allowed, and the line.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+use Weir::Stack;
+
+my $stack = Weir::Stack->new;
+my $dir = $stack->dir;
+my $n = 0;
+
+$stack->keys;
+
+Weir::Stack::write_file("$dir/password", "secret\n");
+Weir::Stack::write_file("$dir/empty", "\n");
+Weir::Stack::write_file("$dir/bad-keys", "# good\nv1:hmac-sha256:nonsense\n");
+Weir::Stack::write_file("$dir/twice",
+                        Weir::Stack::slurp("$dir/keys") x 2);
+
+# leaks of a refused configuration are nginx's own
+
+local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} // '')
+                           =~ s/detect_leaks=1/detect_leaks=0/r;
+
+
+# the configuration with one directive a line; what nginx says, and its status
+
+sub nginx_t {
+    my (%o) = @_;
+
+    my $file = sprintf '%s/conf-%d', $dir, ++$n;
+    my $load = join "\n", map { "load_module $_;" }
+                          split ' ', $ENV{TEST_NGINX_LOAD_MODULES};
+    my $redis = $o{redis} // 'weir_redis 127.0.0.1:6379;';
+    my $keys = $o{keys} // "weir_key_file $dir/keys pepper=$dir/pepper;";
+    my $location = $o{location} // 'location / { weir_api; }';
+
+    Weir::Stack::write_file($file, <<END =~ s/^\n//gmr);
+$load
+pid $dir/conf.pid;
+error_log stderr;
+@{[ $o{main} // '' ]}
+events {
+@{[ $o{events} // '' ]}
+}
+http {
+$redis
+$keys
+@{[ $o{http} // '' ]}
+server {
+listen 127.0.0.1:9;
+@{[ $o{server} // '' ]}
+$location
+}
+@{[ $o{after} // '' ]}
+}
+END
+
+    my $out = `$ENV{TEST_NGINX_BINARY} -t -p $dir -c $file -e stderr 2>&1`;
+
+    return ($? >> 8, $out, $file);
+}
+
+
+sub accepted {
+    my ($name, %o) = @_;
+
+    my ($status, $out) = nginx_t(%o);
+
+    is($status, 0, "accepted: $name") or diag($out);
+}
+
+
+# refused(NAME, WHAT IT SAYS, CONFIGURATION): the bad line is the one with
+# $o{line} in it, if that is given
+
+sub refused {
+    my ($name, $says, %o) = @_;
+
+    my ($status, $out, $file) = nginx_t(%o);
+    my @lines = split /\n/, Weir::Stack::slurp($file);
+    my ($emerg) = $out =~ /(\[emerg\].*)/;
+
+    $emerg //= "(none) $out";
+    isnt($status, 0, "refused: $name");
+
+    for my $says (ref $says ? @$says : $says) {
+        like($emerg, ref $says ? $says : qr/\Q$says\E/, "$name: says so");
+    }
+
+    if ($o{line}) {
+        my ($at) = grep { index($lines[$_], $o{line}) >= 0 } 0 .. $#lines;
+        my $place = "$file:" . ($at + 1);
+        like($emerg, qr/\Q$place\E$/, "$name: file and line");
+    }
+}
+
+
+# refused_value(DIRECTIVE, VALUE, ALLOWED, KEY): a line of its own
+
+sub refused_value {
+    my ($directive, $value, $allowed, $place) = @_;
+
+    my $line = "$directive $value;";
+
+    # nginx shows a value without its quotes
+
+    refused($line, [$directive, $value =~ s/.* //r =~ s/"//gr, $allowed],
+            $place => $line, line => $line);
+}
+
+
+# weir_redis
+
+accepted("weir_redis $_", redis => "weir_redis $_;") for (
+    '127.0.0.1', '127.0.0.1:7000', 'localhost', '[::1]:6379',
+    'unix:/tmp/redis.sock', '127.0.0.1 database=0', '127.0.0.1 database=9999',
+    '127.0.0.1 timeout=10ms connect_timeout=60s',
+    "127.0.0.1 password_file=$dir/password",
+    "127.0.0.1 user=weir password_file=$dir/password");
+
+refused_value('weir_redis', @$_, 'redis') for (
+    ['127.0.0.1:0', 'it must be "host[:port]" or "unix:/path"'],
+    ['127.0.0.1:99999', 'it must be "host[:port]" or "unix:/path"'],
+    ['unix:', 'it must be "host[:port]" or "unix:/path"'],
+    ['127.0.0.1 database=-1', 'a number from 0 to 9999'],
+    ['127.0.0.1 database=10000', 'a number from 0 to 9999'],
+    ['127.0.0.1 database=x', 'a number from 0 to 9999'],
+    ['127.0.0.1 timeout=9ms', 'a time from 10ms to 60s'],
+    ['127.0.0.1 timeout=61s', 'a time from 10ms to 60s'],
+    ['127.0.0.1 timeout=soon', 'a time from 10ms to 60s'],
+    ['127.0.0.1 connect_timeout=0', 'a time from 10ms to 60s'],
+    ['127.0.0.1 user=', 'must not be empty'],
+    ["127.0.0.1 password_file=$dir/missing", 'a readable file'],
+    ["127.0.0.1 password_file=$dir/empty", 'a readable file'],
+    ['127.0.0.1 password_file=', 'it must be a path'],
+    ['127.0.0.1 password=secret', 'password_file='],
+    ['127.0.0.1 nonsense', 'allowed are timeout=']);
+
+refused('weir_redis user without a password',
+        ['"weir_redis"', '"weir"', '"user" needs "password_file"'],
+        redis => 'weir_redis 127.0.0.1 user=weir;', line => 'user=weir');
+refused('weir_redis twice', ['"weir_redis"', 'is duplicate'],
+        http => 'weir_redis 127.0.0.2;', line => '127.0.0.2');
+refused('weir_redis without an address', ['"weir_redis"', 'arguments'],
+        redis => 'weir_redis;', line => 'weir_redis;');
+refused('weir_api without weir_redis',
+        ['"weir_api"', '"weir_redis"', 'http block', $dir], redis => '');
+
+# weir_key_file
+
+refused('weir_key_file without a pepper', ['"weir_key_file"', 'arguments'],
+        keys => "weir_key_file $dir/keys;", line => 'weir_key_file');
+refused('weir_key_file with another word',
+        ['weir_key_file', '"salt=x"', 'it must be "pepper=path"'],
+        keys => "weir_key_file $dir/keys salt=x;", line => 'salt=x');
+refused('weir_key_file with an empty path',
+        ['weir_key_file', 'it must be a path'],
+        keys => "weir_key_file $dir/keys \"pepper=\";",
+        line => 'weir_key_file');
+refused('weir_key_file that is missing', ['"weir_key_file"', "$dir/none"],
+        keys => "weir_key_file $dir/none pepper=$dir/pepper;",
+        line => '/none');
+refused('pepper that is missing', ['"weir_key_file"', 'no-pepper'],
+        keys => "weir_key_file $dir/keys pepper=$dir/no-pepper;",
+        line => 'no-pepper');
+refused('pepper that is empty', ['"weir_key_file"', 'pepper'],
+        keys => "weir_key_file $dir/keys pepper=$dir/empty;",
+        line => '/empty');
+refused('weir_key_file with a bad line',
+        ['"weir_key_file"', "$dir/bad-keys", qr/line 2\b/],
+        keys => "weir_key_file $dir/bad-keys pepper=$dir/pepper;",
+        line => 'bad-keys');
+refused('weir_key_file with a key twice',
+        ['"weir_key_file"', "$dir/twice", 'in two records'],
+        keys => "weir_key_file $dir/twice pepper=$dir/pepper;",
+        line => '/twice');
+refused('weir_key_file twice', ['"weir_key_file"', 'is duplicate'],
+        http => "weir_key_file $dir/keys pepper=$dir/./pepper;",
+        line => '/./pepper');
+refused('weir_api without weir_key_file',
+        ['"weir_api"', '"weir_key_file"', 'http block', $dir], keys => '');
+accepted('weir_key_file with a relative path',
+         keys => 'weir_key_file keys pepper=pepper;');
+
+# weir_zone
+
+accepted("weir_zone $_", http => "weir_zone $_;") for ('w:256k', 'w:1m');
+
+refused_value('weir_zone', @$_, 'http') for (
+    ['w', 'it must be "name:size"'],
+    [':1m', 'it must be "name:size"'],
+    ['w:', 'at least 256k'],
+    ['w:x', 'at least 256k'],
+    ['w:-1', 'at least 256k'],
+    ['w:255k', 'at least 256k']);
+
+refused('weir_zone twice', ['"weir_zone"', 'is duplicate'],
+        http => "weir_zone w:1m;\nweir_zone w:2m;", line => 'w:2m');
+refused('weir_zone of another kind', ['"w"'],
+        http => "limit_req_zone \$uri zone=w:1m rate=1r/s;\nweir_zone w:1m;");
+
+# numbers and times
+
+accepted("$_->[0] $_->[1]", http => "$_->[0] $_->[1];") for (
+    ['weir_max_waiting', 1], ['weir_max_waiting', 1000000],
+    ['weir_max_wait', '1s'], ['weir_max_wait', '1d'],
+    ['weir_result_ttl', '1s'], ['weir_result_ttl', '365d']);
+
+refused_value(@$_, 'http') for (
+    ['weir_max_waiting', '0', 'from 1 to 1000000'],
+    ['weir_max_waiting', '1000001', 'from 1 to 1000000'],
+    ['weir_max_waiting', '-1', 'from 1 to 1000000'],
+    ['weir_max_waiting', 'x', 'from 1 to 1000000'],
+    ['weir_max_waiting', '99999999999999999999', 'from 1 to 1000000'],
+    ['weir_max_wait', '999ms', 'from 1s to 1d'],
+    ['weir_max_wait', '0', 'from 1s to 1d'],
+    ['weir_max_wait', '25h', 'from 1s to 1d'],
+    ['weir_max_wait', 'soon', 'from 1s to 1d'],
+    ['weir_max_wait', '99999999999999999999', 'from 1s to 1d'],
+    ['weir_result_ttl', '0', 'from 1s to 365d'],
+    ['weir_result_ttl', '366d', 'from 1s to 365d'],
+    ['weir_result_ttl', '500ms', 'from 1s to 365d'],
+    ['weir_result_ttl', 'x', 'from 1s to 365d']);
+
+for (['weir_max_waiting', 5], ['weir_max_wait', '5s'],
+     ['weir_result_ttl', '5s'])
+{
+    my ($directive, $value) = @$_;
+
+    refused("$directive twice", [qq("$directive"), 'is duplicate'],
+            http => "$directive 4;\n$directive $value;",
+            line => "$directive $value");
+    refused("$directive without a value", [qq("$directive"), 'arguments'],
+            http => "$directive;", line => "$directive;");
+}
+
+accepted("$_ in every block", http => "$_ 2s;", server => "$_ 3s;",
+         location => "location / {\n$_ 4s;\nweir_api;\n}")
+    for qw(weir_max_wait weir_result_ttl);
+
+# handlers
+
+for (qw(weir_api weir_livez weir_readyz weir_metrics)) {
+    accepted("$_ in a prefix location", location => "location /x/ { $_; }");
+    accepted("$_ in a nested location",
+             location => "location /x/ { location /x/y/ { $_; } }");
+
+    refused("$_ with an argument", [qq("$_"), 'arguments'],
+            location => "location / { $_ on; }", line => "$_ on");
+    refused("$_ in a server", [qq("$_"), 'not allowed here'],
+            server => "$_;", line => "$_;");
+    refused("$_ in an if", [qq("$_"), 'not allowed here'],
+            location => "location / { if (\$arg_x) {\n$_;\n} }",
+            line => "$_;");
+    refused("$_ after proxy_pass", [qq("$_"), 'has a handler already'],
+            location => "location / {\nproxy_pass http://127.0.0.1:9;\n$_;\n}",
+            line => "$_;");
+    refused("$_ twice", [qq("$_"), 'has a handler already'],
+            location => "location / {\nweir_livez;\n$_;\n}", line => "$_;")
+        if $_ ne 'weir_livez';
+}
+
+accepted("$_ in an exact location", location => "location = /x { $_; }")
+    for qw(weir_livez weir_readyz weir_metrics);
+
+refused("weir_api in location $_", ['"weir_api"', 'given by a prefix'],
+        location => "location $_ {\nweir_api;\n}", line => 'weir_api;')
+    for '= /v1/jobs', '~ ^/', '@named';
+
+accepted('health alone needs neither Redis nor keys', redis => '',
+         keys => '', location => 'location / { weir_livez; }');
+
+# wrong blocks
+
+for ('weir_redis 127.0.0.1', "weir_key_file $dir/keys pepper=$dir/pepper",
+     'weir_zone w:1m', 'weir_max_waiting 5')
+{
+    my ($directive) = /^(\S+)/;
+
+    for my $block (qw(main events server)) {
+        refused("$directive in $block", [qq("$directive"), 'not allowed here'],
+                redis => '', keys => '', $block => "$_;", line => "$_;");
+    }
+}
+
+for ('weir_max_wait 5s', 'weir_result_ttl 5s') {
+    my ($directive) = /^(\S+)/;
+
+    refused("$directive in $_->[0]", [qq("$directive"), 'not allowed here'],
+            $_->[0] => $_->[1], line => $_->[2])
+        for (['main', "$_;", "$_;"], ['events', "$_;", "$_;"],
+             ['location', "location / { if (\$arg_x) {\n$_;\n} }", "$_;"],
+             ['after', "upstream u {\nserver 127.0.0.1;\n$_;\n}", "$_;"]);
+}
+
+done_testing();
