@@ -116,8 +116,8 @@ run: deps
 
 test: test-deps
 	@+$(SUBMAKE) all
-	@+$(SUBMAKE) lint check replay
-	@+$(SUBMAKE) prove
+	@+rc=0; for t in lint check replay prove; do \
+	    $(SUBMAKE) $$t || rc=1; done; exit $$rc
 
 lint: all
 	@BUILD=$(BUILD) $(TOOLS)/lint.sh
