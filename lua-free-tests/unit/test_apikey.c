@@ -1,0 +1,592 @@
+/*
+ * Keys, records, the ring of a key file.
+ */
+
+#include "unit.h"
+#include "weir_apikey.h"
+
+#include <time.h>
+
+
+#define DIGEST  "00112233445566778899aabbccddeeff"                            \
+                "00112233445566778899aabbccddeeff"
+#define RECORD  "v1:hmac-sha256:abcdefABCDEF:" DIGEST
+
+
+static void
+make(char *key, uint64_t *seed)
+{
+    unsigned char  random[WEIR_KEY_RANDOM];
+
+    unit_random_bytes(seed, random, sizeof(random));
+    weir_apikey_make(key, "live", random);
+}
+
+
+/* a line for the key; extra starts with ':' or is empty */
+
+static void
+record(weir_buf_t *out, const char *key, weir_str_t pepper, const char *extra)
+{
+    char           hex[2 * WEIR_DIGEST_LEN + 1];
+    weir_str_t     id;
+    unsigned char  digest[WEIR_DIGEST_LEN];
+
+    assert_true(weir_apikey_parse(weir_str_of(key), &id));
+    assert_int_equal(weir_digest_hmac(pepper, weir_str_of(key), digest), 0);
+    weir_digest_hex(digest, sizeof(digest), hex);
+    weir_buf_printf(out, "v1:hmac-sha256:%.*s:%s:owner=o%s\n",
+                    WEIR_KEY_ID_LEN, id.data, hex, extra);
+}
+
+
+/* The checksum once more, bit by bit: the known vectors hold for this one, and
+ * every key agrees with it. */
+
+static uint32_t
+crc(const char *s, size_t n)
+{
+    int       k;
+    size_t    i;
+    uint32_t  c;
+
+    c = 0xffffffff;
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < 8; k++) {
+            c = (((c ^ (uint32_t) ((unsigned char) s[i] >> k)) & 1)
+                 ? 0xedb88320 : 0) ^ (c >> 1);
+        }
+    }
+
+    return ~c;
+}
+
+
+static void
+base62(uint32_t n, char out[7])
+{
+    int  i;
+
+    for (i = 5; i >= 0; i--) {
+        out[i] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                 "abcdefghijklmnopqrstuvwxyz"[n % 62];
+        n /= 62;
+    }
+
+    out[6] = '\0';
+}
+
+
+static void
+test_checksum(void **state)
+{
+    char      want[7], key[WEIR_KEY_MAX + 1], zeros[31], as[31];
+    int       i;
+    uint64_t  seed;
+
+    (void) state;
+
+    memset(zeros, '0', 30);
+    memset(as, 'a', 30);
+
+    base62(crc(zeros, 30), want);
+    assert_string_equal(want, "2C8GjS");
+    base62(crc(as, 30), want);
+    assert_string_equal(want, "1yLcDB");
+    base62(crc("EXAMPLEEXAMPLEEXAMPLEEXAMPLE00", 30), want);
+    assert_string_equal(want, "11UUE5");
+
+    seed = unit_seed();
+
+    for (i = 0; i < 500; i++) {
+        make(key, &seed);
+        base62(crc(key, strlen(key) - 7), want);
+        assert_string_equal(key + strlen(key) - 6, want);
+    }
+}
+
+
+static void
+test_made(void **state)
+{
+    int            i;
+    char           key[WEIR_KEY_MAX + 1];
+    uint64_t       seed;
+    weir_str_t     id;
+    unsigned char  random[WEIR_KEY_RANDOM];
+    static const char  *envs[] = { "live", "t", "0", "abcdefgh" };
+
+    (void) state;
+
+    seed = unit_seed();
+
+    for (i = 0; i < 1000; i++) {
+        unit_random_bytes(&seed, random, sizeof(random));
+        weir_apikey_make(key, envs[i % 4], random);
+        assert_true(weir_apikey_parse(weir_str_of(key), &id));
+        assert_int_equal(id.len, WEIR_KEY_ID_LEN);
+        assert_true(id.data == key + 5 + strlen(envs[i % 4]) + 1);
+    }
+
+    memset(random, 0xff, sizeof(random));
+    weir_apikey_make(key, "live", random);
+    assert_true(weir_apikey_parse(weir_str_of(key), &id));
+}
+
+
+/* any one character changed, removed or added is refused */
+
+static void
+test_changed(void **state)
+{
+    int         c;
+    char        key[WEIR_KEY_MAX + 1], bad[WEIR_KEY_MAX + 3];
+    size_t      i, n;
+    uint64_t    seed;
+    weir_str_t  id;
+
+    (void) state;
+
+    seed = unit_seed();
+    make(key, &seed);
+    n = strlen(key);
+
+    for (i = 0; i < n; i++) {
+        for (c = 0; c < 256; c++) {
+            memcpy(bad, key, n);
+            bad[i] = (char) c;
+
+            if (bad[i] != key[i]) {
+                assert_false(weir_apikey_parse((weir_str_t) { bad, n }, &id));
+            }
+        }
+
+        memcpy(bad, key, i);
+        memcpy(bad + i, key + i + 1, n - i - 1);
+        assert_false(weir_apikey_parse((weir_str_t) { bad, n - 1 }, &id));
+
+        memcpy(bad, key, i);
+        bad[i] = 'x';
+        memcpy(bad + i + 1, key + i, n - i);
+        assert_false(weir_apikey_parse((weir_str_t) { bad, n + 1 }, &id));
+
+        assert_false(weir_apikey_parse((weir_str_t) { key, i }, &id));
+    }
+
+    snprintf(bad, sizeof(bad), "%s ", key);
+    assert_false(weir_apikey_parse(weir_str_of(bad), &id));
+    assert_false(weir_apikey_parse(weir_str_null, &id));
+    assert_false(weir_apikey_parse(weir_str("weir__"), &id));
+}
+
+
+static void
+test_records(void **state)
+{
+    char        error[WEIR_KEY_ERROR];
+    weir_key_t  k;
+
+    (void) state;
+
+    assert_true(weir_apikey_read(weir_str(RECORD ":owner=alice"), &k, error));
+    assert_string_equal(k.id, "abcdefABCDEF");
+    assert_string_equal(k.owner, "alice");
+    assert_string_equal(k.tier, "default");
+    assert_int_equal(k.scopes, WEIR_SCOPE_DEFAULT);
+    assert_true(k.expires == 0 && k.revoked == 0 && k.until == 0);
+    assert_false(k.rotating);
+    assert_int_equal(k.digest[1], 0x11);
+
+    assert_true(weir_apikey_read(weir_str(RECORD ":owner=a@b.c-d_1:tier=gold"
+                                          ":scopes=read,admin:expires=5"
+                                          ":digest2=" DIGEST ":until=6"
+                                          ":revoked=7:models=x,y:z="),
+                                 &k, error));
+    assert_string_equal(k.owner, "a@b.c-d_1");
+    assert_string_equal(k.tier, "gold");
+    assert_int_equal(k.scopes, WEIR_SCOPE_READ|WEIR_SCOPE_ADMIN);
+    assert_true(k.rotating && k.expires == 5 && k.until == 6
+                && k.revoked == 7);
+}
+
+
+static void
+test_bad_records(void **state)
+{
+    char        error[WEIR_KEY_ERROR], line[2048];
+    size_t      i;
+    weir_key_t  k;
+
+    static const struct {
+        const char  *line;
+        const char  *says;
+    } rows[] = {
+        { "", "v1:" },
+        { "v2:hmac-sha256:abcdefABCDEF:" DIGEST ":owner=a", "v1:" },
+        { "v1:hmac-sha256:", "public id" },
+        { "v1:hmac-sha256:short:" DIGEST ":owner=a", "public id" },
+        { "v1:hmac-sha256:abcdefABCDE-:" DIGEST ":owner=a", "public id" },
+        { "v1:hmac-sha256:abcdefABCDEF", "digest" },
+        { "v1:hmac-sha256:abcdefABCDEF:", "digest" },
+        { "v1:hmac-sha256:abcdefABCDEF:00:owner=a", "digest" },
+        { RECORD, "owner" },
+        { RECORD ":", "name=value" },
+        { RECORD ":owner", "name=value" },
+        { RECORD ":owner=", "owner" },
+        { RECORD ":owner=a b", "owner" },
+        { RECORD ":owner=a/b", "owner" },
+        { RECORD ":tier=x", "owner" },
+        { RECORD ":owner=a:tier=", "tier" },
+        { RECORD ":owner=a:tier=123456789012345678901234567890123", "tier" },
+        { RECORD ":owner=a:scopes=", "scopes" },
+        { RECORD ":owner=a:scopes=read,", "scopes" },
+        { RECORD ":owner=a:scopes=root", "scopes" },
+        { RECORD ":owner=a:expires=", "expires" },
+        { RECORD ":owner=a:expires=-1", "expires" },
+        { RECORD ":owner=a:expires=1e9", "expires" },
+        { RECORD ":owner=a:expires=1234567890123", "expires" },
+        { RECORD ":owner=a:expires=99999999999999999999999999", "expires" },
+        { RECORD ":owner=a:revoked=soon", "revoked" },
+        { RECORD ":owner=a:until=x", "until" },
+        { RECORD ":owner=a:digest2=00", "digest2" },
+        { RECORD ":owner=a:", "name=value" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        if (weir_apikey_read(weir_str_of(rows[i].line), &k, error)
+            || strstr(error, rows[i].says) == NULL
+            || strstr(error, "00112233"))
+        {
+            fail_msg("%s: %s", rows[i].line, error);
+        }
+    }
+
+    memset(line, 'x', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\0';
+    memcpy(line, RECORD ":owner=a:n=", sizeof(RECORD ":owner=a:n=") - 1);
+    assert_false(weir_apikey_read(weir_str_of(line), &k, error));
+    assert_true(weir_apikey_read((weir_str_t) { line, 1024 }, &k, error));
+}
+
+
+static void
+test_written_is_read(void **state)
+{
+    int         i;
+    char        error[WEIR_KEY_ERROR];
+    uint64_t    seed;
+    weir_buf_t  b = { 0 };
+    weir_key_t  k, got;
+
+    (void) state;
+
+    seed = unit_seed();
+
+    for (i = 0; i < 500; i++) {
+        memset(&k, 0, sizeof(k));
+        strcpy(k.id, "abcdefABCDEF");
+        strcpy(k.owner, "alice");
+        strcpy(k.tier, i % 3 ? "default" : "gold");
+        k.scopes = 1 + unit_random(&seed) % 15;
+        k.expires = i % 2 ? (int64_t) (unit_random(&seed) % 1000000000) : 0;
+        k.revoked = i % 5 ? 0 : 77;
+        k.rotating = i % 7 == 0;
+        k.until = k.rotating ? 99 : 0;
+        unit_random_bytes(&seed, k.digest, sizeof(k.digest));
+
+        if (k.rotating) {
+            unit_random_bytes(&seed, k.digest2, sizeof(k.digest2));
+        }
+
+        weir_buf_reset(&b);
+        weir_apikey_write(&k, &b);
+        assert_int_equal(b.data[b.len - 1], '\n');
+        assert_true(weir_apikey_read((weir_str_t) { b.data, b.len - 1 }, &got,
+                                     error));
+        assert_memory_equal(k.digest, got.digest, sizeof(k.digest));
+        assert_memory_equal(k.digest2, got.digest2, sizeof(k.digest2));
+        assert_string_equal(k.tier, got.tier);
+        assert_true(k.scopes == got.scopes && k.expires == got.expires
+                    && k.revoked == got.revoked && k.until == got.until
+                    && k.rotating == got.rotating);
+    }
+
+    weir_buf_free(&b);
+}
+
+
+static void
+test_scopes(void **state)
+{
+    weir_buf_t  b = { 0 };
+
+    (void) state;
+
+    assert_int_equal(weir_scopes_parse(weir_str("submit,read")), 3);
+    assert_int_equal(weir_scopes_parse(weir_str("admin,admin")), 8);
+    assert_int_equal(weir_scopes_parse(weir_str("")), -1);
+    assert_int_equal(weir_scopes_parse(weir_str_null), -1);
+    assert_int_equal(weir_scopes_parse(weir_str(",")), -1);
+    assert_int_equal(weir_scopes_parse(weir_str("read, submit")), -1);
+    assert_int_equal(weir_scopes_parse(weir_str("Read")), -1);
+
+    weir_scopes_write(15, &b);
+    unit_str(unit_buf(&b), "submit,read,cancel,admin");
+    weir_buf_free(&b);
+
+    assert_true(weir_name_valid(weir_str("aZ09._-@"), 8));
+    assert_false(weir_name_valid(weir_str("aZ09._-@"), 7));
+    assert_false(weir_name_valid(weir_str("a\0b"), 8));
+    assert_false(weir_name_valid(weir_str("\xc3\xa9"), 8));
+}
+
+
+/* one key, with what stands behind the owner, looked up at a time */
+
+static weir_key_e
+find_at(const char *extra, int64_t now)
+{
+    char               key[WEIR_KEY_MAX + 1], error[WEIR_KEY_ERROR];
+    uint64_t           seed;
+    weir_buf_t         b = { 0 };
+    weir_key_e         rc;
+    weir_keyring_t    *ring;
+    const weir_key_t  *k;
+
+    seed = unit_seed();
+    make(key, &seed);
+    record(&b, key, weir_str("pepper"), extra);
+
+    ring = weir_keyring_create(unit_buf(&b), weir_str("pepper"), error);
+    assert_non_null(ring);
+    assert_int_equal(weir_keyring_count(ring), 1);
+    rc = weir_keyring_find(ring, weir_str_of(key), now, &k);
+    assert_non_null(k);
+    assert_string_equal(k->owner, "o");
+
+    weir_keyring_destroy(&ring);
+    assert_null(ring);
+    weir_keyring_destroy(&ring);
+    weir_buf_free(&b);
+
+    return rc;
+}
+
+
+static void
+test_times(void **state)
+{
+    (void) state;
+
+    assert_int_equal(find_at("", 1000), WEIR_KEY_OK);
+    assert_int_equal(find_at(":expires=1000", 999), WEIR_KEY_OK);
+    assert_int_equal(find_at(":expires=1000", 1000), WEIR_KEY_EXPIRED);
+    assert_int_equal(find_at(":expires=1000", 1001), WEIR_KEY_EXPIRED);
+    assert_int_equal(find_at(":revoked=1000", 999), WEIR_KEY_OK);
+    assert_int_equal(find_at(":revoked=1000", 1001), WEIR_KEY_REVOKED);
+    assert_int_equal(find_at(":revoked=5:expires=5", 9), WEIR_KEY_REVOKED);
+
+    /* "until" alone is no rotation */
+    assert_int_equal(find_at(":until=1000", 1001), WEIR_KEY_OK);
+}
+
+
+static void
+test_rotation(void **state)
+{
+    char               first[WEIR_KEY_MAX + 1], second[WEIR_KEY_MAX + 1];
+    char               hex[2 * WEIR_DIGEST_LEN + 1], error[WEIR_KEY_ERROR];
+    char               extra[128];
+    uint64_t           seed;
+    weir_buf_t         b = { 0 };
+    weir_str_t         pepper, id;
+    unsigned char      random[WEIR_KEY_RANDOM], digest[WEIR_DIGEST_LEN];
+    weir_keyring_t    *ring;
+    const weir_key_t  *k;
+
+    (void) state;
+
+    /* the same public id, another secret: the id is drawn from the first 24 */
+
+    seed = unit_seed();
+    pepper = weir_str("pepper");
+    unit_random_bytes(&seed, random, sizeof(random));
+    weir_apikey_make(first, "live", random);
+    unit_random_bytes(&seed, random + 24, sizeof(random) - 24);
+    weir_apikey_make(second, "live", random);
+
+    assert_true(weir_apikey_parse(weir_str_of(second), &id));
+    assert_memory_equal(id.data, first + 10, WEIR_KEY_ID_LEN);
+
+    assert_int_equal(weir_digest_hmac(pepper, weir_str_of(second), digest), 0);
+    weir_digest_hex(digest, sizeof(digest), hex);
+    snprintf(extra, sizeof(extra), ":digest2=%s:until=1000", hex);
+    record(&b, first, pepper, extra);
+
+    ring = weir_keyring_create(unit_buf(&b), pepper, error);
+    assert_non_null(ring);
+
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(first), 999, &k),
+                     WEIR_KEY_OK);
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(second), 999, &k),
+                     WEIR_KEY_OK);
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(first), 1001, &k),
+                     WEIR_KEY_EXPIRED);
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(second), 1001, &k),
+                     WEIR_KEY_OK);
+
+    weir_keyring_destroy(&ring);
+    weir_buf_free(&b);
+}
+
+
+/* the right id with another secret, another pepper, no record at all */
+
+static void
+test_unknown(void **state)
+{
+    char               key[WEIR_KEY_MAX + 1], other[WEIR_KEY_MAX + 1];
+    char               error[WEIR_KEY_ERROR];
+    uint64_t           seed;
+    weir_buf_t         b = { 0 };
+    unsigned char      random[WEIR_KEY_RANDOM];
+    weir_keyring_t    *ring;
+    const weir_key_t  *k;
+
+    (void) state;
+
+    seed = unit_seed();
+    unit_random_bytes(&seed, random, sizeof(random));
+    weir_apikey_make(key, "live", random);
+    random[30] ^= 1;
+    weir_apikey_make(other, "live", random);
+    record(&b, key, weir_str("pepper"), "");
+
+    ring = weir_keyring_create(unit_buf(&b), weir_str("pepper"), error);
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(other), 1, &k),
+                     WEIR_KEY_UNKNOWN);
+    assert_null(k);
+    make(other, &seed);
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(other), 1, &k),
+                     WEIR_KEY_UNKNOWN);
+    assert_int_equal(weir_keyring_find(ring, weir_str("weir_x"), 1, &k),
+                     WEIR_KEY_MALFORMED);
+    weir_keyring_destroy(&ring);
+
+    ring = weir_keyring_create(unit_buf(&b), weir_str("salt"), error);
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(key), 1, &k),
+                     WEIR_KEY_UNKNOWN);
+    weir_keyring_destroy(&ring);
+    weir_buf_free(&b);
+
+    /* a record without a second digest has none of zeros */
+    ring = weir_keyring_create(weir_str_null, weir_str_null, error);
+    assert_non_null(ring);
+    assert_int_equal(weir_keyring_count(ring), 0);
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(key), 1, &k),
+                     WEIR_KEY_UNKNOWN);
+    weir_keyring_destroy(&ring);
+}
+
+
+static void
+test_file(void **state)
+{
+    char             error[WEIR_KEY_ERROR];
+    weir_keyring_t  *ring;
+
+    (void) state;
+
+    ring = weir_keyring_create(weir_str("# comment\r\n\r\n\n" RECORD
+                                        ":owner=a\r\n#x\n"
+                                        "v1:hmac-sha256:bbcdefABCDEF:" DIGEST
+                                        ":owner=b"), weir_str("p"), error);
+    assert_non_null(ring);
+    assert_int_equal(weir_keyring_count(ring), 2);
+    weir_keyring_destroy(&ring);
+
+    assert_null(weir_keyring_create(weir_str(RECORD ":owner=a\n# x\n" RECORD
+                                             ":owner=b\n"), weir_str("p"),
+                                    error));
+    assert_non_null(strstr(error, "abcdefABCDEF"));
+
+    assert_null(weir_keyring_create(weir_str("\n#\n" RECORD ":owner=\n"),
+                                    weir_str("p"), error));
+    assert_non_null(strstr(error, "line 3:"));
+
+    assert_null(weir_keyring_create(weir_str(RECORD ":owner=a\0b\n"),
+                                    weir_str("p"), error));
+}
+
+
+static void
+test_large_file(void **state)
+{
+    char               key[WEIR_KEY_MAX + 1], last[WEIR_KEY_MAX + 1];
+    char               error[WEIR_KEY_ERROR];
+    int                i;
+    clock_t            start;
+    uint64_t           seed;
+    weir_buf_t         b = { 0 };
+    weir_keyring_t    *ring;
+    const weir_key_t  *k;
+
+    (void) state;
+
+    seed = unit_seed();
+
+    for (i = 0; i < 100000; i++) {
+        weir_buf_printf(&b, "v1:hmac-sha256:%012d:" DIGEST ":owner=o%d\n", i,
+                        i);
+    }
+
+    make(last, &seed);
+    record(&b, last, weir_str("p"), "");
+    assert_false(b.failed);
+
+    start = clock();
+    ring = weir_keyring_create(unit_buf(&b), weir_str("p"), error);
+    assert_non_null(ring);
+    assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
+    assert_int_equal(weir_keyring_count(ring), 100001);
+
+    assert_int_equal(weir_keyring_find(ring, weir_str_of(last), 1, &k),
+                     WEIR_KEY_OK);
+
+    start = clock();
+
+    for (i = 0; i < 20000; i++) {
+        make(key, &seed);
+        assert_int_equal(weir_keyring_find(ring, weir_str_of(key), 1, &k),
+                         WEIR_KEY_UNKNOWN);
+    }
+
+    assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
+    weir_keyring_destroy(&ring);
+    weir_buf_free(&b);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_checksum),
+        cmocka_unit_test(test_made),
+        cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_bad_records),
+        cmocka_unit_test(test_written_is_read),
+        cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_large_file)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
