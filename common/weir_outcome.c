@@ -8,6 +8,7 @@
 
 #define WEIR_OUTCOME_VERSION  1
 #define WEIR_OUTCOME_COUNT    1000000000000LL
+#define WEIR_OUTCOME_WAIT     86400      /* s */
 
 
 void
@@ -80,13 +81,13 @@ weir_outcome_write(const weir_outcome_t *o, weir_buf_t *out)
 /* a count within bounds that no sum of two overflows */
 
 static long long
-weir_outcome_count(const weir_json_t *object, const char *name)
+weir_outcome_count(const weir_json_t *object, const char *name, long long max)
 {
     long long  n;
 
     n = weir_json_int(weir_json_get(object, name));
 
-    return n < 0 ? 0 : n > WEIR_OUTCOME_COUNT ? WEIR_OUTCOME_COUNT : n;
+    return n < 0 ? 0 : n > max ? max : n;
 }
 
 
@@ -106,7 +107,8 @@ weir_outcome_read_error(weir_failure_t *f, const weir_json_t *error)
 
     kind = weir_failure_kind(weir_json_str(weir_json_get(error, "kind")));
     f->kind = kind < 0 ? WEIR_FAIL_UPSTREAM : (weir_fail_e) kind;
-    f->retry_after = (unsigned) weir_outcome_count(error, "retry_after");
+    f->retry_after = (unsigned) weir_outcome_count(error, "retry_after",
+                                                   WEIR_OUTCOME_WAIT);
 
     weir_outcome_copy(f->message, sizeof(f->message),
                       weir_json_get(error, "message"));
@@ -144,9 +146,11 @@ weir_outcome_read(weir_outcome_t *o, weir_str_t text)
     o->provider = weir_json_str(weir_json_get(doc, "provider"));
     o->started = weir_json_int(weir_json_get(doc, "started_at"));
     o->finished = weir_json_int(weir_json_get(doc, "finished_at"));
-    o->attempts = weir_outcome_count(doc, "attempts");
-    o->input_tokens = weir_outcome_count(usage, "input_tokens");
-    o->output_tokens = weir_outcome_count(usage, "output_tokens");
+    o->attempts = weir_outcome_count(doc, "attempts", WEIR_OUTCOME_COUNT);
+    o->input_tokens = weir_outcome_count(usage, "input_tokens",
+                                          WEIR_OUTCOME_COUNT);
+    o->output_tokens = weir_outcome_count(usage, "output_tokens",
+                                          WEIR_OUTCOME_COUNT);
     o->choices = weir_json_ref(weir_json_get(doc, "choices"));
     o->extra = weir_json_ref(weir_json_get(doc, "extra"));
 
