@@ -1,7 +1,6 @@
 /*
- * worker.conf: reads the file, checks what concerns more than one setting, and
- * fetches the secrets that it names.  Owns the configuration; what a single
- * value may be is said by setting.c.
+ * worker.conf: reads the file.  Owns the configuration; what a single value may
+ * be is said by setting.c, what concerns several by conf_check.c.
  *
  * conf.c is the one file that knows libconfuse.  Every setting is a string to
  * that library, and is checked while it is read, so that a mistake is reported
@@ -12,25 +11,36 @@
 
 #include <confuse.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mem.h"
 #include "setting.h"
-#include "value.h"
 
 
 #define CONF_SETTINGS_MAX  32       /* of one section */
-#define CONF_SECRET_MAX    4096     /* bytes */
+#define CONF_FILE_MAX      (1024 * 1024)
+
+
+/* a setting behind the end of the file: inside a section it is unknown, and
+ * so tells that a brace is missing, which the library does not */
+
+#define CONF_END           "end-of-file"
 
 
 /* what is being read; the library passes no pointer of ours through */
 
+typedef struct {
+    const cfg_t      *cfg;
+    const setting_t  *setting;
+} conf_seen_t;
+
 static struct {
-    char  *error;               /* of CONF_ERROR bytes; the first one stays */
+    const char   *path;
+    char         *error;        /* of CONF_ERROR bytes; the first one stays */
+    conf_seen_t  *seen;         /* what has been set, to find duplicates */
+    size_t        nseen;
 } conf_reading;
 
 
@@ -80,7 +90,7 @@ conf_section_of(const char *name)
 static void
 conf_on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-    char               text[CONF_ERROR / 2], names[CONF_ERROR / 2];
+    char               text[CONF_ERROR / 2], names[CONF_ERROR / 2], *p;
     const char        *name;
     setting_section_e  section;
 
@@ -92,7 +102,11 @@ conf_on_error(cfg_t *cfg, const char *fmt, va_list ap)
         name = va_arg(ap, const char *);
         section = conf_section_of(cfg->name);
 
-        if (section == SETTING_SECTIONS) {
+        if (strcmp(name, CONF_END) == 0) {
+            snprintf(text, sizeof(text), "unexpected end of file, expecting "
+                     "\"}\" of section \"%s\"", cfg->name);
+
+        } else if (section == SETTING_SECTIONS) {
             snprintf(text, sizeof(text), "unknown section \"%.60s\" (known: "
                      "redis, worker, log, metrics, provider, model)", name);
 
@@ -106,8 +120,14 @@ conf_on_error(cfg_t *cfg, const char *fmt, va_list ap)
         vsnprintf(text, sizeof(text), fmt, ap);
     }
 
-    snprintf(conf_reading.error, CONF_ERROR, "%s:%d: %s",
-             cfg->filename ? cfg->filename : "?", cfg->line, text);
+    for (p = text; *p; p++) {
+        if ((unsigned char) *p < ' ' || *p == 0x7f) {
+            *p = ' ';
+        }
+    }
+
+    snprintf(conf_reading.error, CONF_ERROR, "%.200s:%d: %s",
+             conf_reading.path, cfg->line, text);
 }
 
 
@@ -139,6 +159,28 @@ conf_check_reference(const setting_t *s, const char *value, char *error_r)
 }
 
 
+static bool
+conf_is_duplicate(const cfg_t *cfg, const setting_t *s)
+{
+    size_t  i;
+
+    for (i = 0; i < conf_reading.nseen; i++) {
+        if (conf_reading.seen[i].cfg == cfg
+            && conf_reading.seen[i].setting == s)
+        {
+            return true;
+        }
+    }
+
+    conf_reading.seen = mem_grow(conf_reading.seen,
+                                 (i + 1) * sizeof(conf_seen_t));
+    conf_reading.seen[i] = (conf_seen_t) { cfg, s };
+    conf_reading.nseen++;
+
+    return false;
+}
+
+
 /* Called for each setting as it is read; the text is stored later. */
 
 static int
@@ -161,7 +203,7 @@ conf_on_setting(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     memset(&scratch, 0, sizeof(scratch));
     error[0] = '\0';
 
-    if (opt->nvalues && opt->values[0]->string) {
+    if (conf_is_duplicate(cfg, s)) {
         cfg_error(cfg, "duplicate setting \"%s\" in section \"%s\"", opt->name,
                   cfg->name);
         return -1;
@@ -194,7 +236,7 @@ conf_parser(void)
     setting_section_e  section;
 
     static cfg_opt_t  options[SETTING_SECTIONS][CONF_SETTINGS_MAX];
-    static cfg_opt_t  root[SETTING_SECTIONS + 1];
+    static cfg_opt_t  root[SETTING_SECTIONS + 2];
 
     memset(n, 0, sizeof(n));
 
@@ -212,7 +254,8 @@ conf_parser(void)
                     : CFGF_NONE);
     }
 
-    root[SETTING_SECTIONS] = (cfg_opt_t) CFG_END();
+    root[SETTING_SECTIONS] = (cfg_opt_t) CFG_STR(CONF_END, NULL, CFGF_NONE);
+    root[SETTING_SECTIONS + 1] = (cfg_opt_t) CFG_END();
 
     return cfg_init(root, CFGF_NONE);
 }
@@ -257,6 +300,8 @@ conf_take(conf_t *conf, cfg_t *cfg)
                           SETTING_PROVIDER, i);
         conf->providers[i].name =
             mem_text(cfg_title(cfg_getnsec(cfg, "provider", (unsigned) i)));
+        conf->providers[i].line =
+            cfg_getnsec(cfg, "provider", (unsigned) i)->line;
     }
 
     conf->nmodels = cfg_size(cfg, "model");
@@ -267,226 +312,42 @@ conf_take(conf_t *conf, cfg_t *cfg)
                           SETTING_MODEL, i);
         conf->models[i].name =
             mem_text(cfg_title(cfg_getnsec(cfg, "model", (unsigned) i)));
+        conf->models[i].line = cfg_getnsec(cfg, "model", (unsigned) i)->line;
     }
 }
 
 
-/* A secret is the file's first line without blanks at its end. */
-
-static char *
-conf_secret(const char *path, char *error_r)
+static int
+conf_read(const char *path, weir_buf_t *text, char *error_r)
 {
-    char     text[CONF_SECRET_MAX];
+    int      error;
+    char    *p;
     FILE    *file;
-    char    *secret;
-    size_t   len;
+    size_t   n;
 
     file = fopen(path, "re");
+    error = errno;
 
-    if (file == NULL || fgets(text, sizeof(text), file) == NULL) {
-        snprintf(error_r, CONF_ERROR, "\"%.200s\": %s", path,
-                 file ? "the file is empty" : strerror(errno));
-        if (file) {
-            fclose(file);
-        }
-        return NULL;
+    if (file) {
+        p = weir_buf_reserve(text, CONF_FILE_MAX);
+        mem_check(p == NULL);
+
+        n = fread(p, 1, CONF_FILE_MAX, file);
+        text->len = n;
+
+        error = ferror(file) ? errno : n == CONF_FILE_MAX ? EFBIG : 0;
+        fclose(file);
     }
 
-    fclose(file);
-
-    for (len = strlen(text); len && (unsigned char) text[len - 1] <= ' ';
-         len--)
-    {
-        /* void */
-    }
-
-    secret = mem_copy((weir_str_t) { text, len });
-    explicit_bzero(text, sizeof(text));
-
-    if (len == 0) {
-        snprintf(error_r, CONF_ERROR, "\"%.200s\": the first line is empty",
-                 path);
-        free(secret);
-        return NULL;
-    }
-
-    return secret;
-}
-
-
-static int
-conf_check_provider(conf_provider_t *p, char *error_r)
-{
-    char  *c;
-
-    if (!value_is_name(p->name)) {
-        snprintf(error_r, CONF_ERROR, "expected a name: 1 to 64 letters, "
-                 "digits, \".\", \"_\" or \"-\"");
+    if (error) {
+        snprintf(error_r, CONF_ERROR, "cannot read \"%.300s\": %s", path,
+                 strerror(error));
         return -1;
     }
 
-    if (p->dialect == CONF_BUILTIN) {
-        if (p->base_url || p->api_key_file || p->api_key_env) {
-            snprintf(error_r, CONF_ERROR, "dialect \"builtin\" takes neither "
-                     "\"base_url\" nor a key");
-            return -1;
-        }
-
-        return 0;
-    }
-
-    if (p->base_url == NULL) {
-        snprintf(error_r, CONF_ERROR, "\"base_url\" is missing");
-        return -1;
-    }
-
-    if (p->api_key_file && p->api_key_env) {
-        snprintf(error_r, CONF_ERROR, "\"api_key_file\" and \"api_key_env\" "
-                 "exclude each other");
-        return -1;
-    }
-
-    if (p->api_key_file) {
-        p->api_key = conf_secret(p->api_key_file, error_r);
-        if (p->api_key == NULL) {
-            return -1;
-        }
-    }
-
-    if (p->api_key_env) {
-        p->api_key = mem_text(getenv(p->api_key_env));
-    }
-
-    for (c = p->api_key; c && *c; c++) {
-        if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 0x7f) {
-            snprintf(error_r, CONF_ERROR, "the key holds a character that no "
-                     "HTTP header may hold");
-            return -1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-conf_check_model(conf_t *conf, conf_model_t *m, char *error_r)
-{
-    size_t  i, len;
-
-    len = strlen(m->name);
-
-    if (len == 0 || len > 256) {
-        snprintf(error_r, CONF_ERROR, "expected a name of 1 to 256 "
-                 "characters, or \"*\"");
-        return -1;
-    }
-
-    if (m->provider == NULL) {
-        snprintf(error_r, CONF_ERROR, "\"provider\" is missing");
-        return -1;
-    }
-
-    for (i = 0; i < conf->nproviders; i++) {
-        if (strcmp(conf->providers[i].name, m->provider) == 0) {
-            m->to = i;
-            return 0;
-        }
-    }
-
-    snprintf(error_r, CONF_ERROR, "there is no provider \"%s\"", m->provider);
-
-    return -1;
-}
-
-
-static void
-conf_default_names(conf_worker_t *w)
-{
-    char        host[256];
-    size_t      i;
-    const char  *tmp;
-
-    if (w->name == NULL) {
-        memset(host, 0, sizeof(host));
-        (void) gethostname(host, sizeof(host) - 1);
-        host[64] = '\0';
-
-        for (i = 0; host[i]; i++) {
-            if (!value_is_name((char[]) { host[i], '\0' })) {
-                host[i] = '-';
-            }
-        }
-
-        w->name = mem_text(host[0] ? host : "localhost");
-    }
-
-    if (w->run_dir == NULL) {
-        tmp = getenv("TMPDIR");
-
-        if (access("/run/weir", W_OK) == 0) {
-            tmp = "/run/weir";
-        }
-
-        w->run_dir = mem_text(tmp && *tmp ? tmp : "/tmp");
-    }
-}
-
-
-/* What concerns more than one setting; a section's line is that of its end. */
-
-static int
-conf_check(conf_t *conf, cfg_t *cfg, const char *path, char *error_r)
-{
-    size_t  i;
-    char    text[CONF_ERROR];
-
-    for (i = 0; i < conf->nproviders; i++) {
-        if (conf_check_provider(&conf->providers[i], text) != 0) {
-            snprintf(error_r, CONF_ERROR, "%s:%d: provider \"%.64s\": %.300s",
-                     path, cfg_getnsec(cfg, "provider", (unsigned) i)->line,
-                     conf->providers[i].name, text);
-            return -1;
-        }
-    }
-
-    for (i = 0; i < conf->nmodels; i++) {
-        if (conf_check_model(conf, &conf->models[i], text) != 0) {
-            snprintf(error_r, CONF_ERROR, "%s:%d: model \"%.64s\": %.300s",
-                     path, cfg_getnsec(cfg, "model", (unsigned) i)->line,
-                     conf->models[i].name, text);
-            return -1;
-        }
-    }
-
-    if (conf->nmodels == 0) {
-        snprintf(error_r, CONF_ERROR, "%s: no section \"model\": at least one "
-                 "is needed, such as model \"*\" { provider = \"name\" }",
-                 path);
-        return -1;
-    }
-
-    if (conf->worker.backoff_max < conf->worker.backoff) {
-        snprintf(error_r, CONF_ERROR, "%s: \"backoff_max\" is less than "
-                 "\"backoff\" in section \"worker\"", path);
-        return -1;
-    }
-
-    if (conf->redis.user && conf->redis.password_file == NULL) {
-        snprintf(error_r, CONF_ERROR, "%s: \"user\" without \"password_file\" "
-                 "in section \"redis\"", path);
-        return -1;
-    }
-
-    if (conf->redis.password_file) {
-        conf->redis.password = conf_secret(conf->redis.password_file, text);
-
-        if (conf->redis.password == NULL) {
-            snprintf(error_r, CONF_ERROR, "%s: \"password_file\" in section "
-                     "\"redis\": %.300s", path, text);
-            return -1;
-        }
-    }
+    weir_buf_text(text, "\n" CONF_END " = 1\n");
+    weir_buf_add(text, "", 1);
+    mem_check(text->failed);
 
     return 0;
 }
@@ -495,24 +356,32 @@ conf_check(conf_t *conf, cfg_t *cfg, const char *path, char *error_r)
 conf_t *
 conf_load(const char *path, char error_r[CONF_ERROR])
 {
-    int      rc;
-    cfg_t   *cfg;
-    conf_t  *conf;
+    int         rc;
+    cfg_t      *cfg;
+    conf_t     *conf;
+    weir_buf_t  text;
 
     error_r[0] = '\0';
+    weir_buf_init(&text, 0);
 
-    if (access(path, R_OK) != 0) {
-        snprintf(error_r, CONF_ERROR, "cannot read \"%s\": %s", path,
-                 strerror(errno));
+    if (conf_read(path, &text, error_r) != 0) {
+        weir_buf_free(&text);
         return NULL;
     }
 
     cfg = conf_parser();
     mem_check(cfg == NULL);
 
+    conf_reading.path = path;
     conf_reading.error = error_r;
+    conf_reading.nseen = 0;
+
     cfg_set_error_function(cfg, conf_on_error);
-    rc = cfg_parse(cfg, path);
+    rc = cfg_parse_buf(cfg, text.data);
+
+    weir_buf_free(&text);
+    free(conf_reading.seen);
+    conf_reading.seen = NULL;
 
     if (rc != CFG_SUCCESS) {
         if (error_r[0] == '\0') {
@@ -525,9 +394,8 @@ conf_load(const char *path, char error_r[CONF_ERROR])
 
     conf = mem_alloc(sizeof(conf_t));
     conf_take(conf, cfg);
-    conf_default_names(&conf->worker);
 
-    if (conf_check(conf, cfg, path, error_r) != 0) {
+    if (conf_check(conf, path, error_r) != 0) {
         conf_free(&conf);
     }
 

@@ -69,6 +69,7 @@ typedef struct {
     int64_t   idle_timeout;
     int64_t   connections;      /* 0: no limit */
     int64_t   http2;
+    int       line;             /* in the file, of its end */
 } conf_provider_t;
 
 
@@ -77,6 +78,7 @@ typedef struct {
     char     *provider;
     char     *upstream;         /* NULL: the same name there */
     size_t    to;               /* index of the provider */
+    int       line;             /* in the file, of its end */
 } conf_model_t;
 
 
@@ -95,6 +97,9 @@ typedef struct {
 /* NULL: error_r says which file, line and setting, and what is allowed. */
 conf_t *conf_load(const char *path, char error_r[CONF_ERROR]);
 void conf_free(conf_t **conf);
+
+/* conf_check.c: completes what was read.  -1: as above. */
+int conf_check(conf_t *conf, const char *path, char *error_r);
 
 /* By exact name, else "*"; NULL: no such model.  name need not be
  * terminated. */

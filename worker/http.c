@@ -18,21 +18,12 @@
 
 #include "mem.h"
 #include "retry_after.h"
+#include "watch.h"
 
 
 #define HTTP_HEADER_MAX  512
 #define HTTP_BODY_KEEP   (128 * 1024)   /* bytes a resting handle may hold */
 #define HTTP_SWEEP_MAX   1000           /* ms */
-
-
-/* the watcher of a descriptor; kept when the descriptor rests, and used again
- * when a later connection has the same number */
-
-typedef struct {
-    uv_poll_t             poll;
-    http_t               *http;
-    curl_socket_t         fd;
-} http_watch_t;
 
 
 struct http_target_s {
@@ -71,8 +62,7 @@ struct http_s {
     CURLM                *multi;
     loop_timer_t          timer;        /* what the library asked for */
     loop_timer_t          sweep;
-    http_watch_t        **watches;      /* by descriptor */
-    size_t                nwatches;
+    watches_t            *watches;
     http_call_t          *active;
     http_call_t          *resting;
 };
@@ -251,71 +241,35 @@ http_reap(http_t *http)
 /* sockets and time */
 
 static void
-http_on_poll(uv_poll_t *poll, int status, int events)
+http_on_ready(void *data, int fd, unsigned what)
 {
-    int            flags, running;
-    http_watch_t  *w;
+    int      flags, running;
+    http_t  *http;
 
-    w = poll->data;
+    http = data;
     flags = 0;
 
-    if (status < 0) {
-        flags |= CURL_CSELECT_ERR;
-    }
-
-    if (events & UV_READABLE) {
+    if (what & WATCH_READ) {
         flags |= CURL_CSELECT_IN;
     }
 
-    if (events & UV_WRITABLE) {
+    if (what & WATCH_WRITE) {
         flags |= CURL_CSELECT_OUT;
     }
 
-    curl_multi_socket_action(w->http->multi, w->fd, flags, &running);
-    http_reap(w->http);
-}
-
-
-static http_watch_t *
-http_watch(http_t *http, curl_socket_t fd)
-{
-    size_t         n;
-    http_watch_t  *w;
-
-    if ((size_t) fd >= http->nwatches) {
-        n = (size_t) fd + 64;
-        http->watches = mem_grow(http->watches, n * sizeof(http_watch_t *));
-        memset(http->watches + http->nwatches, 0,
-               (n - http->nwatches) * sizeof(http_watch_t *));
-        http->nwatches = n;
+    if (what & WATCH_ERROR) {
+        flags |= CURL_CSELECT_ERR;
     }
 
-    w = http->watches[fd];
-
-    if (w == NULL) {
-        w = mem_alloc(sizeof(http_watch_t));
-        w->http = http;
-        w->fd = fd;
-
-        if (uv_poll_init_socket(loop_uv(http->loop), &w->poll, fd) != 0) {
-            free(w);
-            return NULL;
-        }
-
-        w->poll.data = w;
-        http->watches[fd] = w;
-    }
-
-    return w;
+    curl_multi_socket_action(http->multi, fd, flags, &running);
+    http_reap(http);
 }
 
 
 static int
 http_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *own)
 {
-    int            events;
-    http_t        *http;
-    http_watch_t  *w;
+    http_t  *http;
 
     (void) easy;
     (void) own;
@@ -323,22 +277,13 @@ http_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *own)
     http = arg;
 
     if (what == CURL_POLL_REMOVE) {
-        if ((size_t) fd < http->nwatches && http->watches[fd]) {
-            uv_poll_stop(&http->watches[fd]->poll);
-        }
-
+        watches_stop(http->watches, fd);
         return 0;
     }
 
-    w = http_watch(http, fd);
-    if (w == NULL) {
-        return -1;
-    }
-
-    events = (what & CURL_POLL_IN ? UV_READABLE : 0)
-             | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-
-    return uv_poll_start(&w->poll, events, http_on_poll) ? -1 : 0;
+    return watches_set(http->watches, fd,
+                       (what & CURL_POLL_IN ? WATCH_READ : 0)
+                       | (what & CURL_POLL_OUT ? WATCH_WRITE : 0));
 }
 
 
@@ -632,6 +577,7 @@ http_create(loop_t *loop, const http_options_t *options)
     http->sweep.fn = http_on_sweep;
     http->sweep.data = http;
 
+    http->watches = watches_create(loop, http_on_ready, http);
     http->multi = curl_multi_init();
     mem_check(http->multi == NULL);
 
@@ -649,17 +595,9 @@ http_create(loop_t *loop, const http_options_t *options)
 }
 
 
-static void
-http_on_watch_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-
 void
 http_destroy(http_t **httpp)
 {
-    size_t        i;
     http_t       *http;
     http_call_t  *call;
 
@@ -686,14 +624,8 @@ http_destroy(http_t **httpp)
     loop_timer_stop(http->loop, &http->timer);
     loop_timer_stop(http->loop, &http->sweep);
 
-    for (i = 0; i < http->nwatches; i++) {
-        if (http->watches[i]) {
-            uv_close((uv_handle_t *) &http->watches[i]->poll,
-                     http_on_watch_closed);
-        }
-    }
+    watches_destroy(&http->watches);
 
-    free(http->watches);
     free(http->proxy);
     free(http->ca_file);
     free(http);

@@ -20,6 +20,7 @@
 #define QUEUE_BLOCK        2000         /* ms that a read waits in Redis */
 #define QUEUE_BLOCK_GRACE  2000         /* ms until it counts as lost */
 #define QUEUE_CLAIM_EVERY  1000         /* ms between looks at old leases */
+#define QUEUE_CLAIM_AFTER  3000         /* ms after an outage: see below */
 #define QUEUE_BATCH        256          /* entries of a read, at most */
 #define QUEUE_PAUSE        1000         /* ms, after an error */
 #define QUEUE_ID_MAX       JOB_ENTRY_MAX
@@ -31,6 +32,7 @@ struct queue_s {
     loop_timer_t   wake;                /* makes a turn happen */
     bool           checked;             /* Redis is fit, cmd is up */
     bool           grouped;             /* the groups exist */
+    bool           served;              /* checked once, at any time */
     bool           stopped;
     unsigned       outstanding;         /* answers to come on "read" */
     unsigned       groups;              /* answers to come about groups */
@@ -534,6 +536,13 @@ queue_rescan(queue_t *q, uint64_t ms)
 void
 queue_on_server(queue_t *q)
 {
+    /* during an outage all leases ran out: those who live renew theirs first */
+
+    if (q->served) {
+        q->claim_at = loop_now(q->runner->loop) + QUEUE_CLAIM_AFTER;
+    }
+
+    q->served = true;
     q->checked = true;
     q->grouped = false;
     queue_wake(q, 0);

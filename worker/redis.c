@@ -1,7 +1,5 @@
 /*
- * A connection to Redis.  Owns the pipe and one link at a time: a link is a
- * socket with all that libuv may still call back about, so that it can be left
- * behind; it frees itself when libuv has let go.
+ * A connection to Redis.  Owns the pipe, and a link as long as there is one.
  *
  * Every command has a deadline.  When the oldest one is overdue the link is
  * closed, because later replies could not be told from it any more.
@@ -9,19 +7,16 @@
 
 #include "redis.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "link.h"
 #include "log.h"
 #include "mem.h"
-#include "value.h"
 #include "weir_backoff.h"
 #include "weir_txn.h"
 
 
-#define REDIS_READ_SIZE    (64 * 1024)
-#define REDIS_CHUNK_SIZE   (256 * 1024)
 #define REDIS_RETRY_FIRST  100          /* ms */
 #define REDIS_RETRY_MAX    2000         /* ms */
 #define REDIS_RETRY_LEAST  50           /* ms */
@@ -29,36 +24,17 @@
 
 typedef enum {
     REDIS_DOWN = 0,             /* waits for its next try */
-    REDIS_RESOLVING,
     REDIS_CONNECTING,
     REDIS_GREETING,             /* AUTH, SELECT, CLIENT ID */
     REDIS_UP
 } redis_state_e;
 
 
-typedef struct {
-    redis_t             *owner;         /* NULL: left behind */
-    union {
-        uv_handle_t      handle;
-        uv_stream_t      stream;
-        uv_tcp_t         tcp;
-        uv_pipe_t        pipe;
-    } u;
-    uv_connect_t         connect;
-    uv_getaddrinfo_t     resolve;
-    uv_write_t           write;
-    char                *chunk;         /* what a write in flight holds */
-    bool                 writing;
-    bool                 resolving;
-    bool                 open;          /* the handle is libuv's */
-} redis_link_t;
-
-
 struct redis_s {
     loop_t              *loop;
     redis_options_t      o;
     weir_pipe_t         *pipe;
-    redis_link_t        *link;
+    link_t              *link;
     redis_state_e        state;
     unsigned             failures;      /* tries since it was last up */
     bool                 broken;        /* close at the end of the turn */
@@ -67,64 +43,7 @@ struct redis_s {
     loop_timer_t         retry;
     loop_timer_t         deadline;
     loop_turn_t          turn;
-    char                *input;
 };
-
-
-static void redis_connect(void *data);
-
-
-/* links */
-
-static void
-redis_link_release(redis_link_t *link)
-{
-    if (link->open || link->resolving) {
-        return;
-    }
-
-    free(link->chunk);
-    free(link);
-}
-
-
-static void
-redis_link_on_close(uv_handle_t *handle)
-{
-    redis_link_t  *link;
-
-    link = handle->data;
-    link->open = false;
-
-    redis_link_release(link);
-}
-
-
-static void
-redis_link_leave(redis_t *r)
-{
-    redis_link_t  *link;
-
-    link = r->link;
-    r->link = NULL;
-
-    if (link == NULL) {
-        return;
-    }
-
-    link->owner = NULL;
-
-    if (link->resolving) {
-        uv_cancel((uv_req_t *) &link->resolve);
-    }
-
-    if (link->open) {
-        uv_close(&link->u.handle, redis_link_on_close);
-        return;
-    }
-
-    redis_link_release(link);
-}
 
 
 /* going down */
@@ -149,7 +68,7 @@ redis_down(redis_t *r, const char *reason)
     r->broken = false;
     r->failures++;
 
-    redis_link_leave(r);
+    link_leave(&r->link);
     loop_timer_stop(r->loop, &r->deadline);
 
     wait = weir_backoff(r->failures, REDIS_RETRY_FIRST, REDIS_RETRY_MAX,
@@ -208,83 +127,18 @@ redis_on_deadline(void *data)
 }
 
 
-/* writing: one write a turn; what the kernel does not take is copied, since
- * the pipe's buffer moves */
-
-static void
-redis_on_write(uv_write_t *req, int status)
-{
-    redis_link_t  *link;
-
-    link = req->data;
-    link->writing = false;
-
-    if (link->owner && status != 0) {
-        redis_break(link->owner, uv_strerror(status));
-    }
-}
-
-
-static void
-redis_write_rest(redis_t *r, weir_str_t out)
-{
-    int            rc;
-    size_t         len;
-    uv_buf_t       buf;
-    redis_link_t  *link;
-
-    link = r->link;
-    len = out.len < REDIS_CHUNK_SIZE ? out.len : REDIS_CHUNK_SIZE;
-
-    if (link->chunk == NULL) {
-        link->chunk = mem_alloc(REDIS_CHUNK_SIZE);
-    }
-
-    memcpy(link->chunk, out.data, len);
-    buf = uv_buf_init(link->chunk, (unsigned) len);
-
-    link->write.data = link;
-    rc = uv_write(&link->write, &link->u.stream, &buf, 1, redis_on_write);
-
-    if (rc != 0) {
-        redis_break(r, uv_strerror(rc));
-        return;
-    }
-
-    link->writing = true;
-    weir_pipe_sent(r->pipe, len);
-}
-
-
 static void
 redis_write(redis_t *r)
 {
-    int         n;
-    uv_buf_t    buf;
+    size_t      n;
     weir_str_t  out;
 
-    while (!r->broken && !r->link->writing) {
+    do {
         out = weir_pipe_out(r->pipe);
+        n = out.len ? link_write(r->link, out.data, out.len) : 0;
+        weir_pipe_sent(r->pipe, n);
 
-        if (out.len == 0) {
-            return;
-        }
-
-        buf = uv_buf_init((char *) out.data,
-                          (unsigned) (out.len < INT32_MAX ? out.len
-                                                          : INT32_MAX));
-        n = uv_try_write(&r->link->u.stream, &buf, 1);
-
-        if (n > 0) {
-            weir_pipe_sent(r->pipe, (size_t) n);
-
-        } else if (n == UV_EAGAIN || n == 0) {
-            redis_write_rest(r, out);
-
-        } else {
-            redis_break(r, uv_strerror(n));
-        }
-    }
+    } while (n && !r->broken);
 }
 
 
@@ -301,46 +155,6 @@ redis_on_turn(void *data)
 
     if (r->broken) {
         redis_down(r, r->reason);
-    }
-}
-
-
-/* reading */
-
-static void
-redis_on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
-{
-    redis_link_t  *link;
-
-    (void) size;
-
-    link = handle->data;
-
-    *buf = link->owner ? uv_buf_init(link->owner->input, REDIS_READ_SIZE)
-                       : uv_buf_init(NULL, 0);
-}
-
-
-static void
-redis_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    redis_t       *r;
-    redis_link_t  *link;
-
-    link = stream->data;
-    r = link->owner;
-
-    if (r == NULL || r->broken || n == 0) {
-        return;
-    }
-
-    if (n < 0) {
-        redis_break(r, n == UV_EOF ? "closed by Redis" : uv_strerror((int) n));
-        return;
-    }
-
-    if (weir_pipe_feed(r->pipe, buf->base, (size_t) n) != 0) {
-        redis_break(r, "a reply that was not expected");
     }
 }
 
@@ -456,173 +270,50 @@ redis_greet(redis_t *r)
 /* connecting */
 
 static void
-redis_on_connect(uv_connect_t *req, int status)
+redis_on_open(void *data)
 {
-    int            rc;
-    redis_t       *r;
-    redis_link_t  *link;
-
-    link = req->data;
-    r = link->owner;
-
-    if (r == NULL) {
-        return;
-    }
-
-    rc = status;
-
-    if (rc == 0) {
-        rc = uv_read_start(&link->u.stream, redis_on_alloc, redis_on_read);
-    }
-
-    if (rc != 0) {
-        redis_break(r, uv_strerror(rc));
-        return;
-    }
-
-    redis_greet(r);
+    redis_greet(data);
 }
 
 
 static void
-redis_connect_tcp(redis_t *r, const struct sockaddr *address)
+redis_on_read(void *data, const char *bytes, size_t n)
 {
-    int            rc;
-    redis_link_t  *link;
+    redis_t  *r;
 
-    link = r->link;
-    r->state = REDIS_CONNECTING;
+    r = data;
 
-    uv_tcp_init(loop_uv(r->loop), &link->u.tcp);
-    link->u.handle.data = link;
-    link->open = true;
-
-    uv_tcp_nodelay(&link->u.tcp, 1);
-    uv_tcp_keepalive(&link->u.tcp, 1, 60);
-
-    link->connect.data = link;
-    rc = uv_tcp_connect(&link->connect, &link->u.tcp, address,
-                        redis_on_connect);
-
-    if (rc != 0) {
-        redis_break(r, uv_strerror(rc));
+    if (!r->broken && weir_pipe_feed(r->pipe, bytes, n) != 0) {
+        redis_break(r, "a reply that was not expected");
     }
 }
 
 
 static void
-redis_connect_unix(redis_t *r, weir_str_t path)
+redis_on_fail(void *data, const char *reason)
 {
-    redis_link_t  *link;
-
-    link = r->link;
-    r->state = REDIS_CONNECTING;
-
-    uv_pipe_init(loop_uv(r->loop), &link->u.pipe, 0);
-    link->u.handle.data = link;
-    link->open = true;
-
-    link->connect.data = link;
-    uv_pipe_connect(&link->connect, &link->u.pipe, path.data, redis_on_connect);
-}
-
-
-static void
-redis_on_resolve(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
-{
-    unsigned          n, i;
-    redis_t          *r;
-    redis_link_t     *link;
-    struct addrinfo  *ai;
-
-    link = req->data;
-    link->resolving = false;
-    r = link->owner;
-
-    if (r == NULL) {
-        redis_link_release(link);
-
-    } else if (status != 0) {
-        redis_break(r, uv_strerror(status));
-
-    } else {
-        for (n = 0, ai = list; ai; ai = ai->ai_next) {
-            n++;
-        }
-
-        /* another one of them at each try */
-
-        for (i = r->failures % n, ai = list; i; i--) {
-            ai = ai->ai_next;
-        }
-
-        redis_connect_tcp(r, ai->ai_addr);
-    }
-
-    uv_freeaddrinfo(list);
-}
-
-
-static void
-redis_resolve(redis_t *r, const value_address_t *a)
-{
-    int              rc;
-    char             host[256], port[8];
-    struct addrinfo  hints;
-
-    snprintf(host, sizeof(host), "%.*s", (int) a->host.len, a->host.data);
-    snprintf(port, sizeof(port), "%u", a->port);
-
-    memset(&hints, 0, sizeof(hints));
-    hints.ai_socktype = SOCK_STREAM;
-
-    r->state = REDIS_RESOLVING;
-    r->link->resolve.data = r->link;
-
-    rc = uv_getaddrinfo(loop_uv(r->loop), &r->link->resolve, redis_on_resolve,
-                        host, port, &hints);
-    if (rc != 0) {
-        redis_break(r, uv_strerror(rc));
-        return;
-    }
-
-    r->link->resolving = true;
+    redis_break(data, reason);
 }
 
 
 static void
 redis_connect(void *data)
 {
-    char                  host[256];
-    redis_t              *r;
-    value_address_t       a;
-    struct sockaddr_in    in;
-    struct sockaddr_in6   in6;
+    redis_t          *r;
+    link_events_t     events;
+    value_address_t   address;
 
     r = data;
-
-    r->link = mem_alloc(sizeof(redis_link_t));
-    r->link->owner = r;
-
+    r->state = REDIS_CONNECTING;
     loop_timer_set(r->loop, &r->deadline, (uint64_t) r->o.conf->timeout);
-    (void) value_address(r->o.conf->address, &a);
 
-    if (a.path.len) {
-        redis_connect_unix(r, a.path);
-        return;
-    }
+    events.on_open = redis_on_open;
+    events.on_read = redis_on_read;
+    events.on_fail = redis_on_fail;
+    events.data = r;
 
-    snprintf(host, sizeof(host), "%.*s", (int) a.host.len, a.host.data);
-
-    if (uv_ip4_addr(host, (int) a.port, &in) == 0) {
-        redis_connect_tcp(r, (struct sockaddr *) &in);
-
-    } else if (uv_ip6_addr(host, (int) a.port, &in6) == 0) {
-        redis_connect_tcp(r, (struct sockaddr *) &in6);
-
-    } else {
-        redis_resolve(r, &a);
-    }
+    (void) value_address(r->o.conf->address, &address);
+    r->link = link_open(r->loop, &address, r->failures, &events);
 }
 
 
@@ -635,7 +326,6 @@ redis_create(loop_t *loop, const redis_options_t *options)
 
     r->loop = loop;
     r->o = *options;
-    r->input = mem_alloc(REDIS_READ_SIZE);
     r->pipe = weir_pipe_create(options->pending, options->bytes);
     mem_check(r->pipe == NULL);
 
@@ -667,7 +357,7 @@ redis_destroy(redis_t **redisp)
 
     r->state = REDIS_DOWN;
 
-    redis_link_leave(r);
+    link_leave(&r->link);
     loop_timer_stop(r->loop, &r->retry);
     loop_timer_stop(r->loop, &r->deadline);
     loop_turn_remove(r->loop, &r->turn);
@@ -677,7 +367,6 @@ redis_destroy(redis_t **redisp)
 
     *redisp = NULL;
 
-    free(r->input);
     free(r);
 }
 

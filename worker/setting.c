@@ -163,13 +163,14 @@ set_time(const setting_t *s, void *field, const char *text, char *error_r)
 static int
 set_bool(const setting_t *s, void *field, const char *text, char *error_r)
 {
-    bool     ok;
-    int64_t  n;
+    (void) s;
 
-    n = 0;
-    ok = value_bool(text, &n);
+    if (!value_bool(text, field)) {
+        snprintf(error_r, CONF_ERROR, "expected \"on\" or \"off\"");
+        return -1;
+    }
 
-    return set_range(s, field, n, ok, "off", "on", "a switch", error_r);
+    return 0;
 }
 
 
