@@ -22,6 +22,9 @@
  * this cannot be one of ours */
 #define WEIR_READER_MAX    (256 * 1024 * 1024)
 
+/* an array is allocated as soon as its length is read */
+#define WEIR_ELEMENTS_MAX  (1024 * 1024)
+
 
 typedef struct {
     unsigned         left;      /* replies still to come */
@@ -120,6 +123,48 @@ weir_txn_add(weir_txn_t *t, unsigned n, const weir_str_t *args)
 
 /* the pipeline */
 
+#if HIREDIS_MAJOR < 1
+
+static redisReplyObjectFunctions  weir_reader_functions;
+
+
+/* privdata: the library's own functions */
+
+static void *
+weir_reader_array(const redisReadTask *task, int n)
+{
+    const redisReplyObjectFunctions  *own = task->privdata;
+
+    return n <= WEIR_ELEMENTS_MAX ? own->createArray(task, n) : NULL;
+}
+
+#endif
+
+
+static redisReader *
+weir_reader_create(void)
+{
+    redisReader  *reader;
+
+    reader = redisReaderCreate();
+    if (reader == NULL) {
+        return NULL;
+    }
+
+#if HIREDIS_MAJOR < 1
+    redisReaderSetPrivdata(reader, reader->fn);
+
+    weir_reader_functions = *reader->fn;
+    weir_reader_functions.createArray = weir_reader_array;
+    reader->fn = &weir_reader_functions;
+#else
+    reader->maxelements = WEIR_ELEMENTS_MAX;
+#endif
+
+    return reader;
+}
+
+
 weir_pipe_t *
 weir_pipe_create(size_t pending, size_t bytes)
 {
@@ -134,7 +179,7 @@ weir_pipe_create(size_t pending, size_t bytes)
     p->max = pending;
     p->size = WEIR_PIPE_RING;
     p->ring = calloc(p->size, sizeof(weir_expect_t));
-    p->reader = redisReaderCreate();
+    p->reader = weir_reader_create();
 
     if (p->ring == NULL || p->reader == NULL) {
         weir_pipe_destroy(&p);
@@ -285,7 +330,13 @@ weir_error_in(const char *text, size_t len, const char **words)
 static void
 weir_pipe_note_error(weir_pipe_t *p, const redisReply *r)
 {
-    if (p->error_len || r->len <= 0) {
+    if (p->error_len) {
+        return;
+    }
+
+    if (r->len <= 0) {                          /* "-\r\n" */
+        p->error_len = sizeof("ERR") - 1;
+        memcpy(p->error, "ERR", p->error_len);
         return;
     }
 
@@ -438,7 +489,7 @@ weir_pipe_fail(weir_pipe_t *p)
 
     /* a half-read reply of the old connection must not meet the new one */
 
-    reader = redisReaderCreate();
+    reader = weir_reader_create();
     if (reader) {
         redisReaderFree(p->reader);
         p->reader = reader;
