@@ -11,7 +11,10 @@ package Weir::Stack;
 #
 # Options of new(): location (content of "location /"), server, http, main
 # (nginx, added), worker (added to that section), worker_conf (instead of the
-# usual file), mock (array of arguments), redis (lines of redis.conf).
+# usual file), mock (array of arguments), redis (lines of redis.conf),
+# weir_redis (parameters of that directive, or all of it if it starts with an
+# address), processes (of nginx; 2), edge_of (another stack: its Redis and keys
+# are used, and only nginx is started here).
 #
 # Nothing here sleeps for a result: everything waits for a condition with a
 # deadline, and dies with the logs when the deadline passes.
@@ -23,6 +26,7 @@ use Cwd qw(abs_path);
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX qw(:sys_wait_h setsid);
+use Test::More ();
 use Time::HiRes qw(time sleep);
 use Weir::Client;
 
@@ -53,6 +57,7 @@ sub new {
 sub dir   { $_[0]{dir} }
 sub port  { $_[0]{port} }
 sub key   { $_[0]->keys; $_[0]{key} }
+sub home  { $_[0]{edge_of} ? $_[0]{edge_of}{dir} : $_[0]{dir} }
 sub pid   { $_[0]{pid}{$_[1]} }
 sub alive { my $p = $_[0]{pid}{$_[1]}; $p && waitpid($p, WNOHANG) == 0 }
 
@@ -237,6 +242,13 @@ sub keys {
     my ($self) = @_;
 
     my $d = $self->{dir};
+
+    if ($self->{edge_of}) {
+        $self->{edge_of}->keys;
+        $self->{$_} = $self->{edge_of}{$_} for qw(key other_key admin_key);
+        return;
+    }
+
     return if -e "$d/keys";
 
     $self->{key}       = $self->create_key('alice', 'submit,read,cancel');
@@ -299,7 +311,7 @@ sub ask {
 sub redis {
     my ($self, @command) = @_;
 
-    my $s = IO::Socket::UNIX->new(Peer => "$self->{dir}/redis.sock")
+    my $s = IO::Socket::UNIX->new(Peer => $self->home . '/redis.sock')
         or die "redis: $!";
 
     print $s join '', '*' . @command . "\r\n",
@@ -453,13 +465,16 @@ sub start_nginx {
     my $temp = join "\n", map { "${_}_temp_path $d/t_$_;" }
                           qw(client_body proxy fastcgi uwsgi scgi);
     my $user = $> == 0 ? 'user root;' : '';
+    my $home = $self->home;
+    my $redis = $self->{weir_redis} // '';
+    $redis = "unix:$home/redis.sock $redis" if $redis !~ /^(?:\d|unix:)/;
 
     $self->keys;
 
     write_file("$d/nginx.conf", <<END);
 $load
 $user
-worker_processes 2;
+worker_processes @{[ $self->{processes} // 2 ]};
 daemon off;
 pid $d/nginx.pid;
 lock_file $d/nginx.lock;
@@ -471,8 +486,8 @@ events {
 http {
     access_log $d/access.log;
     $temp
-    weir_redis unix:$d/redis.sock;
-    weir_key_file $d/keys pepper=$d/pepper;
+    weir_redis $redis;
+    weir_key_file $home/keys pepper=$home/pepper;
     $o{http}
     server {
         listen 127.0.0.1:$self->{port};
@@ -490,6 +505,31 @@ END
         IO::Socket::INET->new(PeerAddr => '127.0.0.1',
                               PeerPort => $self->{port});
     });
+}
+
+
+# end(): all servers leave, and said nothing that they should not; two tests
+
+sub end {
+    my ($self) = @_;
+
+    my $running = grep { $self->{pid}{$_} } @SERVERS;
+    my $status = $self->stop;
+
+    Test::More::ok(!$running || $status == 0, 'all ended well')
+        or Test::More::diag("status $status");
+
+    my @lines = map { my $name = $_; map { "$name: $_\n" } grep {
+        /\[(?:alert|emerg)\]|Sanitizer|runtime error:/
+    } split /\n/, $self->log($name) } qw(mock worker nginx);
+
+    if (-e "$ENV{TEST_NGINX_DIR}/expected") {
+        for my $regex (split /\n/, slurp("$ENV{TEST_NGINX_DIR}/expected")) {
+            @lines = grep { !/$regex/ } @lines;
+        }
+    }
+
+    Test::More::is(join('', @lines), '', 'no alert was logged');
 }
 
 
