@@ -229,11 +229,11 @@ weir_key_e
 weir_keyring_find(const weir_keyring_t *ring, weir_str_t key, int64_t now,
     const weir_key_t **record_r)
 {
-    bool                first, second;
-    weir_str_t          id;
-    unsigned char       digest[WEIR_DIGEST_LEN];
-    const weir_key_t   *k;
-    static weir_key_t   nobody;
+    bool                      first, second;
+    weir_str_t                id;
+    unsigned char             digest[WEIR_DIGEST_LEN];
+    const weir_key_t         *k;
+    static const weir_key_t   nobody;
 
     *record_r = NULL;
 

@@ -73,7 +73,8 @@ void weir_pipe_destroy(weir_pipe_t **pipe);
 void weir_pipe_on_message(weir_pipe_t *p, weir_message_pt fn, void *data);
 
 /* Queues t's bytes and expects its replies.  deadline is in the caller's
- * milliseconds.  fn may be NULL.  -1: full, or no memory; nothing was queued. */
+ * milliseconds.  fn may be NULL.  -1: full, or no memory; nothing was queued.
+ */
 int weir_pipe_send(weir_pipe_t *p, const weir_txn_t *t, uint64_t deadline,
     weir_answer_pt fn, void *data);
 

@@ -149,7 +149,8 @@ from_header(const char *prefix, names_t *names)
         word = strcspn(p, " \t\n");
         text = p + word + strspn(p + word, " \t");
 
-        if (*text != '"' || (word > 7 && memcmp(p + word - 7, "_PREFIX", 7) == 0))
+        if (*text != '"'
+            || (word > 7 && memcmp(p + word - 7, "_PREFIX", 7) == 0))
         {
             continue;
         }
