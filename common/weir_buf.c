@@ -10,6 +10,7 @@
 
 
 #define WEIR_BUF_FIRST  256
+#define WEIR_BUF_TEXT   128         /* room for most formatted texts */
 
 
 void
@@ -110,27 +111,37 @@ weir_buf_printf(weir_buf_t *b, const char *fmt, ...)
 {
     int      n;
     char    *p;
+    size_t   room;
     va_list  args;
 
-    va_start(args, fmt);
-    n = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
+    room = WEIR_BUF_TEXT;
 
-    if (n < 0) {
-        b->failed = true;
-        return;
+    if (b->limit && b->len + room > b->limit) {
+        room = b->limit > b->len ? b->limit - b->len : 1;
     }
 
-    p = weir_buf_reserve(b, (size_t) n + 1);
-    if (p == NULL) {
-        return;
+    for ( ;; ) {
+        p = weir_buf_reserve(b, room);
+        if (p == NULL) {
+            return;
+        }
+
+        va_start(args, fmt);
+        n = vsnprintf(p, room, fmt, args);
+        va_end(args);
+
+        if (n < 0) {
+            b->failed = true;
+            return;
+        }
+
+        if ((size_t) n < room) {
+            b->len += (size_t) n;
+            return;
+        }
+
+        room = (size_t) n + 1;
     }
-
-    va_start(args, fmt);
-    vsnprintf(p, (size_t) n + 1, fmt, args);
-    va_end(args);
-
-    b->len += (size_t) n;
 }
 
 

@@ -8,34 +8,103 @@
 #include "weir_txn_part.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+
+
+/* Names are made for every command: the three conversions that they need, at a
+ * tenth of what printf costs. */
+
+static size_t
+weir_digits(char *to, size_t room, long long n)
+{
+    char                text[WEIR_NUMBER_MAX];
+    size_t              i, len;
+    unsigned long long  u;
+
+    u = n < 0 ? 0 - (unsigned long long) n : (unsigned long long) n;
+    i = sizeof(text);
+
+    do {
+        text[--i] = (char) ('0' + u % 10);
+        u /= 10;
+    } while (u);
+
+    if (n < 0) {
+        text[--i] = '-';
+    }
+
+    len = sizeof(text) - i;
+
+    if (len > room) {
+        return room + 1;
+    }
+
+    memcpy(to, text + i, len);
+
+    return len;
+}
+
+
+static size_t
+weir_text(char *to, size_t room, const char *text)
+{
+    size_t  len;
+
+    len = strlen(text);
+
+    if (len > room) {
+        return room + 1;
+    }
+
+    memcpy(to, text, len);
+
+    return len;
+}
 
 
 weir_str_t
 weir_name(char buf[WEIR_NAME_MAX], const char *pattern, ...)
 {
-    int      n;
-    va_list  args;
+    size_t       used, room;
+    va_list      args;
+    const char  *p;
 
+    used = 0;
     va_start(args, pattern);
-    n = vsnprintf(buf, WEIR_NAME_MAX, pattern, args);
-    va_end(args);
 
-    if (n < 0 || n >= WEIR_NAME_MAX) {
-        buf[0] = '\0';
-        n = 0;
+    for (p = pattern; *p && used < WEIR_NAME_MAX; p++) {
+        room = WEIR_NAME_MAX - 1 - used;
+
+        if (*p != '%') {
+            used += weir_text(buf + used, room, (char[2]) { *p, '\0' });
+
+        } else if (*++p == 's') {
+            used += weir_text(buf + used, room, va_arg(args, const char *));
+
+        } else if (*p == 'u') {
+            used += weir_digits(buf + used, room, va_arg(args, unsigned));
+
+        } else {
+            p += 2;                         /* "%lld" */
+            used += weir_digits(buf + used, room, va_arg(args, long long));
+        }
     }
 
-    return (weir_str_t) { buf, (size_t) n };
+    va_end(args);
+
+    if (used >= WEIR_NAME_MAX) {
+        used = 0;                           /* too long: no name at all */
+    }
+
+    buf[used] = '\0';
+
+    return (weir_str_t) { buf, used };
 }
 
 
 weir_str_t
 weir_number(char buf[WEIR_NUMBER_MAX], long long n)
 {
-    return (weir_str_t) {
-        buf, (size_t) snprintf(buf, WEIR_NUMBER_MAX, "%lld", n)
-    };
+    return (weir_str_t) { buf, weir_digits(buf, WEIR_NUMBER_MAX, n) };
 }
 
 
