@@ -20,18 +20,19 @@
 static weir_json_t *
 weir_content_pack(weir_json_t *content)
 {
-    weir_json_t  *first;
+    weir_json_t  *first, *text;
 
     first = weir_json_at(content, 0);
+    text = weir_json_get(first, "text");
 
     if (weir_json_count(content) == 0) {
         return weir_json_new_null();
     }
 
     if (weir_json_count(content) == 1 && weir_part_is(first, "text")
-        && weir_json_count(first) == 2)
+        && weir_json_is_string(text) && weir_json_count(first) == 2)
     {
-        return weir_json_ref(weir_json_get(first, "text"));
+        return weir_json_ref(text);
     }
 
     return weir_json_ref(content);

@@ -178,6 +178,10 @@ test_same_request(void **state)
         "\"strict\":true},\"cache_control\":{}},{\"type\":\"custom\","
         "\"custom\":{\"name\":\"x\"}}],\"parallel_tool_calls\":false}",
         "{" U ",\"tools\":[]}",
+        "{" M "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"new\":"
+        "{}}]}]}",
+        "{" M "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
+        "null}]}]}",
         "{" M "[{\"role\":\"assistant\",\"content\":[{\"type\":\"refusal\","
         "\"refusal\":\"no\"}]}]}",
     };
