@@ -53,6 +53,13 @@ test_limit(void **state)
     weir_buf_text(&b, "ab");
     unit_str(unit_buf(&b), "ab");
 
+    weir_buf_reset(&b);
+    weir_buf_printf(&b, "%s", "1234567");
+    assert_false(b.failed);
+    unit_str(unit_buf(&b), "1234567");
+    weir_buf_printf(&b, "%d", 89);
+    assert_true(b.failed);
+
     weir_buf_free(&b);
     assert_int_equal(b.limit, 8);
 }

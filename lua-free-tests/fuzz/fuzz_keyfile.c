@@ -1,0 +1,51 @@
+/*
+ * A key file.  What is read and written again is read the same; an error
+ * never shows a digest.
+ */
+
+#include "fuzz.h"
+#include "weir_apikey.h"
+
+
+static void
+again(weir_str_t line)
+{
+    char        error[WEIR_KEY_ERROR];
+    weir_buf_t  b = { 0 };
+    weir_key_t  first, second;
+
+    if (!weir_apikey_read(line, &first, error)) {
+        FUZZ_ASSERT(error[0] && memchr(error, '\0', sizeof(error)));
+        return;
+    }
+
+    weir_apikey_write(&first, &b);
+    FUZZ_ASSERT(!b.failed && b.len);
+    FUZZ_ASSERT(weir_apikey_read((weir_str_t) { b.data, b.len - 1 }, &second,
+                                 error));
+    FUZZ_ASSERT(memcmp(first.digest, second.digest, WEIR_DIGEST_LEN) == 0);
+    FUZZ_ASSERT(strcmp(first.owner, second.owner) == 0);
+    FUZZ_ASSERT(first.scopes == second.scopes && first.expires == second.expires
+                && first.revoked == second.revoked
+                && first.rotating == second.rotating);
+    weir_buf_free(&b);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char              error[WEIR_KEY_ERROR];
+    weir_str_t        text;
+    weir_keyring_t   *ring;
+
+    text = fuzz_str(data, size);
+    error[0] = '\0';
+    ring = weir_keyring_create(text, weir_str("pepper"), error);
+
+    FUZZ_ASSERT(ring || error[0]);
+    weir_keyring_destroy(&ring);
+    again(text);
+
+    return 0;
+}
