@@ -61,9 +61,29 @@ note() {
 }
 
 
+# the files of the tree; where there is no git, all but what is generated
+
+mapfile -t FILES < <(
+    if [ -e .git ] && command -v git > /dev/null; then
+        git ls-files -co --exclude-standard
+    else
+        find . \( -path ./build -o -path ./run \) -prune -o -type f -print \
+            | sed 's,^\./,,' | sort
+    fi)
+
+
+# tracked [PATTERN...]: those that match; a star matches slashes too
+
 tracked() {
-    git ls-files -co --exclude-standard -- "$@" 2> /dev/null \
-        | while IFS= read -r f; do [ ! -f "$f" ] || echo "$f"; done
+    local f p
+
+    for f in "${FILES[@]}"; do
+        [ -f "$f" ] || continue
+        for p in "${@:-*}"; do
+            # shellcheck disable=SC2053
+            [[ $f != $p ]] || { echo "$f"; break; }
+        done
+    done
 }
 
 
