@@ -187,7 +187,7 @@ $(foreach t,$(FUZZ),$(eval $(call fuzz_program,$(t))))
 
 
 bench: all
-	@$(TOOLS)/deps.sh bench
+	@$(TOOLS)/deps.sh run bench
 	@BUILD=$(BUILD) lua-free-tests/bench/run $(ROW)
 
 install: all
