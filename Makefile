@@ -40,7 +40,7 @@ LDFLAGS  += -Wl,--as-needed
 
 ifdef SANITIZE
 override CFLAGS  += -O1 -fno-omit-frame-pointer $(SAN) \
-                    $(if $(FUZZING),-fsanitize=fuzzer-no-link)
+                    $(if $(FUZZING),-fsanitize=fuzzer-no-link -Wno-error)
 override LDFLAGS += $(SAN)
 else
 override CFLAGS  += $(HARDEN)
