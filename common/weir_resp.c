@@ -37,6 +37,9 @@ typedef struct {
 
 struct weir_pipe_s {
     redisReader     *reader;
+#if HIREDIS_MAJOR < 1
+    redisReplyObjectFunctions  functions;   /* the reader's */
+#endif
     weir_buf_t       out;
     size_t           written;   /* bytes of out that are gone already */
 
@@ -125,9 +128,6 @@ weir_txn_add(weir_txn_t *t, unsigned n, const weir_str_t *args)
 
 #if HIREDIS_MAJOR < 1
 
-static redisReplyObjectFunctions  weir_reader_functions;
-
-
 /* privdata: the library's own functions */
 
 static void *
@@ -142,7 +142,7 @@ weir_reader_array(const redisReadTask *task, int n)
 
 
 static redisReader *
-weir_reader_create(void)
+weir_reader_create(weir_pipe_t *p)
 {
     redisReader  *reader;
 
@@ -152,12 +152,13 @@ weir_reader_create(void)
     }
 
 #if HIREDIS_MAJOR < 1
-    redisReaderSetPrivdata(reader, reader->fn);
+    p->functions = *reader->fn;
+    p->functions.createArray = weir_reader_array;
 
-    weir_reader_functions = *reader->fn;
-    weir_reader_functions.createArray = weir_reader_array;
-    reader->fn = &weir_reader_functions;
+    reader->privdata = reader->fn;
+    reader->fn = &p->functions;
 #else
+    (void) p;
     reader->maxelements = WEIR_ELEMENTS_MAX;
 #endif
 
@@ -179,7 +180,7 @@ weir_pipe_create(size_t pending, size_t bytes)
     p->max = pending;
     p->size = WEIR_PIPE_RING;
     p->ring = calloc(p->size, sizeof(weir_expect_t));
-    p->reader = weir_reader_create();
+    p->reader = weir_reader_create(p);
 
     if (p->ring == NULL || p->reader == NULL) {
         weir_pipe_destroy(&p);
@@ -489,7 +490,7 @@ weir_pipe_fail(weir_pipe_t *p)
 
     /* a half-read reply of the old connection must not meet the new one */
 
-    reader = weir_reader_create();
+    reader = weir_reader_create(p);
     if (reader) {
         redisReaderFree(p->reader);
         p->reader = reader;
