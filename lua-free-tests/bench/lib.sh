@@ -1,5 +1,5 @@
 # lib.sh: what the rows share.  A row is a file that is run in a shell of its
-# own (run_row) after this one: it starts servers, calls "alternate" and
+# own after this one (run_row): it starts servers, calls "alternate" and
 # "result".  Whatever it started ends with that shell.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -20,23 +20,23 @@ die() {
 }
 
 
-# run_row NAME: the row in a shell of its own, with a directory of its own
-# (short, since a unix socket's path is) that vanishes
+# run_row NAME: to be called in a shell of its own (run_row ... &).  The row has
+# a directory that vanishes, with a short name, since a unix socket's path is
 
 run_row() {
-    (
-        NAME=$1
-        DIR=$(mktemp -d "${TMPDIR:-/tmp}/weir-bench-XXXXXX") || exit 1
-        PIDS=()
-        QUICKSTART=
-        VALGRIND=()
+    NAME=$1
+    DIR=$(mktemp -d "${TMPDIR:-/tmp}/weir-bench-XXXXXX") || exit 1
+    PIDS=()
+    LOADER=
+    QUICKSTART=
+    VALGRIND=()
 
-        trap 'row_end' EXIT
-        trap 'exit 143' HUP INT TERM
+    trap 'row_end' EXIT
+    trap 'exit 143' HUP INT TERM
 
-        # shellcheck source=/dev/null
-        . "$BENCH/rows/$NAME.sh"
-    )
+    # shellcheck source=/dev/null
+    . "$BENCH/rows/$NAME.sh"
+    exit 0
 }
 
 
@@ -44,6 +44,8 @@ row_end() {
     local rc=$? pid
 
     trap '' HUP INT TERM
+    [ -z "$LOADER" ] || kill "$LOADER" 2> /dev/null
+
     if [ "$rc" -ne 0 ] && [ -d "$DIR" ]; then
         rm -rf "$BUILD/bench/failed-$NAME"
         mkdir -p "$BUILD/bench/failed-$NAME"
@@ -204,6 +206,16 @@ cpu() {
 }
 
 
+# h2load_ends ARGUMENTS...: in the background, so that a signal is obeyed at once
+
+h2load_ends() {
+    timeout 120 h2load --h1 -t1 "$@" < /dev/null 9>&- &
+    LOADER=$!
+    wait "$LOADER"
+    LOADER=
+}
+
+
 # load COUNT STATUS URL [h2load arguments]: COUNT requests, of which each must
 # be answered with STATUS.  Sets RATE (requests/s), P50 and P99 (us), CLIENT
 # (CPU of h2load, ms per 1,000 requests)
@@ -214,7 +226,7 @@ load() {
     shift 3
     rm -f "$DIR/h2load.tsv"
     TIMEFORMAT='%U %S'
-    { time timeout 120 h2load --h1 -t1 -n "$count" --log-file="$DIR/h2load.tsv" "$@" \
+    { time h2load_ends -n "$count" --log-file="$DIR/h2load.tsv" "$@" \
           "$url" > "$log" 2>&1; } 2> "$DIR/h2load.time"
 
     RATE=$(sed -n 's|^finished in .*, \([0-9.]*\) req/s.*|\1|p' "$log")

@@ -18,7 +18,7 @@ instructions() {
         server { listen 127.0.0.1:$port; location / { return 200; } }" \
         "master_process off; $main"
 
-    timeout 120 h2load --h1 -t1 -c1 -n "$count" "http://127.0.0.1:$port/" \
+    h2load_ends -c1 -n "$count" "http://127.0.0.1:$port/" \
         > "$DIR/h2load.txt" 2>&1
     grep -q "^status codes: $count 2xx, 0 3xx, 0 4xx, 0 5xx" \
         "$DIR/h2load.txt" || { cat "$DIR/h2load.txt" >&2
