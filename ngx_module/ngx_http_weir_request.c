@@ -49,6 +49,10 @@ ngx_http_weir_request_body(ngx_http_request_t *r, weir_str_t *body)
         b = cl->buf;
         len = (size_t) ngx_buf_size(b);
 
+        if (len == 0) {                 /* only the mark of the end */
+            continue;
+        }
+
         if (ngx_buf_in_memory(b)) {
             data = ngx_cpymem(data, b->pos, len);
             continue;
@@ -105,6 +109,41 @@ ngx_http_weir_request_type(ngx_http_request_t *r, weir_failure_t *f)
 }
 
 
+/* A body is not unpacked here: who sends one that is packed is told so. */
+
+static ngx_int_t
+ngx_http_weir_request_coding(ngx_http_request_t *r, weir_failure_t *f)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len != sizeof("content-encoding") - 1
+                || ngx_strncasecmp(h[i].key.data,
+                                   (u_char *) "content-encoding",
+                                   h[i].key.len)
+                   != 0
+                || h[i].value.len == 0
+                || ngx_http_weir_request_is(&h[i].value, "identity"))
+            {
+                continue;
+            }
+
+            weir_failure_set(f, WEIR_FAIL_MEDIA_TYPE,
+                             "the body must have no content coding");
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 /* NULL: f says why. */
 
 weir_json_t *
@@ -117,7 +156,9 @@ ngx_http_weir_request_json(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
 
     r = ctx->request;
 
-    if (ngx_http_weir_request_type(r, f) != NGX_OK) {
+    if (ngx_http_weir_request_type(r, f) != NGX_OK
+        || ngx_http_weir_request_coding(r, f) != NGX_OK)
+    {
         return NULL;
     }
 
