@@ -4,7 +4,10 @@
 use strict;
 use warnings;
 
+use lib 't/lib';
+
 use Test::More;
+use Weir::Stack;
 use File::Temp qw(tempdir);
 use File::Copy qw(copy);
 
@@ -31,8 +34,8 @@ for my $conf (glob 'conf/examples/*.conf') {
 
     next if $name =~ /^worker/;
 
-    ($rc, $out) = run("$nginx -t -q -e $dir/logs/error.log -p $dir "
-        . "-c $dir/conf/$name");
+    ($rc, $out) = Weir::Stack::nginx_test('-q', '-e', "$dir/logs/error.log",
+        '-p', $dir, '-c', "$dir/conf/$name");
     is($rc, 0, "nginx takes $conf") or diag $out;
 }
 
