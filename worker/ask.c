@@ -19,8 +19,8 @@ ask_log_failure(const job_t *job, const char *what, int64_t wait)
 
     f = &job->outcome.error;
 
-    LOG(LOG_WARN, what, log_text("job", job->name), log_text("model", job->model),
-        log_num("try", job->failures + 1),
+    LOG(LOG_WARN, what, log_text("job", job->name),
+        log_text("model", job->model), log_num("try", job->failures + 1),
         log_text("kind", weir_failure_name(f->kind)),
         log_text("code", f->code),
         log_text("detail", job->call.detail), log_num("wait_ms", wait));

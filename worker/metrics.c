@@ -177,7 +177,7 @@ metrics_on_request(void *cls, struct MHD_Connection *c, const char *url,
 static int
 metrics_listen(int family, const struct sockaddr *address, socklen_t len)
 {
-    int  fd, one;
+    int  fd, one, error;
 
     fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
@@ -188,7 +188,9 @@ metrics_listen(int family, const struct sockaddr *address, socklen_t len)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 
     if (bind(fd, address, len) != 0 || listen(fd, METRICS_BACKLOG) != 0) {
+        error = errno;
         close(fd);
+        errno = error;
         return -1;
     }
 
@@ -219,7 +221,7 @@ metrics_listen_unix(metrics_t *m, weir_str_t path)
 
 
 static int
-metrics_listen_tcp(const value_address_t *a, char *error_r)
+metrics_listen_tcp(const value_address_t *a, const char **reason_r)
 {
     int               fd, rc;
     char              host[256], port[8];
@@ -234,7 +236,7 @@ metrics_listen_tcp(const value_address_t *a, char *error_r)
 
     rc = getaddrinfo(host, port, &hints, &list);
     if (rc != 0) {
-        snprintf(error_r, CONF_ERROR, "%s", gai_strerror(rc));
+        *reason_r = gai_strerror(rc);
         return -1;
     }
 
@@ -251,23 +253,22 @@ metrics_create(const char *address, const counters_t *counters, size_t n,
 {
     int               fd;
     metrics_t        *m;
+    const char       *reason;
     value_address_t   a;
 
     m = mem_alloc(sizeof(metrics_t));
     m->counters = counters;
     m->n = n;
 
-    error_r[0] = '\0';
     (void) value_address(address, &a);
+    reason = NULL;
 
     fd = a.path.len ? metrics_listen_unix(m, a.path)
-                    : metrics_listen_tcp(&a, error_r);
+                    : metrics_listen_tcp(&a, &reason);
 
     if (fd < 0) {
-        if (error_r[0] == '\0') {
-            snprintf(error_r, CONF_ERROR, "%s", strerror(errno));
-        }
-
+        snprintf(error_r, CONF_ERROR, "cannot listen on \"%.200s\" for "
+                 "metrics: %s", address, reason ? reason : strerror(errno));
         free(m->path);
         free(m);
         return NULL;

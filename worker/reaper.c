@@ -11,7 +11,7 @@
 #include "mem.h"
 
 
-#define REAPER_DUE_OFTEN   200          /* ms between looks, with runs delayed */
+#define REAPER_DUE_OFTEN   200          /* ms between looks if runs wait */
 #define REAPER_DUE_SELDOM  1000         /* ms, else */
 #define REAPER_OVERDUE     1000         /* ms */
 #define REAPER_BATCH       100

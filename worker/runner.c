@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #include "log.h"
 #include "mem.h"
@@ -27,6 +28,7 @@
 #define RUNNER_OUTPUT_MAX    (256UL * 1024 * 1024)
 #define RUNNER_PENDING_MORE  4096
 #define RUNNER_LOCK_STEP     50                 /* ms */
+#define RUNNER_DESCRIPTORS   128                /* besides those of calls */
 
 
 typedef struct {
@@ -383,6 +385,30 @@ runner_down(runner_process_t *p)
 }
 
 
+/* Each call of a provider takes a descriptor. */
+
+static void
+runner_raise_limit(const conf_t *conf)
+{
+    rlim_t         want;
+    struct rlimit  limit;
+
+    want = (rlim_t) conf->worker.slots + RUNNER_DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want) {
+        return;
+    }
+
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want) {
+        LOG(LOG_WARN, "few_descriptors",
+            log_num("limit", (long long) limit.rlim_cur),
+            log_num("wanted", (long long) want));
+    }
+}
+
+
 int
 runner_lock(const conf_t *conf, unsigned slot, unsigned patience,
     char *error_r)
@@ -439,6 +465,7 @@ runner_main(const conf_t *conf, counters_t *counters, unsigned slot,
         return RUNNER_REFUSED;
     }
 
+    runner_raise_limit(conf);
     p = mem_alloc(sizeof(runner_process_t));
 
     p->runner.conf = conf;

@@ -33,7 +33,7 @@
 
 #define SUPERVISOR_SLOTS     (4 * CONF_RUNNERS_MAX)
 #define SUPERVISOR_OWN       SUPERVISOR_SLOTS       /* counters of its own */
-#define SUPERVISOR_QUICK     10000      /* ms: dying sooner than that is quick */
+#define SUPERVISOR_QUICK     10000      /* ms: dying sooner is quick */
 #define SUPERVISOR_WAIT      200        /* ms, the first wait of the backoff */
 #define SUPERVISOR_WAIT_MAX  10000      /* ms */
 #define SUPERVISOR_GRACE     10000      /* ms beyond drain_timeout */
@@ -683,6 +683,10 @@ supervisor_main(conf_t **conf, const char *path)
         }
 
         LOG(LOG_INFO, "stopped", log_num("code", s->code));
+
+        if (s->code) {
+            fprintf(stderr, "weir-worker: refused to run; the log says why\n");
+        }
     }
 
     code = s->code;
