@@ -264,6 +264,7 @@ for my $byte (split //, "${head}Content-Length: " . length($job)
 $slow->{socket}->blocking(0);
 ok($slow->wait(5), 'byte by byte');
 is($slow->status, 202, 'accepted');
+$slow->close;
 
 
 # a body where none is expected
