@@ -24,6 +24,7 @@ sub new {
 
     my $self = bless {
         start => time, in => '', parts => [], body => '', whole => 0, eof => 0,
+        once => !defined $o{raw},
     }, $class;
 
     $self->{socket} = IO::Socket::INET->new(
@@ -100,6 +101,8 @@ sub wait {
         }
     }
 
+    $self->leave;
+
     return 1;
 }
 
@@ -120,11 +123,20 @@ sub wait_all {
             $open{$n}->read_some;
             next if !$open{$n}->done;
             $select->remove($socket);
-            delete $open{$n};
+            (delete $open{$n})->leave;
         }
     }
 
     return !grep { !$_->whole } @clients;
+}
+
+
+# after the answer nobody stays, or nginx would linger for seconds
+
+sub leave {
+    my ($self) = @_;
+
+    $self->close if $self->{once} && $self->{whole} && !$self->{eof};
 }
 
 
