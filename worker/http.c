@@ -23,6 +23,7 @@
 
 #define HTTP_HEADER_MAX  512
 #define HTTP_BODY_KEEP   (128 * 1024)   /* bytes a resting handle may hold */
+#define HTTP_IDLE_MAX    1024L          /* connections kept open */
 #define HTTP_SWEEP_MAX   1000           /* ms */
 
 
@@ -585,6 +586,13 @@ http_create(loop_t *loop, const http_options_t *options)
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, http_on_timeout);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+
+    /* curl would keep four for each call of the moment: between two bursts it
+     * closed what the next one needs */
+
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
+                      options->connections ? (long) options->connections
+                                           : HTTP_IDLE_MAX);
 
     if (options->connections) {
         curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
