@@ -56,7 +56,6 @@
 #define WEIR_RUN_MODEL           "model"
 #define WEIR_RUN_CLASS           "class"
 #define WEIR_RUN_CREATED         "created"
-#define WEIR_RUN_BY              "by"
 #define WEIR_RUN_DEADLINE        "deadline"
 #define WEIR_RUN_TTL             "ttl"
 #define WEIR_RUN_STARTED         "started"

@@ -98,7 +98,6 @@ typedef struct {
     long long     gen;              /* the run's current generation */
     long long     deliveries;       /* of this entry, this one included */
     long long     failures;         /* retries so far */
-    int64_t       by;               /* ms; 0: none */
     int64_t       created;          /* ms */
     int64_t       started;          /* ms: the first start */
     int64_t       deadline;         /* ms */

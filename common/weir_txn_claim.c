@@ -18,7 +18,7 @@ enum {
     WEIR_CLAIM_REPLIES
 };
 
-#define WEIR_CLAIM_FIELDS  12
+#define WEIR_CLAIM_FIELDS  11
 
 
 /* reading the ready streams */
@@ -147,10 +147,9 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
     weir_add(t, W("HINCRBY"), k.run, weir_str_of(deliveries), W("1"));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_STARTED), weir_number(at, now));
     weir_add(t, W("HMGET"), k.run, weir_str_of(claim), W(WEIR_RUN_FIN),
-             W(WEIR_RUN_GEN), W(WEIR_RUN_FAILURES), W(WEIR_RUN_BY),
-             W(WEIR_RUN_CREATED), W(WEIR_RUN_STARTED), W(WEIR_RUN_DEADLINE),
-             W(WEIR_RUN_TTL), W(WEIR_RUN_JOB), W(WEIR_RUN_REQUEST),
-             W(WEIR_RUN_MODEL));
+             W(WEIR_RUN_GEN), W(WEIR_RUN_FAILURES), W(WEIR_RUN_CREATED),
+             W(WEIR_RUN_STARTED), W(WEIR_RUN_DEADLINE), W(WEIR_RUN_TTL),
+             W(WEIR_RUN_JOB), W(WEIR_RUN_REQUEST), W(WEIR_RUN_MODEL));
     weir_add(t, W("GET"), k.request);
     weir_add(t, W("EXEC"));
 }
@@ -183,14 +182,13 @@ weir_txn_claim_read(const weir_answer_t *a, const char *entry,
     claim_r->found = !weir_reply_is_nil(weir_reply_at(record, 2));
     claim_r->gen = weir_reply_int(weir_reply_at(record, 2));
     claim_r->failures = weir_reply_int(weir_reply_at(record, 3));
-    claim_r->by = weir_reply_int(weir_reply_at(record, 4));
-    claim_r->created = weir_reply_int(weir_reply_at(record, 5));
-    claim_r->started = weir_reply_int(weir_reply_at(record, 6));
-    claim_r->deadline = weir_reply_int(weir_reply_at(record, 7));
-    claim_r->ttl = weir_reply_int(weir_reply_at(record, 8));
-    claim_r->job = weir_reply_str(weir_reply_at(record, 9));
-    claim_r->request_id = weir_reply_str(weir_reply_at(record, 10));
-    claim_r->model = weir_reply_str(weir_reply_at(record, 11));
+    claim_r->created = weir_reply_int(weir_reply_at(record, 4));
+    claim_r->started = weir_reply_int(weir_reply_at(record, 5));
+    claim_r->deadline = weir_reply_int(weir_reply_at(record, 6));
+    claim_r->ttl = weir_reply_int(weir_reply_at(record, 7));
+    claim_r->job = weir_reply_str(weir_reply_at(record, 8));
+    claim_r->request_id = weir_reply_str(weir_reply_at(record, 9));
+    claim_r->model = weir_reply_str(weir_reply_at(record, 10));
     claim_r->deliveries = weir_reply_int(weir_reply_at(a->reply,
                                                        WEIR_CLAIM_DELIVERIES));
     claim_r->payload = weir_reply_str(weir_reply_at(a->reply,

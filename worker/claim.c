@@ -128,13 +128,11 @@ claim_take(job_t *job, const weir_claim_t *c)
 
 
 static bool
-claim_is_late(const job_t *job, const weir_claim_t *c)
+claim_is_late(const weir_claim_t *c)
 {
     /* the client has been told 503: it must not run */
 
-    return c->gen == 1 && (c->payload.data == NULL
-                           || (c->by > 0 && strtoll(job->entry, NULL, 10)
-                                            > c->by));
+    return c->gen == 1 && c->payload.data == NULL;
 }
 
 
@@ -184,7 +182,7 @@ claim_decide(job_t *job, const weir_claim_t *c)
 
     claim_take(job, c);
 
-    if (claim_is_late(job, c)) {
+    if (claim_is_late(c)) {
         finish_job(job, WEIR_CANCELLED, WEIR_TOKEN_LATE);
         return;
     }

@@ -315,7 +315,7 @@ claim_read(void *data, const weir_answer_t *a)
 
 
 #define CLAIM_TAIL                                                            \
-    "$1\r\n2\r\n$1\r\n3\r\n$3\r\n100\r\n$2\r\n50\r\n$2\r\n60\r\n"             \
+    "$1\r\n2\r\n$1\r\n3\r\n$2\r\n50\r\n$2\r\n60\r\n"                         \
     "$3\r\n900\r\n$2\r\n70\r\n$24\r\n" ID "\r\n$1\r\nr\r\n$1\r\nm\r\n"        \
     "$2\r\n{}\r\n"
 
@@ -335,20 +335,19 @@ test_claim(void **state)
            "HSETNX " RUN " run:2 5-1\n"
            "HINCRBY " RUN " n:5-1 1\n"
            "HSETNX " RUN " started 77\n"
-           "HMGET " RUN " run:2 fin gen failures by created started deadline "
+           "HMGET " RUN " run:2 fin gen failures created started deadline "
            "ttl job request model\n"
            "GET " REQ "\n"
            "EXEC\n");
     weir_txn_free(&t);
 
-    answer("*5\r\n:1\r\n:4\r\n:0\r\n*12\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
+    answer("*5\r\n:1\r\n:4\r\n:0\r\n*11\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
            true, claim_read, &c);
     assert_true(c.ok && c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.fin.len, 0);
     assert_int_equal(c.claim.gen, 2);
     assert_int_equal(c.claim.deliveries, 4);
     assert_int_equal(c.claim.failures, 3);
-    assert_int_equal(c.claim.by, 100);
     assert_int_equal(c.claim.created, 50);
     assert_int_equal(c.claim.started, 60);
     assert_int_equal(c.claim.deadline, 900);
@@ -356,14 +355,14 @@ test_claim(void **state)
     assert_string_equal(c.model, "m");
     assert_string_equal(c.payload, "{}");
 
-    answer("*5\r\n:0\r\n:1\r\n:0\r\n*12\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
+    answer("*5\r\n:0\r\n:1\r\n:0\r\n*11\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
            CLAIM_TAIL, true, claim_read, &c);
     assert_true(c.ok && c.claim.found && !c.claim.ours);
     assert_int_equal(c.claim.fin.len, 3);
 
     /* a ghost */
-    answer("*5\r\n:1\r\n:1\r\n:1\r\n*12\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+    answer("*5\r\n:1\r\n:1\r\n:1\r\n*11\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n"
+           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
            true, claim_read, &c);
     assert_true(c.ok && !c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.payload.len, 0);
