@@ -361,7 +361,7 @@ test_claim(void **state)
     assert_int_equal(c.claim.fin.len, 3);
 
     /* a ghost */
-    answer("*5\r\n:1\r\n:1\r\n:1\r\n*11\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n"
+    answer("*5\r\n:1\r\n:1\r\n:1\r\n*11\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
            "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
            true, claim_read, &c);
     assert_true(c.ok && !c.claim.found && c.claim.ours);
