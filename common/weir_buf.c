@@ -145,6 +145,28 @@ weir_buf_printf(weir_buf_t *b, const char *fmt, ...)
 }
 
 
+weir_str_t
+weir_decimal(char text[WEIR_DECIMAL_MAX], long long n)
+{
+    size_t              i;
+    unsigned long long  u;
+
+    u = n < 0 ? 0 - (unsigned long long) n : (unsigned long long) n;
+    i = WEIR_DECIMAL_MAX;
+
+    do {
+        text[--i] = (char) ('0' + u % 10);
+        u /= 10;
+    } while (u);
+
+    if (n < 0) {
+        text[--i] = '-';
+    }
+
+    return (weir_str_t) { text + i, WEIR_DECIMAL_MAX - i };
+}
+
+
 void
 weir_buf_consume(weir_buf_t *b, size_t n)
 {

@@ -39,6 +39,12 @@ void weir_buf_text(weir_buf_t *b, const char *text);
 void weir_buf_printf(weir_buf_t *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* n in decimal, at the end of text, without printf: text has room for
+ * WEIR_DECIMAL_MAX bytes, the result points into it. */
+#define WEIR_DECIMAL_MAX  24
+
+weir_str_t weir_decimal(char text[WEIR_DECIMAL_MAX], long long n);
+
 /* Removes the first n bytes. */
 void weir_buf_consume(weir_buf_t *b, size_t n);
 

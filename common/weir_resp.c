@@ -2,7 +2,7 @@
  * The Redis protocol without a socket.  Owns the output bytes, the reader and
  * the queue of expected answers; never does I/O, never reads a clock.
  *
- * hiredis formats and parses.  Its reader treats a subscription's messages
+ * hiredis parses.  Its reader treats a subscription's messages
  * like any reply; here they are told apart by their first element, because
  * while a PING is pending on a subscribed connection a message may come first.
  */
@@ -16,7 +16,7 @@
 
 #define WEIR_PIPE_RING     64
 #define WEIR_ERROR_MAX     127
-#define WEIR_ARGS_INLINE   32
+#define WEIR_ARGS_MAX      32
 
 /* the parsing position of a half-read reply is hiredis's; a reply larger than
  * this cannot be one of ours */
@@ -91,33 +91,38 @@ weir_txn_reset(weir_txn_t *t)
 }
 
 
+static void
+weir_txn_line(weir_buf_t *out, const char *mark, size_t n)
+{
+    char  text[WEIR_DECIMAL_MAX];
+
+    weir_buf_add(out, mark, 1);
+    weir_buf_str(out, weir_decimal(text, (long long) n));
+    weir_buf_add(out, "\r\n", 2);
+}
+
+
+/* A command is an array of strings.  redisFormatCommandArgv() would make the
+ * same bytes with a printf for each argument and an allocation for each
+ * command: a tenth of the edge's time and of the worker's. */
+
 void
 weir_txn_add(weir_txn_t *t, unsigned n, const weir_str_t *args)
 {
-    char        *cmd;
-    size_t       lens[WEIR_ARGS_INLINE];
-    unsigned     i;
-    long long    len;
-    const char  *argv[WEIR_ARGS_INLINE];
+    unsigned  i;
 
-    if (n == 0 || n > WEIR_ARGS_INLINE) {
+    if (n == 0 || n > WEIR_ARGS_MAX) {
         t->out.failed = true;
         return;
     }
+
+    weir_txn_line(&t->out, "*", n);
 
     for (i = 0; i < n; i++) {
-        argv[i] = args[i].data ? args[i].data : "";
-        lens[i] = args[i].len;
+        weir_txn_line(&t->out, "$", args[i].len);
+        weir_buf_str(&t->out, args[i]);
+        weir_buf_add(&t->out, "\r\n", 2);
     }
-
-    len = redisFormatCommandArgv(&cmd, (int) n, argv, lens);
-    if (len < 0) {
-        t->out.failed = true;
-        return;
-    }
-
-    weir_buf_add(&t->out, cmd, (size_t) len);
-    redisFreeCommand(cmd);
 
     t->replies++;
     t->multi = (args[0].len == 4 && strncasecmp(args[0].data, "EXEC", 4) == 0);

@@ -16,31 +16,18 @@
 static size_t
 weir_digits(char *to, size_t room, long long n)
 {
-    char                text[WEIR_NUMBER_MAX];
-    size_t              i, len;
-    unsigned long long  u;
+    char        text[WEIR_DECIMAL_MAX];
+    weir_str_t  digits;
 
-    u = n < 0 ? 0 - (unsigned long long) n : (unsigned long long) n;
-    i = sizeof(text);
+    digits = weir_decimal(text, n);
 
-    do {
-        text[--i] = (char) ('0' + u % 10);
-        u /= 10;
-    } while (u);
-
-    if (n < 0) {
-        text[--i] = '-';
-    }
-
-    len = sizeof(text) - i;
-
-    if (len > room) {
+    if (digits.len > room) {
         return room + 1;
     }
 
-    memcpy(to, text + i, len);
+    memcpy(to, digits.data, digits.len);
 
-    return len;
+    return digits.len;
 }
 
 
@@ -101,19 +88,12 @@ weir_name(char buf[WEIR_NAME_MAX], const char *pattern, ...)
 }
 
 
-weir_str_t
-weir_number(char buf[WEIR_NUMBER_MAX], long long n)
-{
-    return (weir_str_t) { buf, weir_digits(buf, WEIR_NUMBER_MAX, n) };
-}
-
-
 void
 weir_add_expire(weir_txn_t *t, weir_str_t key, int64_t seconds)
 {
-    char  n[WEIR_NUMBER_MAX];
+    char  n[WEIR_DECIMAL_MAX];
 
-    weir_add(t, W("EXPIRE"), key, weir_number(n, seconds));
+    weir_add(t, W("EXPIRE"), key, weir_decimal(n, seconds));
 }
 
 
@@ -131,10 +111,10 @@ weir_keys(weir_keys_t *k, unsigned shard, const char *run, const char *job)
 void
 weir_add_expiry(weir_txn_t *t, const weir_keys_t *k, int64_t ttl)
 {
-    char        n[WEIR_NUMBER_MAX];
+    char        n[WEIR_DECIMAL_MAX];
     weir_str_t  seconds;
 
-    seconds = weir_number(n, ttl);
+    seconds = weir_decimal(n, ttl);
 
     /* NX: who loses the register must not move the winner's times either */
 
@@ -180,10 +160,10 @@ weir_word(weir_str_t *rest, char end, weir_str_t *word_r)
 void
 weir_txn_live(weir_txn_t *t, unsigned shard, const char *consumer, int64_t ms)
 {
-    char  key[WEIR_NAME_MAX], px[WEIR_NUMBER_MAX];
+    char  key[WEIR_NAME_MAX], px[WEIR_DECIMAL_MAX];
 
     weir_add(t, W("SET"), weir_name(key, WEIR_KEY_LIVE, shard, consumer),
-             W("1"), W("PX"), weir_number(px, ms));
+             W("1"), W("PX"), weir_decimal(px, ms));
 }
 
 

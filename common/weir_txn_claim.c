@@ -40,7 +40,7 @@ weir_txn_read(weir_txn_t *t, unsigned shard, const char *consumer,
     unsigned block)
 {
     char        keys[WEIR_CLASSES][WEIR_NAME_MAX];
-    char        cbuf[WEIR_NUMBER_MAX], bbuf[WEIR_NUMBER_MAX];
+    char        cbuf[WEIR_DECIMAL_MAX], bbuf[WEIR_DECIMAL_MAX];
     unsigned    i, n;
     weir_str_t  args[10 + 2 * WEIR_CLASSES];
 
@@ -50,11 +50,11 @@ weir_txn_read(weir_txn_t *t, unsigned shard, const char *consumer,
     args[n++] = W(WEIR_GROUP);
     args[n++] = weir_str_of(consumer);
     args[n++] = W("COUNT");
-    args[n++] = weir_number(cbuf, count);
+    args[n++] = weir_decimal(cbuf, count);
 
     if (block) {
         args[n++] = W("BLOCK");
-        args[n++] = weir_number(bbuf, block);
+        args[n++] = weir_decimal(bbuf, block);
     }
 
     args[n++] = W("STREAMS");
@@ -76,10 +76,10 @@ void
 weir_txn_read_own(weir_txn_t *t, unsigned shard, const char *consumer,
     weir_class_e class, const char *after, unsigned count)
 {
-    char  key[WEIR_NAME_MAX], n[WEIR_NUMBER_MAX];
+    char  key[WEIR_NAME_MAX], n[WEIR_DECIMAL_MAX];
 
     weir_add(t, W("XREADGROUP"), W("GROUP"), W(WEIR_GROUP),
-             weir_str_of(consumer), W("COUNT"), weir_number(n, count),
+             weir_str_of(consumer), W("COUNT"), weir_decimal(n, count),
              W("STREAMS"),
              weir_name(key, WEIR_KEY_READY, shard, weir_class_name(class)),
              weir_str_of(after));
@@ -90,12 +90,12 @@ void
 weir_txn_autoclaim(weir_txn_t *t, unsigned shard, const char *consumer,
     weir_class_e class, int64_t min_idle, const char *start, unsigned count)
 {
-    char  key[WEIR_NAME_MAX], idle[WEIR_NUMBER_MAX], n[WEIR_NUMBER_MAX];
+    char  key[WEIR_NAME_MAX], idle[WEIR_DECIMAL_MAX], n[WEIR_DECIMAL_MAX];
 
     weir_add(t, W("XAUTOCLAIM"),
              weir_name(key, WEIR_KEY_READY, shard, weir_class_name(class)),
-             W(WEIR_GROUP), weir_str_of(consumer), weir_number(idle, min_idle),
-             weir_str_of(start), W("COUNT"), weir_number(n, count));
+             W(WEIR_GROUP), weir_str_of(consumer), weir_decimal(idle, min_idle),
+             weir_str_of(start), W("COUNT"), weir_decimal(n, count));
 }
 
 
@@ -103,7 +103,7 @@ void
 weir_txn_touch(weir_txn_t *t, unsigned shard, const char *consumer,
     weir_class_e class, int64_t idle, const weir_str_t *entries, unsigned n)
 {
-    char        key[WEIR_NAME_MAX], ms[WEIR_NUMBER_MAX];
+    char        key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
     unsigned    i, k;
     weir_str_t  args[WEIR_BATCH + 8];
 
@@ -120,7 +120,7 @@ weir_txn_touch(weir_txn_t *t, unsigned shard, const char *consumer,
 
     if (idle > 0) {
         args[k++] = W("IDLE");
-        args[k++] = weir_number(ms, idle);
+        args[k++] = weir_decimal(ms, idle);
     }
 
     args[k++] = W("JUSTID");
@@ -135,7 +135,7 @@ void
 weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
     const char *entry, const char *gen, int64_t now)
 {
-    char         claim[64], deliveries[64], at[WEIR_NUMBER_MAX];
+    char         claim[64], deliveries[64], at[WEIR_DECIMAL_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, shard, run, run);
@@ -145,7 +145,7 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
     weir_add(t, W("MULTI"));
     weir_add(t, W("HSETNX"), k.run, weir_str_of(claim), weir_str_of(entry));
     weir_add(t, W("HINCRBY"), k.run, weir_str_of(deliveries), W("1"));
-    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_STARTED), weir_number(at, now));
+    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_STARTED), weir_decimal(at, now));
     weir_add(t, W("HMGET"), k.run, weir_str_of(claim), W(WEIR_RUN_FIN),
              W(WEIR_RUN_GEN), W(WEIR_RUN_FAILURES), W(WEIR_RUN_CREATED),
              W(WEIR_RUN_STARTED), W(WEIR_RUN_DEADLINE), W(WEIR_RUN_TTL),

@@ -19,8 +19,8 @@ enum {
 void
 weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
 {
-    char         created[WEIR_NUMBER_MAX], by[WEIR_NUMBER_MAX];
-    char         deadline[WEIR_NUMBER_MAX], ttl[WEIR_NUMBER_MAX];
+    char         created[WEIR_DECIMAL_MAX], by[WEIR_DECIMAL_MAX];
+    char         deadline[WEIR_DECIMAL_MAX], ttl[WEIR_DECIMAL_MAX];
     char         ready[WEIR_NAME_MAX];
     weir_str_t   id, class;
     weir_keys_t  k;
@@ -38,7 +38,7 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
              W(WEIR_JOB_ROUTE), s->route,
              W(WEIR_JOB_REQUEST), s->request_id,
              W(WEIR_JOB_MODEL), s->model,
-             W(WEIR_JOB_CREATED), weir_number(created, s->created));
+             W(WEIR_JOB_CREATED), weir_decimal(created, s->created));
 
     if (s->metadata.len) {
         weir_add(t, W("HSET"), k.job, W(WEIR_JOB_METADATA), s->metadata);
@@ -51,15 +51,15 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
              W(WEIR_RUN_REQUEST), s->request_id,
              W(WEIR_RUN_MODEL), s->model,
              W(WEIR_RUN_CLASS), class,
-             W(WEIR_RUN_CREATED), weir_number(created, s->created),
-             W(WEIR_RUN_DEADLINE), weir_number(deadline, s->deadline),
-             W(WEIR_RUN_TTL), weir_number(ttl, s->ttl));
+             W(WEIR_RUN_CREATED), weir_decimal(created, s->created),
+             W(WEIR_RUN_DEADLINE), weir_decimal(deadline, s->deadline),
+             W(WEIR_RUN_TTL), weir_decimal(ttl, s->ttl));
 
     /* arriving after "by", the payload is gone as soon as it is set; in time,
      * it stays: the last reply but the entry's tells which */
 
     weir_add(t, W("SET"), k.request, s->payload, W("NX"), W("PXAT"),
-             weir_number(by, s->by));
+             weir_decimal(by, s->by));
     weir_add(t, W("PERSIST"), k.request);
 
     if (s->mailbox.len) {
@@ -67,7 +67,7 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
         weir_add_expire(t, k.waiting, WEIR_TTL_WAITING);
     }
 
-    weir_add(t, W("ZADD"), k.deadline, weir_number(deadline, s->deadline), id);
+    weir_add(t, W("ZADD"), k.deadline, weir_decimal(deadline, s->deadline), id);
 
     weir_add(t, W("XADD"),
              weir_name(ready, WEIR_KEY_READY, s->shard,
@@ -97,7 +97,7 @@ void
 weir_txn_cancel(weir_txn_t *t, unsigned shard, const char *id,
     const char *token, int64_t now)
 {
-    char         fin[64], at[WEIR_NUMBER_MAX];
+    char         fin[64], at[WEIR_DECIMAL_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, shard, id, id);
@@ -105,7 +105,7 @@ weir_txn_cancel(weir_txn_t *t, unsigned shard, const char *id,
 
     weir_add(t, W("MULTI"));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
-    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT), weir_number(at, now));
+    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT), weir_decimal(at, now));
     weir_add_expiry(t, &k, WEIR_TTL_TOMBSTONE);
     weir_add(t, W("ZREM"), k.deadline, weir_str_of(id));
     weir_add(t, W("HGET"), k.run, W(WEIR_RUN_FIN));

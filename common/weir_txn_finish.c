@@ -16,7 +16,7 @@
 void
 weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
 {
-    char         fin[64], at[WEIR_NUMBER_MAX], ttl[WEIR_NUMBER_MAX];
+    char         fin[64], at[WEIR_DECIMAL_MAX], ttl[WEIR_DECIMAL_MAX];
     char         outcome[WEIR_NAME_MAX];
     weir_keys_t  k;
 
@@ -29,12 +29,12 @@ weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
         weir_add(t, W("SET"),
                  weir_name(outcome, WEIR_KEY_OUTCOME, f->shard, f->run,
                            f->token),
-                 f->outcome, W("EX"), weir_number(ttl, f->ttl));
+                 f->outcome, W("EX"), weir_decimal(ttl, f->ttl));
     }
 
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT),
-             weir_number(at, f->now));
+             weir_decimal(at, f->now));
 
     if (f->entry) {
         weir_add_ack(t, f->shard, f->class, f->entry);
@@ -166,19 +166,19 @@ weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, long long next_gen, int64_t due,
     long long failures, weir_str_t error)
 {
-    char         gen[WEIR_NUMBER_MAX], at[WEIR_NUMBER_MAX];
-    char         fails[WEIR_NUMBER_MAX], member[WEIR_NAME_MAX];
+    char         gen[WEIR_DECIMAL_MAX], at[WEIR_DECIMAL_MAX];
+    char         fails[WEIR_DECIMAL_MAX], member[WEIR_NAME_MAX];
     char         delayed[WEIR_NAME_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, shard, run, run);
 
     weir_add(t, W("MULTI"));
-    weir_add(t, W("HSET"), k.run, W(WEIR_RUN_GEN), weir_number(gen, next_gen),
-             W(WEIR_RUN_FAILURES), weir_number(fails, failures),
+    weir_add(t, W("HSET"), k.run, W(WEIR_RUN_GEN), weir_decimal(gen, next_gen),
+             W(WEIR_RUN_FAILURES), weir_decimal(fails, failures),
              W(WEIR_RUN_ERROR), error);
     weir_add(t, W("ZADD"), weir_name(delayed, WEIR_KEY_DELAYED, shard),
-             weir_number(at, due),
+             weir_decimal(at, due),
              weir_name(member, WEIR_DELAYED_MEMBER, weir_class_name(class),
                        next_gen, run));
     weir_add_ack(t, shard, class, entry);
@@ -198,10 +198,10 @@ weir_txn_unwatch(weir_txn_t *t)
 static void
 weir_add_range(weir_txn_t *t, weir_str_t key, int64_t now, unsigned count)
 {
-    char  at[WEIR_NUMBER_MAX], n[WEIR_NUMBER_MAX];
+    char  at[WEIR_DECIMAL_MAX], n[WEIR_DECIMAL_MAX];
 
-    weir_add(t, W("ZRANGEBYSCORE"), key, W("-inf"), weir_number(at, now),
-             W("LIMIT"), W("0"), weir_number(n, count));
+    weir_add(t, W("ZRANGEBYSCORE"), key, W("-inf"), weir_decimal(at, now),
+             W("LIMIT"), W("0"), weir_decimal(n, count));
 }
 
 

@@ -9,9 +9,6 @@
 #include "weir_txn.h"
 
 
-#define WEIR_NUMBER_MAX  24
-
-
 #define weir_add(t, ...)                                                      \
     weir_txn_add(t, sizeof((weir_str_t[]) { __VA_ARGS__ })                    \
                     / sizeof(weir_str_t),                                     \
@@ -33,8 +30,6 @@ typedef struct {
 
 void weir_keys(weir_keys_t *k, unsigned shard, const char *run,
     const char *job);
-
-weir_str_t weir_number(char buf[WEIR_NUMBER_MAX], long long n);
 
 /* EXPIRE; seconds */
 void weir_add_expire(weir_txn_t *t, weir_str_t key, int64_t seconds);
