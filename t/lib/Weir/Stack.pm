@@ -10,8 +10,8 @@ package Weir::Stack;
 #     $s->wait_log('worker', qr/started/, 5);
 #
 # Options of new(): location (content of "location /"), server, http, main
-# (nginx, added), worker (added to that section), worker_conf (instead of the
-# usual file), mock (array of arguments), redis (lines of redis.conf),
+# (nginx, added), worker and provider (added to these sections of worker.conf),
+# worker_conf (instead of the usual file), mock (array of arguments), redis (lines of redis.conf),
 # weir_redis (parameters of that directive, or all of it if it starts with an
 # address), processes (of nginx; 2), edge_of (another stack: its Redis and keys
 # are used, and only nginx is started here).
@@ -164,8 +164,10 @@ sub signal {
     my ($self, $name, $signal) = @_;
 
     my $pid = $self->{pid}{$name} or die "$name does not run";
+    my @with = $name eq 'nginx' && $signal eq 'KILL' ? $self->children($name)
+                                                     : ();
 
-    kill $signal, $pid;
+    kill $signal, $pid, @with;          # they would go on without the master
     return $signal eq 'KILL' ? $self->wait_exit($name, 10) : 1;
 }
 
@@ -306,6 +308,30 @@ sub ask {
 }
 
 
+# mock(PATH, OPTIONS): asks weir-mock-llm itself
+
+sub mock {
+    my ($self, $path, %o) = @_;
+
+    my $c = Weir::Client->new(%o, path => $path, port => $self->{mock_port});
+    $c->wait(10) or die "mock: no answer to $path";
+
+    return $c;
+}
+
+
+# calls(TAG): how often the LLM was really asked
+
+sub calls {
+    my ($self, $tag) = @_;
+
+    my ($n) = $self->mock("/mock/calls?tag=$tag")->body =~ /"calls":(\d+)/
+        or die "mock: no count";
+
+    return $n;
+}
+
+
 # redis(COMMAND...): strings, numbers, undef, arrays; dies on an error
 
 sub redis {
@@ -438,6 +464,7 @@ provider "mock" {
     dialect = "openai"
     base_url = "http://127.0.0.1:@{[ $self->{mock_port} // 9 ]}/v1"
     api_key_env = "OPENAI_API_KEY"
+    @{[ $self->{provider} // '' ]}
 }
 
 model "*" {

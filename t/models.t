@@ -1,0 +1,83 @@
+# The models that the workers offer.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use JSON::PP;
+use Test::More;
+use Weir::Stack;
+
+my $stack = Weir::Stack->new(location => 'weir_api;');
+
+$stack->start;
+
+
+# ready when the first worker has told its models
+
+my $c;
+
+$stack->wait_for(10, sub {
+    $c = $stack->ask('/v1/models');
+    return $c->status == 200 && $c->body =~ /mock-large/;
+}, 'the models');
+
+my $list = decode_json($c->body);
+
+is($list->{object}, 'list', 'a list');
+is($c->header('Content-Type'), 'application/json', 'JSON');
+is_deeply([sort map { $_->{id} } @{ $list->{data} }],
+          [qw(mock-1 mock-large)], "the provider's models");
+
+for (@{ $list->{data} }) {
+    is_deeply([sort keys %$_], [qw(created id object owned_by)], 'members');
+    is($_->{object}, 'model', 'object');
+    is($_->{owned_by}, 'mock', 'owner: the provider');
+}
+
+$c = $stack->ask('/v1/models/mock-1');
+is($c->status, 200, 'one model');
+is(decode_json($c->body)->{id}, 'mock-1', 'its id');
+
+$c = $stack->ask('/v1/models/none');
+is($c->status, 404, 'no such model: 404');
+is(decode_json($c->body)->{error}{code}, 'model_not_found', 'its code');
+
+is($stack->ask('/v1/models', method => 'HEAD', timeout => 1)->body, '',
+   'HEAD');
+
+# any key may ask, whatever its scopes
+
+my $sender = $stack->create_key('dave', 'submit');
+
+$stack->wait_for(5, sub {
+    $stack->ask('/v1/models', no_key => 1,
+                headers => ["X-API-Key: $sender"])->status == 200;
+}, 'a key that may only submit');
+
+
+# without Redis the list that was seen last is given
+
+$stack->stop('worker');
+$stack->stop('redis');
+$stack->wait_for(5, sub {
+    $stack->log('nginx') =~ /closed the connection \(commands\)/;
+}, 'Redis is gone');
+
+my %seen;
+
+for (1 .. 20) {
+    my $c = $stack->ask('/v1/models');
+    $seen{$c->status}++;
+    is(decode_json($c->body)->{data}[0]{object}, 'model', 'still a list')
+        if $c->status == 200;
+}
+
+# a process that never asked has none: that is 503, and nothing else
+
+is_deeply([grep { !/^(?:200|503)$/ } keys %seen], [], 'nothing else');
+ok($seen{200}, 'a process that has seen it gives it');
+
+$stack->end;
+
+done_testing();
