@@ -1,0 +1,118 @@
+# SIGTERM: the worker finishes what it has, hands back the rest, and loses
+# nothing.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(time);
+use Weir::Stack;
+
+my $stack = Weir::Stack->new(location => 'weir_api;', worker => <<'END');
+drain_timeout = 3s
+END
+
+$stack->start;
+
+
+sub body {
+    my ($n, $delay) = @_;
+
+    return encode_json({ request => { model => 'mock-1', messages => [
+        { role => 'user', content => "[[mock tag=$n delay=$delay]] $n." }
+    ] } });
+}
+
+
+sub submit {
+    my ($delay, @tags) = @_;
+
+    my @c = map { $stack->request('/v1/jobs', body => body($_, $delay)) }
+            @tags;
+    Weir::Client::wait_all(20, @c) or die 'submissions';
+
+    return map { decode_json($_->body)->{id} =~ s/^job_//r } @c;
+}
+
+
+sub fins {
+    return join ' ', map {
+        ($stack->redis('HGET', "weir:{0}:run:$_", 'fin') // 'none:') =~ s/:.*//r
+    } @_;
+}
+
+
+sub open_calls {
+    return decode_json($stack->mock('/mock/calls')->body)->{open};
+}
+
+
+# short calls are finished, and new ones are not begun
+
+my @short = submit(800, map { "short-$_" } 1 .. 20);
+$stack->wait_for(5, sub { open_calls() == 20 }, '20 calls');
+
+$stack->signal('worker', 'TERM');
+$stack->wait_log('worker', qr/event=stopping/, 5);
+$stack->wait_log('worker', qr/(?:event=runner_draining.*){2}/s, 5);
+my @later = submit(0, map { "later-$_" } 1 .. 5);
+
+is($stack->wait_exit('worker', 10), 0, 'leaves with status 0');
+is(fins(@short), join(' ', ('completed') x 20), 'what ran is completed');
+is($stack->calls("short-$_"), 1, "short-$_ was asked once") for 1 .. 20;
+is(fins(@later), join(' ', ('none') x 5), 'what came then waits');
+is($stack->calls("later-$_"), 0, "later-$_ was not asked") for 1 .. 5;
+
+$stack->start('worker');
+$stack->wait_for(5, sub { fins(@later) !~ /none/ }, 'the next worker');
+is(fins(@later), join(' ', ('completed') x 5), 'does it');
+
+
+# long calls are handed back when the time is over
+
+my @long = submit(6000, map { "long-$_" } 1 .. 10);
+$stack->wait_for(5, sub { open_calls() == 10 }, '10 calls');
+
+my $start = time;
+is($stack->stop('worker'), 0, 'leaves with status 0');
+cmp_ok(time - $start, '>', 2.5, 'after drain_timeout');
+cmp_ok(time - $start, '<', 5, 'and not much later');
+is(fins(@long), join(' ', ('none') x 10), 'nothing is decided');
+
+$stack->wait_for(5, sub { open_calls() == 0 }, 'the calls are cut');
+$stack->mock('/mock/plan', method => 'PUT', body => '');
+
+# handed back: taken again at once, without waiting for a lease of 30 s
+
+$start = time;
+$stack->start('worker');
+$stack->wait_for(5, sub { open_calls() == 10 }, 'all are called again');
+cmp_ok(time - $start, '<', 4, 'soon');
+
+# twice TERM is at once
+
+$start = time;
+$stack->signal('worker', 'TERM');
+$stack->wait_for(5, sub {
+    $stack->log('worker') =~ /(?:event=stopping.*){3}/s;
+}, 'it drains');
+$stack->signal('worker', 'TERM');
+is($stack->wait_exit('worker', 10), 0, 'twice TERM: status 0');
+cmp_ok(time - $start, '<', 2, 'at once');
+is(fins(@long), join(' ', ('none') x 10), 'nothing is decided');
+
+$stack->start('worker');
+
+my @polls = map { $stack->request("/v1/jobs/job_$_",
+                                  headers => ['Prefer: wait=15']) } @long;
+ok(Weir::Client::wait_all(15, @polls), 'in the end');
+is(fins(@long), join(' ', ('completed') x 10), 'all are completed');
+
+is_deeply($stack->redis('ZRANGE', 'weir:{0}:deadline', 0, -1), [],
+          'no run without an end');
+
+$stack->end;
+
+done_testing();
