@@ -109,6 +109,7 @@ deps:
 test-deps: deps
 	@$(TOOLS)/deps.sh test
 	@$(TOOLS)/get-test-nginx.sh
+	@$(TOOLS)/get-node.sh
 
 run: deps
 	@+$(SUBMAKE) all
@@ -124,6 +125,7 @@ lint: all
 
 prove: all
 	@$(TOOLS)/get-test-nginx.sh
+	@$(TOOLS)/get-node.sh
 	@BUILD=$(BUILD) $(TOOLS)/prove.sh $(T)
 
 asan: test-deps
