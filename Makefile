@@ -7,6 +7,7 @@
 #   make asan       t/ again, nginx and all of ours with sanitizers
 #   make fuzz       FUZZ_SECONDS each, FUZZ=name for one target
 #   make bench      ROW=name for one row
+#   make image      docker images; make test-image runs them
 #   make install    PREFIX, DESTDIR, MODULEDIR
 #
 # "make deps" and "make test-deps" install Debian or Ubuntu packages
@@ -65,7 +66,8 @@ DAEMONS := $(BUILD)/weir-worker $(BUILD)/weir $(BUILD)/weir-mock-llm
 
 
 .PHONY: all artefacts module deps test-deps run test check unit replay prove \
-        asan asan-deps test-trixie fuzz fuzz-one lint bench install image clean
+        asan asan-deps test-trixie fuzz fuzz-one lint bench install image \
+        test-image clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -201,8 +203,12 @@ install: all
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULEDIR)
 
 image:
-	$(if $(shell command -v docker),docker,buildah) build -t weir \
-	    -f docker/Dockerfile .
+	@BUILD=$(BUILD) docker/build.sh
+
+test-image:
+	@$(TOOLS)/deps.sh run image
+	@BUILD=$(BUILD) ENGINE=buildah docker/build.sh
+	@BUILD=$(BUILD) docker/test-image.sh
 
 clean:
 	rm -rf $(BUILD)

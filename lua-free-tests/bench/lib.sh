@@ -178,6 +178,10 @@ serve_weir() {
         "$ROOT/conf/quickstart/up" --detach > "$DIR/up.log" 2>&1 9>&- \
         || { cat "$DIR/up.log" >&2; die "the quickstart does not come up"; }
 
+    # finished jobs stay an hour: those of all rounds must find room
+
+    redis-cli -s "$DIR/weir/redis.sock" CONFIG SET maxmemory 4gb > /dev/null
+
     KEY=$(< "$DIR/weir/api-key")
     MOCK=http://127.0.0.1:$(< "$DIR/weir/mock.port")
 
