@@ -93,19 +93,24 @@ for (['before the others', $weir, @others], ['after the others', @others,
     is($plain->('/lua'), "lua 42\n", "$name: Lua");
 
     for my $redis ('', 'r') {
+        my $channel = $name =~ s/ /-/gr;
+        my $publish = sub {
+            return $stack->ask("/${redis}pub?c=$_[0]", no_key => 1,
+                               body => 'news',
+                               headers => ['Content-Type: text/x'])->status;
+        };
+
+        # it connects to its Redis on its own time
+
+        $stack->wait_for(10, sub { $publish->("probe-$channel") =~ /^20/ },
+                         'nchan');
+
         my @subscribers = map {
-            $stack->request("/${redis}sub?c=$name" =~ s/ /-/gr, no_key => 1)
+            $stack->request("/${redis}sub?c=$channel", no_key => 1)
         } 1 .. 4;
 
-        # published again until all have it: who subscribes is told of what
-        # comes then
-
-        $stack->wait_for(10, sub {
-            $stack->ask("/${redis}pub?c=$name" =~ s/ /-/gr, no_key => 1,
-                        body => 'news', headers => ['Content-Type: text/x']);
-            return Weir::Client::wait_all(0.2, @subscribers);
-        }, 'subscribers');
-
+        is($publish->($channel) =~ /^20/, 1, "$name: published");
+        ok(Weir::Client::wait_all(10, @subscribers), "$name: received");
         is(join(' ', map { $_->body } @subscribers), 'news news news news',
            "$name: nchan" . ($redis ? ' through Redis' : ''));
     }

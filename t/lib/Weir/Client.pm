@@ -94,7 +94,8 @@ sub wait {
     while (!$holds->($self)) {
         my $left = $end - time;
 
-        return 0 if $self->done || $left <= 0;
+        return 0 if $self->{eof} || $left <= 0;
+        return 0 if $self->{once} && $self->{whole};
 
         if (IO::Select->new($self->{socket})->can_read($left)) {
             $self->read_some;
