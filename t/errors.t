@@ -182,7 +182,7 @@ for (['/', 'problem'], ['/v1', 'problem'], ['/v2/jobs', 'problem'],
      ['/v1/jobs/', 'problem'], ['/v1/jobs/a/b', 'problem'],
      ['/v1/chat/', 'openai'], ['/v1/chat/completions/x', 'openai'],
      ['/v1/completions', 'openai'], ['/v1/embeddings', 'openai'],
-     ['/v1/responses', 'openai'], ['/v1/models/a/b', 'openai'],
+     ['/v1/responses', 'openai'], ['/v1/chat/a/b', 'openai'],
      ['/v1/messages', 'anthropic'], ['/v1/messages/count_tokens', 'anthropic'],
      ['/V1/jobs', 'problem'], ['/favicon.ico', 'problem'],
      ["/v1/jobs/job_x\%00", 'problem', 400],
@@ -275,7 +275,8 @@ sub statuses {
                               raw => $_[0] =~ s/(?<!\r)\n/\r\n/gr);
     $c->wait(5, sub { $_[0]{eof} });
 
-    return join ' ', $c->status // '', $c->body =~ m{HTTP/1\.1 (\d+)}g;
+    return join ' ', $c->status // '',
+                     "$c->{body}$c->{in}" =~ m{HTTP/1\.1 (\d+)}g;
 }
 
 my $request = "Host: x\n$auth\nContent-Type: application/json\n"
