@@ -85,7 +85,7 @@ weir_message_fill(weir_json_t *message, weir_json_t *parts)
 
 
 static weir_json_t *
-weir_choice_write(weir_json_t *from)
+weir_choice_write(weir_json_t *from, size_t position)
 {
     int           rc;
     weir_str_t    stop;
@@ -102,7 +102,9 @@ weir_choice_write(weir_json_t *from)
     rc |= weir_json_copy(message, weir_json_get(from, "openai_message"), NULL);
 
     rc |= weir_json_set_take(choice, "index",
-                             weir_json_ref(weir_json_get(from, "index")));
+                             weir_json_is_int(weir_json_get(from, "index"))
+                             ? weir_json_ref(weir_json_get(from, "index"))
+                             : weir_json_new_int((long long) position));
     rc |= weir_json_set_take(choice, "message", message);
     rc |= weir_json_set_take(choice, "logprobs", weir_json_new_null());
 
@@ -160,7 +162,7 @@ weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
     for (i = 0; i < weir_json_count(o->choices); i++) {
         rc |= weir_json_add_take(choices,
                                  weir_choice_write(weir_json_at(o->choices,
-                                                                i)));
+                                                                i), i));
     }
 
     snprintf(name, sizeof(name), "chatcmpl-%.*s", (int) id.len, id.data);

@@ -208,7 +208,7 @@ weir_problem_body(const weir_failure_t *f, weir_str_t request_id,
 
     weir_buf_printf(out, "{\"type\":\"" WEIR_PROBLEM_BASE "%s\","
                     "\"title\":\"%s\",\"status\":%u,\"detail\":",
-                    slug, k->title, k->status);
+                    slug, k->title, f->status ? f->status : k->status);
     weir_json_quote(out, weir_str_of(f->message));
 
     if (f->code[0]) {

@@ -88,6 +88,7 @@ typedef enum {
 typedef struct {
     weir_fail_e  kind;
     unsigned     retry_after;       /* s; 0: not said */
+    unsigned     status;            /* HTTP's, if not the kind's; else 0 */
     char         message[WEIR_FAILURE_TEXT];
     char         code[WEIR_FAILURE_WORD];
     char         param[WEIR_FAILURE_WORD];

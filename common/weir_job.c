@@ -81,6 +81,7 @@ weir_fin_parse(weir_str_t fin, weir_state_e *state_r, weir_str_t *token_r)
 {
     int          i;
     size_t       n;
+    weir_str_t   token;
     const char  *colon;
 
     colon = fin.len ? memchr(fin.data, ':', fin.len) : NULL;
@@ -89,9 +90,9 @@ weir_fin_parse(weir_str_t fin, weir_state_e *state_r, weir_str_t *token_r)
     }
 
     n = (size_t) (colon - fin.data);
-    *token_r = (weir_str_t) { colon + 1, fin.len - n - 1 };
+    token = (weir_str_t) { colon + 1, fin.len - n - 1 };
 
-    if (!weir_token_valid(*token_r)) {
+    if (!weir_token_valid(token)) {
         return false;
     }
 
@@ -100,6 +101,7 @@ weir_fin_parse(weir_str_t fin, weir_state_e *state_r, weir_str_t *token_r)
                         weir_str_of(weir_states[i])))
         {
             *state_r = i;
+            *token_r = token;
             return true;
         }
     }

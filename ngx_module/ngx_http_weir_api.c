@@ -170,6 +170,9 @@ ngx_http_weir_park(ngx_http_weir_ctx_t *ctx, ngx_msec_t timeout,
 
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return ngx_http_weir_done(ctx, NGX_ERROR);
     }
 
     return NULL;

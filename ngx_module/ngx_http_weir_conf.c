@@ -11,7 +11,7 @@
 #define NGX_HTTP_WEIR_ZONE_NAME      "weir"
 #define NGX_HTTP_WEIR_ZONE_SIZE      (256 * 1024)
 #define NGX_HTTP_WEIR_WAITING        10000
-#define NGX_HTTP_WEIR_WAITING_MAX    1000000
+#define NGX_HTTP_WEIR_WAITING_MAX    30000
 #define NGX_HTTP_WEIR_WAIT           300000     /* ms */
 #define NGX_HTTP_WEIR_WAIT_MAX       (24 * 3600)
 #define NGX_HTTP_WEIR_TTL_MAX        (365 * 24 * 3600)
@@ -120,8 +120,24 @@ ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf)
 char *
 ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
+    ngx_http_core_loc_conf_t  *clcf;
     ngx_http_weir_loc_conf_t  *prev = parent;
     ngx_http_weir_loc_conf_t  *conf = child;
+
+    /* "if" and "limit_except" are locations of their own, and of ours */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && clcf->handler == NULL && prev->answers) {
+        conf->answers = 1;
+        conf->api = prev->api;
+        conf->prefix = prev->prefix;
+        conf->handler = prev->handler;
+
+        if (clcf->lmt_excpt) {
+            clcf->handler = conf->handler;
+        }
+    }
 
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait,
                               NGX_HTTP_WEIR_WAIT);
@@ -220,7 +236,7 @@ ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (n == NGX_ERROR || n < 1 || n > NGX_HTTP_WEIR_WAITING_MAX) {
         return ngx_http_weir_conf_invalid(cf, &value[1],
-                                   "it must be a number from 1 to 1000000");
+                                   "it must be a number from 1 to 30000");
     }
 
     wmcf->max_waiting = n;
@@ -272,9 +288,9 @@ ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     s = ngx_parse_time(&value[1], 1);
 
-    if (s == NGX_ERROR || s < 1 || s > NGX_HTTP_WEIR_TTL_MAX) {
+    if (s == NGX_ERROR || s < 10 || s > NGX_HTTP_WEIR_TTL_MAX) {
         return ngx_http_weir_conf_invalid(cf, &value[1],
-                                   "it must be a time from 1s to 365d");
+                                   "it must be a time from 10s to 365d");
     }
 
     wlcf->result_ttl = (time_t) s;
@@ -289,7 +305,8 @@ static char *
 ngx_http_weir_redis_param(ngx_conf_t *cf, ngx_http_weir_redis_conf_t *redis,
     ngx_str_t *arg)
 {
-    ngx_str_t  value;
+    u_char     *p;
+    ngx_str_t   value;
 
     if (ngx_http_weir_conf_param(arg, "timeout", &value)) {
         return ngx_http_weir_conf_msec(cf, arg, &value, &redis->timeout);
@@ -326,6 +343,14 @@ ngx_http_weir_redis_param(ngx_conf_t *cf, ngx_http_weir_redis_conf_t *redis,
                == NGX_OK && redis->password.len ? NGX_CONF_OK
                : ngx_http_weir_conf_invalid(cf, arg,
                       "it must be a readable file that holds the password");
+    }
+
+    /* it may be a password that was written here by mistake */
+
+    p = ngx_strlchr(arg->data, arg->data + arg->len, '=');
+
+    if (p) {
+        arg->len = p - arg->data;
     }
 
     return ngx_http_weir_conf_invalid(cf, arg, "allowed are timeout=, "
@@ -540,7 +565,17 @@ ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         wmcf->api_line = cf->conf_file->line;
     }
 
-    clcf->handler = ngx_http_weir_api_handler;
+    if (wlcf->prefix.len >= 3
+        && ngx_strncmp(wlcf->prefix.data + wlcf->prefix.len - 3, "/v1", 3)
+           == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "\"weir_api\" in location "
+                           "\"%V\" serves \"%V/v1/...\"", &clcf->name,
+                           &wlcf->prefix);
+    }
+
+    wlcf->handler = ngx_http_weir_api_handler;
+    clcf->handler = wlcf->handler;
 
     return NGX_CONF_OK;
 }
@@ -552,6 +587,7 @@ char *
 ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_weir_loc_conf_t  *wlcf = conf;
 
     clcf = ngx_http_weir_conf_location(cf);
 
@@ -559,7 +595,8 @@ ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is in a location that has a handler already";
     }
 
-    clcf->handler = (ngx_http_handler_pt) cmd->post;
+    wlcf->handler = (ngx_http_handler_pt) cmd->post;
+    clcf->handler = wlcf->handler;
 
     return NGX_CONF_OK;
 }

@@ -62,6 +62,8 @@ ngx_http_weir_filter_dress(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
     weir_failure_set(&f, weir_failure_of_status(r->headers_out.status), "%s",
                      ngx_http_weir_filter_message(r->headers_out.status));
 
+    f.status = (unsigned) r->headers_out.status;
+
     weir_buf_init(&body, 0);
     weir_failure_body(&f, ctx->dialect, ngx_http_weir_str(ctx->request_id),
                       &body);

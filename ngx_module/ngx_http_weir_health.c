@@ -88,6 +88,13 @@ ngx_http_weir_readyz_handler(ngx_http_request_t *r)
 }
 
 
+static ngx_uint_t
+ngx_http_weir_metrics_lives(ngx_atomic_t pid)
+{
+    return pid && (kill((ngx_pid_t) pid, 0) == 0 || ngx_errno != NGX_ESRCH);
+}
+
+
 static void
 ngx_http_weir_metrics_write(ngx_http_weir_counters_t *c, weir_buf_t *out)
 {
@@ -101,7 +108,8 @@ ngx_http_weir_metrics_write(ngx_http_weir_counters_t *c, weir_buf_t *out)
 
 #define NGX_HTTP_WEIR_GAUGE_WRITE(member, name, help)                         \
     for (sum = 0, i = 0; i < NGX_HTTP_WEIR_SLOTS; i++) {                      \
-        sum += (unsigned long) c->slots[i].member;                            \
+        sum += ngx_http_weir_metrics_lives(c->slots[i].pid)                   \
+               ? (unsigned long) c->slots[i].member : 0;                      \
     }                                                                         \
     weir_buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %lu\n",           \
                     name, help, name, name, sum);

@@ -6,6 +6,10 @@
 #include "ngx_http_weir_module.h"
 
 
+#define NGX_HTTP_WEIR_OUTCOME_PAUSE  250        /* ms, between tries */
+#define NGX_HTTP_WEIR_OUTCOME_TIME   60000      /* ms, of one try */
+
+
 static const ngx_http_weir_step_t *ngx_http_weir_look_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_unavailable_run(
@@ -20,13 +24,15 @@ static const ngx_http_weir_step_t *ngx_http_weir_accepted_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_outcome_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_no_outcome_run(
+    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_answer_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_cancel_run(
     ngx_http_weir_ctx_t *ctx);
 
 
-static const ngx_http_weir_step_t  ngx_http_weir_step_look = {
+const ngx_http_weir_step_t  ngx_http_weir_step_look = {
     "look", ngx_http_weir_look_run
 };
 
@@ -54,6 +60,10 @@ const ngx_http_weir_step_t  ngx_http_weir_step_outcome = {
     "outcome", ngx_http_weir_outcome_run
 };
 
+static const ngx_http_weir_step_t  ngx_http_weir_step_no_outcome = {
+    "no outcome", ngx_http_weir_no_outcome_run
+};
+
 static const ngx_http_weir_step_t  ngx_http_weir_step_answer = {
     "answer", ngx_http_weir_answer_run
 };
@@ -63,44 +73,32 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_cancel = {
 };
 
 
-/* Waits for the connection if that is hopeful, and then runs step again. */
-
-const ngx_http_weir_step_t *
-ngx_http_weir_hold(ngx_http_weir_ctx_t *ctx, const ngx_http_weir_step_t *step,
-    const ngx_http_weir_step_t *refused)
-{
-    ngx_http_weir_process_t  *p;
-
-    p = ctx->process;
-
-    if (!ngx_http_weir_redis_hopeful(&p->cmd)) {
-        return refused;
-    }
-
-    ctx->step = step;
-    ctx->holding = 1;
-    ngx_queue_insert_tail(&p->held, &ctx->held);
-
-    return ngx_http_weir_park(ctx, p->conf->redis.connect_timeout, refused);
-}
-
-
-/* Sends what stands in the process's scratch unit. */
+/* Sends what stands in the process's scratch unit.  Without a connection it
+ * waits for one, if that is hopeful, and runs "again"; "failed" is for all that
+ * ends without an answer. */
 
 const ngx_http_weir_step_t *
 ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx, ngx_http_weir_answer_pt handler,
-    const ngx_http_weir_step_t *again)
+    ngx_msec_t timeout, const ngx_http_weir_step_t *again,
+    const ngx_http_weir_step_t *failed)
 {
     ngx_http_weir_process_t  *p;
 
     p = ctx->process;
 
     if (ngx_http_weir_call(ctx, &p->txn, handler) == NGX_OK) {
-        return ngx_http_weir_park(ctx, p->conf->redis.timeout,
-                                  &ngx_http_weir_step_unavailable);
+        return ngx_http_weir_park(ctx, timeout, failed);
     }
 
-    return ngx_http_weir_hold(ctx, again, &ngx_http_weir_step_unavailable);
+    if (!ngx_http_weir_redis_hopeful(&p->cmd)) {
+        return failed;
+    }
+
+    ctx->step = again;
+    ctx->holding = 1;
+    ngx_queue_insert_tail(&p->held, &ctx->held);
+
+    return ngx_http_weir_park(ctx, p->conf->redis.connect_timeout, failed);
 }
 
 
@@ -113,8 +111,9 @@ ngx_http_weir_unavailable_run(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_wait_remove(ctx);
     ctx->status = "UNAVAILABLE";
 
-    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                     "the state of the job cannot be read now");
+    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE, ctx->lost
+                     ? "the queue has lost the job"
+                     : "the state of the job cannot be read now");
     f.retry_after = 1;
 
     return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
@@ -158,12 +157,6 @@ ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx)
         ctx->poll = 1;
         ctx->wait_end = ngx_current_msec
                         + (ngx_msec_t) ctx->prefer.wait * 1000;
-
-        /* full: answered at once, which a poll allows */
-
-        if (ngx_http_weir_wait_add(ctx) != NGX_OK) {
-            ctx->poll = 0;
-        }
     }
 
     return &ngx_http_weir_step_look;
@@ -202,13 +195,15 @@ ngx_http_weir_look_decide(ngx_http_weir_ctx_t *ctx)
         return &ngx_http_weir_step_outcome;
     }
 
-    if (ctx->missed) {
-        ctx->missed = 0;
-        return &ngx_http_weir_step_look;
-    }
-
     if (ctx->waiting) {
         return &ngx_http_weir_step_wait;
+    }
+
+    /* the asker may wait: look again, as one of those who are told.  Full:
+     * answered at once, which a poll allows. */
+
+    if (ctx->poll && ngx_http_weir_wait_add(ctx) == NGX_OK) {
+        return &ngx_http_weir_step_look;
     }
 
     return &ngx_http_weir_step_answer;
@@ -235,7 +230,6 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     }
 
     ctx->has_job = 1;
-    ctx->ours = 1;
     ctx->job.state = run.state;
     ctx->job.created = job.created;
     ctx->job.started = run.started;
@@ -269,7 +263,9 @@ ngx_http_weir_look_run(ngx_http_weir_ctx_t *ctx)
                   ctx->waiting ? p->mailbox : NULL);
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_look_answer,
-                             &ngx_http_weir_step_look);
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_look,
+                             &ngx_http_weir_step_unavailable);
 }
 
 
@@ -301,6 +297,7 @@ ngx_http_weir_wait_over_run(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_count(ctx->process, timed_out);
 
     if (ctx->request->method != NGX_HTTP_POST) {
+        ctx->poll = 0;
         return &ngx_http_weir_step_look;        /* as it is now */
     }
 
@@ -361,11 +358,36 @@ ngx_http_weir_outcome_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     if (a->code != WEIR_ANSWER_OK
         || ngx_http_weir_job_copy(ctx, &ctx->outcome_text, text) != NGX_OK)
     {
-        ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_no_outcome);
         return;
     }
 
     ngx_http_weir_resume(ctx, &ngx_http_weir_step_answer);
+}
+
+
+/* The run is done, so "try again" would run it a second time: ask for its
+ * outcome until the wait is over. */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_no_outcome_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_msec_int_t  left;
+
+    ngx_http_weir_forget(ctx);
+
+    if (ctx->request->method != NGX_HTTP_POST) {
+        return &ngx_http_weir_step_unavailable;
+    }
+
+    left = (ngx_msec_int_t) (ctx->wait_end - ngx_current_msec);
+
+    if (left <= 0) {
+        return &ngx_http_weir_step_released;
+    }
+
+    return ngx_http_weir_park(ctx, ngx_min(left, NGX_HTTP_WEIR_OUTCOME_PAUSE),
+                              &ngx_http_weir_step_outcome);
 }
 
 
@@ -391,8 +413,12 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
     weir_txn_reset(&p->txn);
     weir_txn_outcome(&p->txn, ctx->job.shard, ctx->job.id, token);
 
+    /* a large one may take long; the connection is watched for progress */
+
     return ngx_http_weir_ask(ctx, ngx_http_weir_outcome_answer,
-                             &ngx_http_weir_step_outcome);
+                             NGX_HTTP_WEIR_OUTCOME_TIME,
+                             &ngx_http_weir_step_outcome,
+                             &ngx_http_weir_step_no_outcome);
 }
 
 
@@ -512,5 +538,7 @@ ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
                     ngx_http_weir_now(p));
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_cancel_answer,
-                             &ngx_http_weir_step_cancel);
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_cancel,
+                             &ngx_http_weir_step_unavailable);
 }

@@ -180,6 +180,17 @@ ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf, ngx_log_t *log,
         return NGX_ERROR;
     }
 
+    /* an editor that writes in place empties the file first; who means it
+     * leaves a comment */
+
+    if (text.len == 0 && wmcf->keyring) {
+        ngx_http_weir_keys_error(error, "it is empty", NULL);
+        ngx_http_weir_keys_free(&text);
+        ngx_http_weir_keys_free(&pepper);
+        wmcf->key_info = fi;
+        return NGX_ERROR;
+    }
+
     trimmed = pepper;
     ngx_http_weir_keys_trim(&trimmed);
 
@@ -195,9 +206,7 @@ ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf, ngx_log_t *log,
     ngx_http_weir_keys_free(&text);
     ngx_http_weir_keys_free(&pepper);
 
-    wmcf->key_mtime = ngx_file_mtime(&fi);
-    wmcf->key_uniq = ngx_file_uniq(&fi);
-    wmcf->key_size = ngx_file_size(&fi);
+    wmcf->key_info = fi;
 
     if (ring == NULL) {
         return NGX_ERROR;
@@ -207,6 +216,19 @@ ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf, ngx_log_t *log,
     wmcf->keyring = ring;
 
     return NGX_OK;
+}
+
+
+/* Two changes may fall into one second and leave the size. */
+
+static ngx_uint_t
+ngx_http_weir_keys_same(ngx_file_info_t *a, ngx_file_info_t *b)
+{
+    return a->st_ino == b->st_ino && a->st_size == b->st_size
+           && a->st_mtim.tv_sec == b->st_mtim.tv_sec
+           && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec
+           && a->st_ctim.tv_sec == b->st_ctim.tv_sec
+           && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 
@@ -223,9 +245,7 @@ ngx_http_weir_keys_check(ngx_http_weir_process_t *p)
     wmcf = p->conf;
 
     if (ngx_file_info(wmcf->key_file.data, &fi) == NGX_FILE_ERROR
-        || (ngx_file_mtime(&fi) == wmcf->key_mtime
-            && ngx_file_uniq(&fi) == wmcf->key_uniq
-            && ngx_file_size(&fi) == wmcf->key_size))
+        || ngx_http_weir_keys_same(&fi, &wmcf->key_info))
     {
         return;
     }
@@ -240,9 +260,7 @@ ngx_http_weir_keys_check(ngx_http_weir_process_t *p)
 
     /* said once for each change of the file */
 
-    wmcf->key_mtime = ngx_file_mtime(&fi);
-    wmcf->key_uniq = ngx_file_uniq(&fi);
-    wmcf->key_size = ngx_file_size(&fi);
+    wmcf->key_info = fi;
 
     ngx_log_error(NGX_LOG_ERR, &p->cmd.log, 0,
                   "weir: \"%V\" has changed and is not good, the keys read "

@@ -62,9 +62,10 @@ typedef struct {
     NGX_HTTP_WEIR_COUNTERS(NGX_HTTP_WEIR_MEMBER)
 #undef NGX_HTTP_WEIR_MEMBER
 
-    /* written by the process of that slot only, cleared when it starts, so
-     * that a killed process leaves nothing behind */
+    /* written by the process of that slot only; not counted if that process
+     * is no more, so that a kill leaves nothing behind */
     struct {
+        ngx_atomic_t  pid;
 #define NGX_HTTP_WEIR_MEMBER(member, name, help)  ngx_atomic_t  member;
         NGX_HTTP_WEIR_GAUGES(NGX_HTTP_WEIR_MEMBER)
 #undef NGX_HTTP_WEIR_MEMBER

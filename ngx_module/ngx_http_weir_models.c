@@ -74,15 +74,10 @@ ngx_http_weir_models_ask_run(ngx_http_weir_ctx_t *ctx)
     weir_txn_reset(&p->txn);
     weir_txn_catalogue_get(&p->txn);
 
-    if (ngx_http_weir_call(ctx, &p->txn, ngx_http_weir_models_reply)
-        == NGX_OK)
-    {
-        return ngx_http_weir_park(ctx, p->conf->redis.timeout,
-                                  &ngx_http_weir_step_models_answer);
-    }
-
-    return ngx_http_weir_hold(ctx, &ngx_http_weir_step_models_ask,
-                              &ngx_http_weir_step_models_answer);
+    return ngx_http_weir_ask(ctx, ngx_http_weir_models_reply,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_models_ask,
+                             &ngx_http_weir_step_models_answer);
 }
 
 

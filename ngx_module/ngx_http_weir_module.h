@@ -39,9 +39,7 @@ typedef struct {
     ngx_str_t                    key_file;
     ngx_str_t                    pepper_file;
     weir_keyring_t              *keyring;
-    time_t                       key_mtime;     /* of the file read last */
-    off_t                        key_size;
-    ngx_file_uniq_t              key_uniq;
+    ngx_file_info_t              key_info;      /* of the file read last */
 
     ngx_shm_zone_t              *zone;
     ngx_http_weir_counters_t    *counters;      /* in the zone */
@@ -65,6 +63,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                    prefix;        /* what precedes the route */
+    ngx_http_handler_pt          handler;       /* of this location */
     ngx_msec_t                   max_wait;
     time_t                       result_ttl;
     unsigned                     api:1;         /* these: not inherited */
@@ -161,9 +160,8 @@ struct ngx_http_weir_ctx_s {
     unsigned                     waiting:1;     /* waiter is linked */
     unsigned                     holding:1;     /* held is linked */
     unsigned                     recheck:1;     /* the run exists */
-    unsigned                     ours:1;        /* the job is this owner's */
-    unsigned                     missed:1;      /* its end, before we knew */
     unsigned                     sent:1;        /* the answer is ours */
+    unsigned                     submitting:1;  /* calls are submissions */
     unsigned                     has_job:1;     /* job.id is one */
     unsigned                     poll:1;        /* may be answered early */
     unsigned                     lost:1;        /* Redis lost the run */
@@ -187,11 +185,16 @@ struct ngx_http_weir_process_s {
 
     ngx_event_t                  tick;
     ngx_uint_t                   ticks;
-    int64_t                      clock;         /* ms: Redis's minus ours */
+    int64_t                      clock;         /* ms: Redis's time minus
+                                                   ngx_current_msec */
+    ngx_msec_t                   clock_asked;
+    ngx_uint_t                   owing;         /* ticks, when leaving */
+    ngx_uint_t                   cursor;        /* bucket to re-check next */
     weir_txn_t                   txn;           /* scratch */
 
     ngx_str_t                    catalogue;     /* the last one seen; heap */
     unsigned                     leaving:1;
+    unsigned                     exiting:1;     /* answers nobody any more */
 };
 
 
@@ -241,6 +244,7 @@ ngx_int_t ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
 void ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
     unsigned shard);
+ngx_uint_t ngx_http_weir_may_submit(ngx_http_weir_process_t *p);
 void ngx_http_weir_tell(ngx_http_weir_process_t *p,
     const weir_reply_t *mailboxes, const char *run, weir_str_t fin,
     int64_t at);
@@ -257,7 +261,8 @@ ngx_int_t ngx_http_weir_wait_add(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_wait_remove(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
     weir_str_t fin, int64_t at, weir_str_t outcome);
-void ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p);
+void ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p,
+    ngx_uint_t buckets);
 void ngx_http_weir_wait_release(ngx_http_weir_process_t *p);
 
 /* submit, job, models */
@@ -268,10 +273,10 @@ const ngx_http_weir_step_t *ngx_http_weir_submit_chat(
 const ngx_http_weir_step_t *ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_models_start(
     ngx_http_weir_ctx_t *ctx);
-const ngx_http_weir_step_t *ngx_http_weir_hold(ngx_http_weir_ctx_t *ctx,
-    const ngx_http_weir_step_t *step, const ngx_http_weir_step_t *refused);
 const ngx_http_weir_step_t *ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx,
-    ngx_http_weir_answer_pt handler, const ngx_http_weir_step_t *again);
+    ngx_http_weir_answer_pt handler, ngx_msec_t timeout,
+    const ngx_http_weir_step_t *again, const ngx_http_weir_step_t *failed);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_look;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_wait;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_accepted;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_outcome;

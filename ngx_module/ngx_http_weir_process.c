@@ -12,6 +12,7 @@
 #define NGX_HTTP_WEIR_TICKS_CHECK  4            /* re-check of the parked */
 #define NGX_HTTP_WEIR_TICKS_PING   10
 #define NGX_HTTP_WEIR_TICKS_KEYS   2
+#define NGX_HTTP_WEIR_TICKS_OWING  60
 #define NGX_HTTP_WEIR_ORPHANS      8192
 
 
@@ -27,8 +28,12 @@ typedef struct {
 
 static void ngx_http_weir_greet_mail(ngx_http_weir_redis_t *redis,
     weir_txn_t *t);
-static void ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis);
-static void ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis);
+static void ngx_http_weir_greet_cmd(ngx_http_weir_redis_t *redis,
+    weir_txn_t *t);
+static void ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis,
+    const weir_answer_t *a);
+static void ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis,
+    const weir_answer_t *a);
 static void ngx_http_weir_link_down(ngx_http_weir_redis_t *redis);
 static void ngx_http_weir_leave(ngx_http_weir_redis_t *redis);
 static void ngx_http_weir_message(void *data, weir_str_t channel,
@@ -57,6 +62,7 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_weir_metrics_clear_slot(wmcf->counters);
+    wmcf->counters->slots[ngx_process_slot].pid = ngx_pid;
 
     p = ngx_pcalloc(cycle->pool, sizeof(ngx_http_weir_process_t));
     if (p == NULL || weir_digest_random(random, sizeof(random)) != 0) {
@@ -74,11 +80,13 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
     ngx_queue_init(&p->orphans);
 
     p->conf = wmcf;
+    p->clock = (int64_t) ngx_time() * 1000 - (int64_t) ngx_current_msec;
     wmcf->process = p;
 
     p->cmd.conf = &wmcf->redis;
     p->cmd.role = "commands";
     p->cmd.data = p;
+    p->cmd.greet = ngx_http_weir_greet_cmd;
     p->cmd.on_ready = ngx_http_weir_cmd_ready;
     p->cmd.on_down = ngx_http_weir_link_down;
     p->cmd.on_leave = ngx_http_weir_leave;
@@ -125,8 +133,10 @@ ngx_http_weir_exit_process(ngx_cycle_t *cycle)
 
     p = wmcf->process;
 
-    /* pending answers are LOST and may leave orphans: those are freed last */
+    /* nobody is answered any more: that a submission failed would be a guess,
+     * while a closed connection says what is known */
 
+    p->exiting = 1;
     p->cmd.on_down = NULL;
     p->mail.on_down = NULL;
 
@@ -150,16 +160,38 @@ ngx_http_weir_exit_process(ngx_cycle_t *cycle)
 }
 
 
-/* ms on Redis's clock, as far as we know it */
+/* ms on Redis's clock, as far as we know it; our own may be set meanwhile */
 
 int64_t
 ngx_http_weir_now(ngx_http_weir_process_t *p)
 {
-    ngx_time_t  *tp;
+    return (int64_t) ngx_current_msec + p->clock;
+}
 
-    tp = ngx_timeofday();
 
-    return (int64_t) tp->sec * 1000 + (int64_t) tp->msec + p->clock;
+static void
+ngx_http_weir_clock_set(ngx_http_weir_process_t *p, const weir_answer_t *a)
+{
+    int64_t  theirs;
+
+    if (a->code != WEIR_ANSWER_OK || weir_reply_count(a->reply) != 2) {
+        return;
+    }
+
+    theirs = weir_reply_int(weir_reply_at(a->reply, 0)) * 1000
+             + weir_reply_int(weir_reply_at(a->reply, 1)) / 1000;
+
+    p->clock = theirs - (int64_t) ngx_current_msec;
+}
+
+
+static void
+ngx_http_weir_greet_cmd(ngx_http_weir_redis_t *redis, weir_txn_t *t)
+{
+    /* PING is refused while Redis loads, TIME is not */
+
+    weir_txn_add(t, 1, (weir_str_t[]) { weir_str("PING") });
+    weir_txn_add(t, 1, (weir_str_t[]) { weir_str("TIME") });
 }
 
 
@@ -172,6 +204,7 @@ ngx_http_weir_greet_mail(ngx_http_weir_redis_t *redis, weir_txn_t *t)
     weir_txn_add(t, 2, (weir_str_t[]) {
         weir_str("SUBSCRIBE"),
         weir_name(channel, WEIR_CHANNEL_MAIL, p->mailbox) });
+    weir_txn_add(t, 1, (weir_str_t[]) { weir_str("PING") });
 }
 
 
@@ -188,22 +221,22 @@ ngx_http_weir_link_gauge(ngx_http_weir_process_t *p)
 
 
 static void
-ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis)
+ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis, const weir_answer_t *a)
 {
     ngx_http_weir_process_t  *p = redis->data;
 
     ngx_http_weir_count(p, redis_connects);
     ngx_http_weir_link_gauge(p);
 
-    ngx_http_weir_clock_ask(p);
+    ngx_http_weir_clock_set(p, a);
     ngx_http_weir_orphans_send(p);
-    ngx_http_weir_wait_recheck(p);
+    ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS);
     ngx_http_weir_release_held(p);
 }
 
 
 static void
-ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis)
+ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis, const weir_answer_t *a)
 {
     ngx_http_weir_process_t  *p = redis->data;
 
@@ -212,7 +245,7 @@ ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis)
 
     /* what was told while nobody listened */
 
-    ngx_http_weir_wait_recheck(p);
+    ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS);
 }
 
 
@@ -303,29 +336,39 @@ ngx_http_weir_tick(ngx_event_t *ev)
         (void) ngx_http_weir_redis_send(&p->mail, t, ngx_http_weir_pong, NULL);
     }
 
+    ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS
+                                  / NGX_HTTP_WEIR_TICKS_CHECK);
+
     if (p->ticks % NGX_HTTP_WEIR_TICKS_CHECK == 0) {
-        ngx_http_weir_wait_recheck(p);
         ngx_http_weir_orphans_send(p);
+    }
+
+    if (ngx_exiting) {
+
+        /* without a ready connection nobody else has told */
+
+        ngx_http_weir_leave(&p->cmd);
+
+        /* cancellations that are owed keep the process for a while */
+
+        ev->cancelable = (p->norphans == 0
+                          || ++p->owing > NGX_HTTP_WEIR_TICKS_OWING);
     }
 
     ngx_add_timer(&p->tick, NGX_HTTP_WEIR_TICK);
 }
 
 
+/* an answer that was long on its way tells an old time */
+
 static void
 ngx_http_weir_clock_answer(void *data, const weir_answer_t *a)
 {
-    int64_t                   theirs;
     ngx_http_weir_process_t  *p = data;
 
-    if (a->code != WEIR_ANSWER_OK || weir_reply_count(a->reply) != 2) {
-        return;
+    if (ngx_current_msec - p->clock_asked <= p->conf->redis.timeout / 4) {
+        ngx_http_weir_clock_set(p, a);
     }
-
-    theirs = weir_reply_int(weir_reply_at(a->reply, 0)) * 1000
-             + weir_reply_int(weir_reply_at(a->reply, 1)) / 1000;
-
-    p->clock += theirs - ngx_http_weir_now(p);
 }
 
 
@@ -337,6 +380,8 @@ ngx_http_weir_clock_ask(ngx_http_weir_process_t *p)
     t = &p->txn;
     weir_txn_reset(t);
     weir_txn_add(t, 1, (weir_str_t[]) { weir_str("TIME") });
+
+    p->clock_asked = ngx_current_msec;
 
     (void) ngx_http_weir_redis_send(&p->cmd, t, ngx_http_weir_clock_answer, p);
 }
@@ -372,6 +417,17 @@ ngx_http_weir_release_held(ngx_http_weir_process_t *p)
 
 /* calls */
 
+static ngx_uint_t
+ngx_http_weir_answer_is(const weir_answer_t *a, const char *error)
+{
+    size_t  n;
+
+    n = ngx_strlen(error);
+
+    return a->error.len >= n && ngx_memcmp(a->error.data, error, n) == 0;
+}
+
+
 static void
 ngx_http_weir_call_answer(void *data, const weir_answer_t *a)
 {
@@ -383,6 +439,17 @@ ngx_http_weir_call_answer(void *data, const weir_answer_t *a)
     p = call->process;
     ctx = call->ctx;
     handler = call->handler;
+
+    if (p->exiting) {
+        ngx_free(call);
+        return;
+    }
+
+    if (ngx_http_weir_answer_is(a, "READONLY")
+        || ngx_http_weir_answer_is(a, "MASTERDOWN"))
+    {
+        ngx_http_weir_redis_drop(&p->cmd);      /* it is a replica now */
+    }
 
     if (call->submission && a->code == WEIR_ANSWER_LOST) {
         ngx_http_weir_abandon(p, call->id, call->shard);
@@ -419,6 +486,7 @@ ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
     call->ctx = ctx;
     call->process = p;
     call->handler = handler;
+    call->submission = ctx->submitting;
     call->shard = ctx->job.shard;
     ngx_memcpy(call->id, ctx->job.id, sizeof(call->id));
 
@@ -470,7 +538,9 @@ ngx_http_weir_orphans_send(ngx_http_weir_process_t *p)
     ngx_queue_t              all, *q;
     ngx_http_weir_orphan_t  *orphan;
 
-    if (ngx_queue_empty(&p->orphans)) {
+    if (ngx_queue_empty(&p->orphans)
+        || p->cmd.state != NGX_HTTP_WEIR_REDIS_READY)
+    {
         return;
     }
 
@@ -491,7 +561,9 @@ ngx_http_weir_orphans_send(ngx_http_weir_process_t *p)
                                      ngx_http_weir_orphan_answer, orphan)
             != NGX_OK)
         {
-            ngx_queue_insert_tail(&p->orphans, &orphan->queue);
+            ngx_queue_insert_head(&all, &orphan->queue);
+            ngx_queue_add(&p->orphans, &all);
+            return;
         }
     }
 }
@@ -518,7 +590,7 @@ ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
     if (orphan == NULL) {
         ngx_log_error(NGX_LOG_ERR, &p->cmd.log, 0,
                       "weir: too many submissions without an answer, job_%s "
-                      "is left to its time limit", id);
+                      "will not be cancelled", id);
         return;
     }
 
@@ -530,6 +602,16 @@ ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
     ngx_queue_insert_tail(&p->orphans, &orphan->queue);
 
     ngx_http_weir_orphans_send(p);
+}
+
+
+/* Is there room to give up what is submitted now? */
+
+ngx_uint_t
+ngx_http_weir_may_submit(ngx_http_weir_process_t *p)
+{
+    return p->norphans + weir_pipe_pending(p->cmd.pipe)
+           < NGX_HTTP_WEIR_ORPHANS;
 }
 
 

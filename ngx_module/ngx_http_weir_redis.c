@@ -106,11 +106,20 @@ ngx_http_weir_redis_send(ngx_http_weir_redis_t *redis, const weir_txn_t *t,
 }
 
 
+void
+ngx_http_weir_redis_drop(ngx_http_weir_redis_t *redis)
+{
+    redis->broken = 1;
+    ngx_http_weir_redis_post(redis);
+}
+
+
 ngx_uint_t
 ngx_http_weir_redis_check(ngx_http_weir_redis_t *redis)
 {
     if (redis->state != NGX_HTTP_WEIR_REDIS_READY
-        || weir_pipe_deadline(redis->pipe) > ngx_current_msec)
+        || weir_pipe_deadline(redis->pipe) > ngx_current_msec
+        || ngx_current_msec - redis->progress < redis->conf->timeout)
     {
         return 0;
     }
@@ -193,7 +202,7 @@ ngx_http_weir_redis_connect(ngx_http_weir_redis_t *redis)
 }
 
 
-/* the handshake: its last reply tells that all before it was accepted */
+/* the handshake */
 
 static void
 ngx_http_weir_redis_greet(ngx_http_weir_redis_t *redis)
@@ -223,11 +232,7 @@ ngx_http_weir_redis_greet(ngx_http_weir_redis_t *redis)
             weir_str("SELECT"), weir_str_of(database) });
     }
 
-    if (redis->greet) {
-        redis->greet(redis, &t);
-    }
-
-    weir_txn_add(&t, 1, (weir_str_t[]) { weir_str("PING") });
+    redis->greet(redis, &t);
 
     if (weir_pipe_send(redis->pipe, &t, (uint64_t) -1,
                        ngx_http_weir_redis_greeted, redis)
@@ -275,11 +280,10 @@ ngx_http_weir_redis_greeted(void *data, const weir_answer_t *a)
 
     redis->state = NGX_HTTP_WEIR_REDIS_READY;
     redis->failures = 0;
+    redis->progress = ngx_current_msec;
     redis->peer.connection->idle = 1;
 
-    if (redis->on_ready) {
-        redis->on_ready(redis);
-    }
+    redis->on_ready(redis, a);
 }
 
 
@@ -389,6 +393,7 @@ ngx_http_weir_redis_flush(ngx_event_t *ev)
 
         if (n > 0) {
             weir_pipe_sent(redis->pipe, (size_t) n);
+            redis->progress = ngx_current_msec;
         }
     }
 
@@ -461,6 +466,8 @@ ngx_http_weir_redis_read(ngx_event_t *rev)
         if (n == NGX_AGAIN) {
             break;
         }
+
+        redis->progress = ngx_current_msec;
 
         if (n <= 0
             || weir_pipe_feed(redis->pipe, (char *) ngx_http_weir_redis_buf,

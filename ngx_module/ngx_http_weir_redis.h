@@ -45,10 +45,13 @@ struct ngx_http_weir_redis_s {
     const char                  *role;      /* "commands", "mailbox" */
     void                        *data;      /* of the owner */
 
-    /* adds the owner's part to the handshake; may be NULL */
+    /* adds the owner's part to the handshake, whose last command tells that
+     * all before it was accepted */
     void                       (*greet)(ngx_http_weir_redis_t *redis,
                                         weir_txn_t *t);
-    ngx_http_weir_redis_pt       on_ready;
+    /* answer: of the greeting's last command, see greet */
+    void                       (*on_ready)(ngx_http_weir_redis_t *redis,
+                                           const weir_answer_t *answer);
     ngx_http_weir_redis_pt       on_down;   /* every answer was LOST before */
     ngx_http_weir_redis_pt       on_leave;  /* nginx wants to go */
 
@@ -57,6 +60,7 @@ struct ngx_http_weir_redis_s {
     ngx_http_weir_redis_e        state;
     ngx_uint_t                   failures;  /* in a row */
     ngx_uint_t                   next;      /* address */
+    ngx_msec_t                   progress;  /* last bytes in or out */
     ngx_event_t                  timer;     /* handshake, or the next try */
     ngx_event_t                  flush;     /* posted: there is output */
     ngx_log_t                    log;
@@ -77,8 +81,12 @@ void ngx_http_weir_redis_destroy(ngx_http_weir_redis_t *redis);
 ngx_int_t ngx_http_weir_redis_send(ngx_http_weir_redis_t *redis,
     const weir_txn_t *t, weir_answer_pt fn, void *data);
 
-/* Called regularly: closes the connection if the oldest answer is overdue.
- * Returns true if it did. */
+/* This Redis is not the one that is wanted (any more): closes the connection,
+ * not from here, and tries the next address.  May be called in an answer. */
+void ngx_http_weir_redis_drop(ngx_http_weir_redis_t *redis);
+
+/* Called regularly: closes the connection if the oldest answer is overdue and
+ * nothing moves.  Returns true if it did. */
 ngx_uint_t ngx_http_weir_redis_check(ngx_http_weir_redis_t *redis);
 
 /* Not ready, but the next try may well succeed, so that waiting for it is

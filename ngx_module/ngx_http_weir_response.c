@@ -100,11 +100,12 @@ ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
     ngx_http_request_t  *r;
 
     r = ctx->request;
-    ctx->sent = 1;
 
     if (body && body->failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;  /* nginx's, which is dressed */
     }
+
+    ctx->sent = 1;
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = body ? (off_t) body->len : 0;

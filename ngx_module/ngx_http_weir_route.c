@@ -28,7 +28,7 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
     { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
       0, ngx_http_weir_models_start },
 
-    { "/v1/models/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
+    { "/v1/models/{*}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
       0, ngx_http_weir_models_start },
 
     { NULL, 0, WEIR_DIALECT_PROBLEM, NULL, 0, NULL }
@@ -53,7 +53,8 @@ static const ngx_http_weir_dialect_t  ngx_http_weir_dialects[] = {
 };
 
 
-/* "{id}" takes one segment that is not empty, and is the last */
+/* "{id}" takes one segment that is not empty, "{*}" all that is left; both
+ * stand at the end.  A tail is set only by a match. */
 
 static ngx_uint_t
 ngx_http_weir_route_match(const char *pattern, ngx_str_t *path,
@@ -73,11 +74,17 @@ ngx_http_weir_route_match(const char *pattern, ngx_str_t *path,
         return path->len == n;
     }
 
+    if (path->len == n
+        || (p[1] != '*' && ngx_strlchr(path->data + n, path->data + path->len,
+                                       '/')))
+    {
+        return 0;
+    }
+
     tail->data = path->data + n;
     tail->len = path->len - n;
 
-    return tail->len > 0
-           && ngx_strlchr(tail->data, tail->data + tail->len, '/') == NULL;
+    return 1;
 }
 
 
@@ -126,6 +133,7 @@ ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
     const ngx_http_weir_dialect_t  *d;
 
     ctx->route = NULL;
+    ngx_str_null(&ctx->tail);
     ctx->dialect = WEIR_DIALECT_PROBLEM;
 
     ngx_http_weir_route_path(r, &path);

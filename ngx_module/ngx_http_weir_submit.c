@@ -11,8 +11,6 @@
 
 static const ngx_http_weir_step_t *ngx_http_weir_submit_run(
     ngx_http_weir_ctx_t *ctx);
-static const ngx_http_weir_step_t *ngx_http_weir_submit_overdue_run(
-    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_submit_refused_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_submitted_run(
@@ -21,10 +19,6 @@ static const ngx_http_weir_step_t *ngx_http_weir_submitted_run(
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_submit = {
     "submit", ngx_http_weir_submit_run
-};
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_submit_overdue = {
-    "submit overdue", ngx_http_weir_submit_overdue_run
 };
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_submit_refused = {
@@ -119,8 +113,6 @@ ngx_http_weir_submit_begin(ngx_http_weir_ctx_t *ctx, int64_t held)
         return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
     }
 
-    ctx->ours = 1;
-
     if (held == 0) {
         return &ngx_http_weir_step_submit;
     }
@@ -172,7 +164,7 @@ ngx_http_weir_submit_invalid(weir_failure_t *f, const char *param,
     const char *what)
 {
     weir_failure_set(f, WEIR_FAIL_INVALID, "\"%s\" %s", param, what);
-    ngx_cpystrn((u_char *) f->param, (u_char *) param, sizeof(f->param));
+    weir_failure_copy(f->param, sizeof(f->param), weir_str_of(param));
 
     return NGX_DECLINED;
 }
@@ -241,7 +233,7 @@ ngx_http_weir_submit_member(ngx_http_weir_ctx_t *ctx, const char *key,
                             "must be \"high\", \"normal\" or \"low\"");
     }
 
-    ngx_cpystrn((u_char *) word, (u_char *) key, sizeof(word));
+    weir_failure_copy(word, sizeof(word), weir_str_of(key));
 
     for (i = 0; later[i]; i++) {
         if (ngx_strcmp(key, later[i]) == 0) {
@@ -388,47 +380,40 @@ ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 static const ngx_http_weir_step_t *
 ngx_http_weir_submit_run(ngx_http_weir_ctx_t *ctx)
 {
-    ngx_int_t                 rc;
     weir_submission_t         s;
     ngx_http_weir_process_t  *p;
 
     p = ctx->process;
 
+    if (!ngx_http_weir_may_submit(p)) {
+        return &ngx_http_weir_step_submit_refused;
+    }
+
     ngx_http_weir_submit_build(ctx, &s);
     weir_txn_reset(&p->txn);
     weir_txn_submit(&p->txn, &s);
 
-    rc = ngx_http_weir_call(ctx, &p->txn, ngx_http_weir_submit_answer);
+    ctx->submitting = 1;
 
-    if (rc == NGX_OK) {
-        ctx->call->submission = 1;
-
-        return ngx_http_weir_park(ctx, p->conf->redis.timeout,
-                                  &ngx_http_weir_step_submit_overdue);
-    }
-
-    return ngx_http_weir_hold(ctx, &ngx_http_weir_step_submit,
-                              &ngx_http_weir_step_submit_refused);
+    return ngx_http_weir_ask(ctx, ngx_http_weir_submit_answer,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_submit,
+                             &ngx_http_weir_step_submit_refused);
 }
 
 
-static const ngx_http_weir_step_t *
-ngx_http_weir_submit_overdue_run(ngx_http_weir_ctx_t *ctx)
-{
-    if (ctx->call) {
-        ctx->call->submission = 0;
-        ngx_http_weir_forget(ctx);
-        ngx_http_weir_abandon(ctx->process, ctx->job.id, ctx->job.shard);
-    }
-
-    return &ngx_http_weir_step_submit_refused;
-}
-
+/* Whatever was the reason: if it is still under way, it is cancelled. */
 
 static const ngx_http_weir_step_t *
 ngx_http_weir_submit_refused_run(ngx_http_weir_ctx_t *ctx)
 {
     weir_failure_t  f;
+
+    if (ctx->call) {
+        ctx->call->submission = 0;
+        ngx_http_weir_forget(ctx);
+        ngx_http_weir_abandon(ctx->process, ctx->job.id, ctx->job.shard);
+    }
 
     ngx_http_weir_wait_remove(ctx);
     ngx_http_weir_count(ctx->process, submit_failed);
@@ -445,6 +430,7 @@ ngx_http_weir_submit_refused_run(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_submitted_run(ngx_http_weir_ctx_t *ctx)
 {
+    ctx->submitting = 0;
     ctx->has_job = 1;
     ctx->job.state = WEIR_QUEUED;
     ctx->status = "QUEUED";

@@ -96,19 +96,10 @@ ngx_http_weir_wait_collect(ngx_http_weir_process_t *p, const char *run,
         next = ngx_queue_next(q);
         ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
 
-        if (ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) != 0) {
-            continue;
+        if (ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) == 0) {
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(all, q);
         }
-
-        /* whose job it is is still being asked: only then may it see this */
-
-        if (!ctx->ours) {
-            ctx->missed = 1;
-            continue;
-        }
-
-        ngx_queue_remove(q);
-        ngx_queue_insert_tail(all, q);
     }
 }
 
@@ -174,7 +165,13 @@ ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
             ngx_http_weir_forget(ctx);
         }
 
-        ngx_http_weir_resume(ctx, &ngx_http_weir_step_outcome);
+        ctx->submitting = 0;
+
+        /* a poll shows the records as they stand in Redis, for ever the same */
+
+        ngx_http_weir_resume(ctx, ctx->request->method == NGX_HTTP_POST
+                                  ? &ngx_http_weir_step_outcome
+                                  : &ngx_http_weir_step_look);
     }
 }
 
@@ -193,9 +190,10 @@ ngx_http_weir_wait_lost(ngx_http_weir_process_t *p, const char *run)
             return;
         }
 
-        ctx->lost = 1;
+        ctx->lost = (ctx->request->method == NGX_HTTP_POST);
         ngx_http_weir_forget(ctx);
-        ngx_http_weir_resume(ctx, &ngx_http_weir_step_outcome);
+        ngx_http_weir_resume(ctx, ctx->lost ? &ngx_http_weir_step_outcome
+                                            : &ngx_http_weir_step_look);
     }
 }
 
@@ -210,7 +208,7 @@ ngx_http_weir_wait_rechecked(void *data, const weir_answer_t *a)
 
     p = recheck->process;
 
-    if (a->code == WEIR_ANSWER_OK) {
+    if (a->code == WEIR_ANSWER_OK && weir_reply_count(a->reply) == 3) {
         fin = weir_reply_str(weir_reply_at(a->reply, 0));
         at = weir_reply_int(weir_reply_at(a->reply, 1));
 
@@ -228,53 +226,76 @@ ngx_http_weir_wait_rechecked(void *data, const weir_answer_t *a)
 }
 
 
-/* Messages may be lost: the runs that somebody waits for are looked up. */
+static ngx_int_t
+ngx_http_weir_wait_ask(ngx_http_weir_process_t *p, ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_recheck_t  *recheck;
+
+    recheck = ngx_alloc(sizeof(ngx_http_weir_recheck_t), &p->cmd.log);
+    if (recheck == NULL) {
+        return NGX_ERROR;
+    }
+
+    recheck->process = p;
+    ngx_memcpy(recheck->run, ctx->job.id, sizeof(recheck->run));
+
+    weir_txn_reset(&p->txn);
+    weir_txn_recheck(&p->txn, ctx->job.shard, ctx->job.id);
+
+    if (ngx_http_weir_redis_send(&p->cmd, &p->txn,
+                                 ngx_http_weir_wait_rechecked, recheck)
+        != NGX_OK)
+    {
+        ngx_free(recheck);
+        return NGX_ERROR;
+    }
+
+    ngx_http_weir_count(p, rechecks);
+
+    return NGX_OK;
+}
+
+
+/* Messages may be lost: the runs that somebody waits for are looked up, some
+ * buckets at a time.  Several waiters of one run stand together more often
+ * than not, and cost one look. */
 
 void
-ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p)
+ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p, ngx_uint_t buckets)
 {
-    ngx_uint_t                i;
-    ngx_queue_t              *q;
-    ngx_http_weir_ctx_t      *ctx;
-    ngx_http_weir_recheck_t  *recheck;
+    ngx_queue_t          *q, *bucket;
+    ngx_http_weir_ctx_t  *ctx, *last;
 
     if (p->waiters == 0 || p->cmd.state != NGX_HTTP_WEIR_REDIS_READY) {
         return;
     }
 
-    for (i = 0; i < NGX_HTTP_WEIR_BUCKETS; i++) {
+    for ( /* void */ ; buckets; buckets--) {
+        bucket = &p->buckets[p->cursor];
+        last = NULL;
 
-        for (q = ngx_queue_head(&p->buckets[i]);
-             q != ngx_queue_sentinel(&p->buckets[i]);
+        for (q = ngx_queue_head(bucket);
+             q != ngx_queue_sentinel(bucket);
              q = ngx_queue_next(q))
         {
             ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
 
-            if (!ctx->recheck) {
+            if (!ctx->recheck
+                || (last && ngx_memcmp(last->job.id, ctx->job.id,
+                                       WEIR_ID_LEN)
+                            == 0))
+            {
                 continue;
             }
 
-            recheck = ngx_alloc(sizeof(ngx_http_weir_recheck_t), &p->cmd.log);
-            if (recheck == NULL) {
-                return;
+            if (ngx_http_weir_wait_ask(p, ctx) != NGX_OK) {
+                return;                 /* from this bucket on, next time */
             }
 
-            recheck->process = p;
-            ngx_memcpy(recheck->run, ctx->job.id, sizeof(recheck->run));
-
-            weir_txn_reset(&p->txn);
-            weir_txn_recheck(&p->txn, ctx->job.shard, ctx->job.id);
-
-            if (ngx_http_weir_redis_send(&p->cmd, &p->txn,
-                                         ngx_http_weir_wait_rechecked, recheck)
-                != NGX_OK)
-            {
-                ngx_free(recheck);
-                return;
-            }
-
-            ngx_http_weir_count(p, rechecks);
+            last = ctx;
         }
+
+        p->cursor = (p->cursor + 1) & (NGX_HTTP_WEIR_BUCKETS - 1);
     }
 }
 

@@ -138,12 +138,20 @@ refused_value('weir_redis', @$_, 'redis') for (
     ["127.0.0.1 password_file=$dir/missing", 'a readable file'],
     ["127.0.0.1 password_file=$dir/empty", 'a readable file'],
     ['127.0.0.1 password_file=', 'it must be a path'],
-    ['127.0.0.1 password=secret', 'password_file='],
     ['127.0.0.1 nonsense', 'allowed are timeout=']);
 
 refused('weir_redis user without a password',
         ['"weir_redis"', '"weir"', '"user" needs "password_file"'],
         redis => 'weir_redis 127.0.0.1 user=weir;', line => 'user=weir');
+refused('weir_redis with a password on the line, which is not repeated',
+        ['"weir_redis"', '"password"', 'password_file='],
+        redis => 'weir_redis 127.0.0.1 password=secret;',
+        line => 'password=secret');
+# a password that stands there by mistake is not repeated
+
+refused('weir_redis with a password', ['"password" in', 'password_file='],
+        redis => 'weir_redis 127.0.0.1 password=secret;',
+        line => 'password=secret');
 refused('weir_redis twice', ['"weir_redis"', 'is duplicate'],
         http => 'weir_redis 127.0.0.2;', line => '127.0.0.2');
 refused('weir_redis without an address', ['"weir_redis"', 'arguments'],
@@ -207,40 +215,41 @@ refused('weir_zone of another kind', ['"w"'],
 # numbers and times
 
 accepted("$_->[0] $_->[1]", http => "$_->[0] $_->[1];") for (
-    ['weir_max_waiting', 1], ['weir_max_waiting', 1000000],
+    ['weir_max_waiting', 1], ['weir_max_waiting', 30000],
     ['weir_max_wait', '1s'], ['weir_max_wait', '1d'],
-    ['weir_result_ttl', '1s'], ['weir_result_ttl', '365d']);
+    ['weir_result_ttl', '10s'], ['weir_result_ttl', '365d']);
 
 refused_value(@$_, 'http') for (
-    ['weir_max_waiting', '0', 'from 1 to 1000000'],
-    ['weir_max_waiting', '1000001', 'from 1 to 1000000'],
-    ['weir_max_waiting', '-1', 'from 1 to 1000000'],
-    ['weir_max_waiting', 'x', 'from 1 to 1000000'],
-    ['weir_max_waiting', '99999999999999999999', 'from 1 to 1000000'],
+    ['weir_max_waiting', '0', 'from 1 to 30000'],
+    ['weir_max_waiting', '30001', 'from 1 to 30000'],
+    ['weir_max_waiting', '-1', 'from 1 to 30000'],
+    ['weir_max_waiting', 'x', 'from 1 to 30000'],
+    ['weir_max_waiting', '99999999999999999999', 'from 1 to 30000'],
     ['weir_max_wait', '999ms', 'from 1s to 1d'],
     ['weir_max_wait', '0', 'from 1s to 1d'],
     ['weir_max_wait', '25h', 'from 1s to 1d'],
     ['weir_max_wait', 'soon', 'from 1s to 1d'],
     ['weir_max_wait', '99999999999999999999', 'from 1s to 1d'],
-    ['weir_result_ttl', '0', 'from 1s to 365d'],
-    ['weir_result_ttl', '366d', 'from 1s to 365d'],
-    ['weir_result_ttl', '500ms', 'from 1s to 365d'],
-    ['weir_result_ttl', 'x', 'from 1s to 365d']);
+    ['weir_result_ttl', '9s', 'from 10s to 365d'],
+    ['weir_result_ttl', '0', 'from 10s to 365d'],
+    ['weir_result_ttl', '366d', 'from 10s to 365d'],
+    ['weir_result_ttl', '500ms', 'from 10s to 365d'],
+    ['weir_result_ttl', 'x', 'from 10s to 365d']);
 
 for (['weir_max_waiting', 5], ['weir_max_wait', '5s'],
-     ['weir_result_ttl', '5s'])
+     ['weir_result_ttl', '15s'])
 {
     my ($directive, $value) = @$_;
 
     refused("$directive twice", [qq("$directive"), 'is duplicate'],
-            http => "$directive 4;\n$directive $value;",
+            http => "$directive 14;\n$directive $value;",
             line => "$directive $value");
     refused("$directive without a value", [qq("$directive"), 'arguments'],
             http => "$directive;", line => "$directive;");
 }
 
-accepted("$_ in every block", http => "$_ 2s;", server => "$_ 3s;",
-         location => "location / {\n$_ 4s;\nweir_api;\n}")
+accepted("$_ in every block", http => "$_ 12s;", server => "$_ 13s;",
+         location => "location / {\n$_ 14s;\nweir_api;\n}")
     for qw(weir_max_wait weir_result_ttl);
 
 # handlers
@@ -288,7 +297,7 @@ for ('weir_redis 127.0.0.1', "weir_key_file $dir/keys pepper=$dir/pepper",
     }
 }
 
-for ('weir_max_wait 5s', 'weir_result_ttl 5s') {
+for ('weir_max_wait 5s', 'weir_result_ttl 15s') {
     my ($directive) = /^(\S+)/;
 
     refused("$directive in $_->[0]", [qq("$directive"), 'not allowed here'],
