@@ -205,18 +205,29 @@ my $never = job(submit('[[mock tag=never]] Hi'))->{id};
 is(job($stack->ask("/v1/jobs/$never", method => 'DELETE'))->{status},
    'cancelled', 'cancelled while it was queued');
 
-# and with few slots, all of them are done
+# one runner with few slots: the more urgent, the earlier
 
 $stack->{worker_conf} = Weir::Stack::slurp($stack->dir . '/worker.conf')
                         =~ s/runners = 2/runners = 1/r
                         =~ s/slots = 64/slots = 3/r;
 $stack->start('worker');
 
+my %started;
+
 for my $class (sort keys %queued) {
     for my $id (@{ $queued{$class} }) {
         is(job(finished($id))->{status}, 'completed', "$class: completed");
+        push @{ $started{$class} }, $stack->redis('HGET',
+            'weir:{0}:run:' . $id =~ s/^job_//r, 'started');
     }
 }
+
+# the first read takes one of each class, before there is a backlog
+
+sub middle { (sort { $a <=> $b } @{ $started{$_[0]} })[4] }
+
+cmp_ok(middle('high'), '<', middle('normal'), 'high before normal');
+cmp_ok(middle('normal'), '<', middle('low'), 'normal before low');
 
 is($stack->calls('never'), 0, 'the cancelled one was not run');
 is(job($stack->ask("/v1/jobs/$never"))->{status}, 'cancelled',

@@ -44,6 +44,12 @@ struct queue_s {
     char           scan_after[QUEUE_ID_MAX];
     uint64_t       rescan_at;           /* loop_now(); 0: not wanted */
 
+    /* new ones: while there are more than slots, they are read class by class,
+     * since a read of several streams takes as many from each */
+    bool           backlog;
+    unsigned       class;               /* of the next such read */
+    unsigned       asked;               /* entries of each stream, at most */
+
     /* leases that are over */
     uint64_t       claim_at;            /* loop_now() of the next look */
     weir_class_e   claim_class;         /* of the answer to come */
@@ -283,10 +289,11 @@ static void
 queue_on_new(void *data, const weir_answer_t *answer)
 {
     int                  class;
+    bool                 full;
     char                 after[QUEUE_ID_MAX];
     size_t               i;
     queue_t             *q;
-    const weir_reply_t  *stream;
+    const weir_reply_t  *stream, *entries;
 
     q = data;
     q->outstanding--;
@@ -297,14 +304,29 @@ queue_on_new(void *data, const weir_answer_t *answer)
 
     /* the streams come in the order of asking: the most urgent first */
 
+    full = false;
+
     for (i = 0; i < weir_reply_count(answer->reply); i++) {
         stream = weir_reply_at(answer->reply, i);
+        entries = weir_reply_at(stream, 1);
         class = queue_class_of(weir_reply_at(stream, 0));
 
-        if (class >= 0) {
-            (void) queue_take(q, (weir_class_e) class, weir_reply_at(stream, 1),
-                              after);
+        if (weir_reply_count(entries) >= q->asked) {
+            full = true;
         }
+
+        if (class >= 0) {
+            (void) queue_take(q, (weir_class_e) class, entries, after);
+        }
+    }
+
+    if (full) {
+        q->backlog = true;
+        q->class = 0;
+
+    } else if (q->backlog && ++q->class == WEIR_CLASSES) {
+        q->backlog = false;             /* all streams are empty */
+        q->class = 0;
     }
 }
 
@@ -447,6 +469,16 @@ queue_ask_new(queue_t *q, unsigned count)
     uint64_t     block, now;
     weir_txn_t  *t;
 
+    q->asked = count;
+    t = runner_txn(q->runner);
+
+    if (q->backlog) {
+        weir_txn_read(t, RUNNER_SHARD, q->runner->consumer,
+                      &queue_classes[q->class], 1, count, 0);
+        queue_send(q, t, 0, queue_on_new);
+        return;
+    }
+
     /* back in time for the next look at old leases */
 
     now = loop_now(q->runner->loop);
@@ -456,7 +488,6 @@ queue_ask_new(queue_t *q, unsigned count)
         block = QUEUE_BLOCK;
     }
 
-    t = runner_txn(q->runner);
     weir_txn_read(t, RUNNER_SHARD, q->runner->consumer, queue_classes,
                   WEIR_CLASSES, count, (unsigned) block);
 
@@ -513,6 +544,10 @@ queue_on_turn(void *data)
     if (now >= q->claim_at) {
         queue_ask_old(q, (unsigned) count);
         return;
+    }
+
+    if (q->backlog) {
+        count = free < QUEUE_BATCH ? free : QUEUE_BATCH;
     }
 
     queue_ask_new(q, (unsigned) count);
