@@ -15,9 +15,15 @@ my $stack = Weir::Stack->new(location => 'weir_api;',
     main => 'worker_shutdown_timeout 10s;',
     server => 'location = /metrics { weir_metrics; }');
 
-$stack->start;
-
 my %count;
+
+# a sanitizer keeps for a while what is freed
+
+my $sanitized = defined $ENV{ASAN_OPTIONS};
+local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} // '')
+                           . ',quarantine_size_mb=1';
+
+$stack->start;
 
 
 sub chat {
