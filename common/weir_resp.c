@@ -22,8 +22,10 @@
  * this cannot be one of ours */
 #define WEIR_READER_MAX    (256 * 1024 * 1024)
 
-/* an array is allocated as soon as its length is read */
+/* an array is allocated as soon as its length is read; ours nest twice, and
+ * are given back by recursion */
 #define WEIR_ELEMENTS_MAX  (1024 * 1024)
+#define WEIR_NESTING_MAX   7
 
 
 typedef struct {
@@ -37,9 +39,7 @@ typedef struct {
 
 struct weir_pipe_s {
     redisReader     *reader;
-#if HIREDIS_MAJOR < 1
     redisReplyObjectFunctions  functions;   /* the reader's */
-#endif
     weir_buf_t       out;
     size_t           written;   /* bytes of out that are gone already */
 
@@ -132,18 +132,34 @@ weir_txn_add(weir_txn_t *t, unsigned n, const weir_str_t *args)
 /* the pipeline */
 
 #if HIREDIS_MAJOR < 1
+typedef int     weir_elements_t;
+#else
+typedef size_t  weir_elements_t;
+#endif
 
-/* privdata: the library's own functions */
+
+/* Bounds that hiredis has in some versions and not in others.  privdata: the
+ * library's own functions. */
 
 static void *
-weir_reader_array(const redisReadTask *task, int n)
+weir_reader_array(const redisReadTask *task, weir_elements_t n)
 {
+    unsigned                          depth;
+    const redisReadTask              *t;
     const redisReplyObjectFunctions  *own = task->privdata;
 
-    return n <= WEIR_ELEMENTS_MAX ? own->createArray(task, n) : NULL;
-}
+    depth = 1;
 
-#endif
+    for (t = task->parent; t; t = t->parent) {
+        depth++;
+    }
+
+    if ((size_t) n > WEIR_ELEMENTS_MAX || depth > WEIR_NESTING_MAX) {
+        return NULL;
+    }
+
+    return own->createArray(task, n);
+}
 
 
 static redisReader *
@@ -156,16 +172,11 @@ weir_reader_create(weir_pipe_t *p)
         return NULL;
     }
 
-#if HIREDIS_MAJOR < 1
     p->functions = *reader->fn;
     p->functions.createArray = weir_reader_array;
 
     reader->privdata = reader->fn;
     reader->fn = &p->functions;
-#else
-    (void) p;
-    reader->maxelements = WEIR_ELEMENTS_MAX;
-#endif
 
     return reader;
 }
