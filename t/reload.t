@@ -114,10 +114,8 @@ $count{ $_->whole ? $_->status : 'broken' }++ for @running;
 is_deeply([keys %count], [200], '100 reloads under load: no failed request')
     or diag(explain(\%count));
 cmp_ok($count{200}, '>', 300, "$count{200} requests");
-# the sanitizer keeps what was freed for a while
-
-my $growth = defined $ENV{ASAN_OPTIONS} ? 262144 : 1024;
-cmp_ok(rss($master) - $rss, '<', $growth, 'the master does not grow');
+cmp_ok(rss($master) - $rss, '<', $sanitized ? 8192 : 1024,
+       'the master does not grow');
 
 $stack->wait_for(15, sub { $stack->children('nginx') == 2 },
                  'old processes are gone');
