@@ -37,7 +37,7 @@ sub edge {
 
     my $edge = Weir::Stack->new(edge_of => $base, location => 'weir_api;',
                                 server => $server, weir_redis => $weir_redis,
-                                %o);
+                                processes => 1, %o);
     $edge->start('nginx');
 
     return $edge;
