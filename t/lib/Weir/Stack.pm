@@ -378,7 +378,10 @@ sub spawn {
         open STDOUT, '>>', "$self->{dir}/$name.out";
         open STDERR, '>>', "$self->{dir}/$name.log";
         no warnings 'exec';
-        exec @command;
+
+        # whatever becomes of the test, its servers end
+
+        exec 'setpriv', '--pdeathsig', 'TERM', '--', @command;
         print STDERR "$command[0]: $!\n";
         POSIX::_exit(127);
     }
