@@ -274,6 +274,7 @@ sub statuses {
     my $c = Weir::Client->new(port => $stack->port,
                               raw => $_[0] =~ s/(?<!\r)\n/\r\n/gr);
     $c->wait(5, sub { $_[0]{eof} });
+    $c->close;
 
     return join ' ', $c->status // '',
                      "$c->{body}$c->{in}" =~ m{HTTP/1\.1 (\d+)}g;

@@ -137,6 +137,7 @@ $c = Weir::Client->new(port => $stack->port, raw =>
     "GET /v1/models HTTP/1.1\r\nHost: x\r\n$auth\r\n\r\n"
     . "GET /v1/second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 $c->wait(5, sub { $_[0]{eof} });
+$c->close;                              # else nginx lingers, and logs then
 
 $line = $stack->wait_for(5, sub {
     (grep { m{^/v1/second } }
