@@ -40,6 +40,7 @@ git ls-files -co --exclude-standard -z | xargs -0 sh -c '
 
 # the network is this machine's, and so is whom it trusts
 
+[ -e "$TREE/etc/hosts" ] || cp /etc/hosts "$TREE/etc/hosts"
 cp /etc/resolv.conf "$TREE/etc/resolv.conf" 2> /dev/null || true
 cp /etc/ssl/certs/ca-certificates.crt "$TREE/etc/ssl/certs/" 2> /dev/null || true
 exec "$TOOLS/in-tree.sh" "$TREE" bash -c 'cd /src && exec .ci/run'
