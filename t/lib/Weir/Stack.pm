@@ -121,7 +121,8 @@ sub tails {
     my ($self) = @_;
 
     return join '', map {
-        my @lines = split /^/, $self->log($_);
+        my @lines = map { split /^/ } $self->log($_),
+                                      slurp("$self->{dir}/$_.out");
         splice @lines, 0, -15 if @lines > 15;
         "--- $_.log\n", @lines;
     } @SERVERS;
