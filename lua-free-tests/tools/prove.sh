@@ -17,7 +17,10 @@ for PORT in $(seq 32000 80 32720) none; do
 
     LOCK=${TMPDIR:-/tmp}/weir-test-ports-$PORT.lock
     { exec 9>> "$LOCK"; } 2> /dev/null && flock -n 9 || continue
-    (exec 8<> "/dev/tcp/127.0.0.1/$PORT") 2> /dev/null || break
+    (exec 8<> "/dev/tcp/127.0.0.1/$PORT") 2> /dev/null && continue
+
+    # a run in a chroot has other files, but the same ports: see with-stack.pl
+    (exec 8<> "/dev/tcp/127.0.0.1/$((PORT + 79))") 2> /dev/null || break
 done
 
 DIR=$ROOT/build/t-$PORT

@@ -5,9 +5,16 @@
 use strict;
 use warnings;
 
+use IO::Socket::INET;
 use Weir::Stack;
 
 $SIG{$_} = sub { exit 1 } for qw(HUP INT TERM);
+
+# says that this range of ports is taken, as long as the run goes on
+
+my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1,
+    LocalPort => $ENV{TEST_NGINX_PORT_BASE} + 69, ReuseAddr => 1)
+    or die "another run has these ports: $!\n";
 
 my $s = Weir::Stack->new(dir => "$ENV{TEST_NGINX_DIR}/run");
 
