@@ -195,3 +195,24 @@ ngx_http_weir_done(ngx_http_weir_ctx_t *ctx, ngx_int_t rc)
 
     return NULL;
 }
+
+
+/* What outlives its source is copied into the pool. */
+
+ngx_int_t
+ngx_http_weir_copy(ngx_pool_t *pool, ngx_str_t *to, weir_str_t from)
+{
+    to->len = 0;
+    to->data = ngx_pnalloc(pool, from.len ? from.len : 1);
+
+    if (to->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (from.len) {
+        ngx_memcpy(to->data, from.data, from.len);
+        to->len = from.len;
+    }
+
+    return NGX_OK;
+}

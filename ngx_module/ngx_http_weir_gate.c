@@ -113,22 +113,6 @@ ngx_http_weir_gate_credentials(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_weir_gate_copy(ngx_pool_t *pool, ngx_str_t *to, const char *from)
-{
-    to->len = ngx_strlen(from);
-    to->data = ngx_pnalloc(pool, to->len);
-
-    if (to->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(to->data, from, to->len);
-
-    return NGX_OK;
-}
-
-
 static const char *
 ngx_http_weir_gate_reason(weir_key_e rc)
 {
@@ -194,10 +178,11 @@ ngx_http_weir_gate_auth(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
 
     /* the ring may be replaced while the request waits */
 
-    if (ngx_http_weir_gate_copy(r->pool, &ctx->key_id, record->id) != NGX_OK
-        || ngx_http_weir_gate_copy(r->pool, &ctx->owner, record->owner)
+    if (ngx_http_weir_copy(r->pool, &ctx->key_id, weir_str_of(record->id))
+        != NGX_OK
+        || ngx_http_weir_copy(r->pool, &ctx->owner, weir_str_of(record->owner))
            != NGX_OK
-        || ngx_http_weir_gate_copy(r->pool, &ctx->tier, record->tier)
+        || ngx_http_weir_copy(r->pool, &ctx->tier, weir_str_of(record->tier))
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -324,7 +309,7 @@ ngx_http_weir_request_id(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
 
     weir_digest_hex(random, sizeof(random), hex);
 
-    return ngx_http_weir_gate_copy(r->pool, &ctx->request_id, hex);
+    return ngx_http_weir_copy(r->pool, &ctx->request_id, weir_str_of(hex));
 }
 
 

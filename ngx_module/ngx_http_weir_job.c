@@ -163,26 +163,6 @@ ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx)
 }
 
 
-static ngx_int_t
-ngx_http_weir_job_copy(ngx_http_weir_ctx_t *ctx, ngx_str_t *to,
-    weir_str_t from)
-{
-    to->len = 0;
-    to->data = ngx_pnalloc(ctx->request->pool, from.len ? from.len : 1);
-
-    if (to->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (from.len) {
-        ngx_memcpy(to->data, from.data, from.len);
-        to->len = from.len;
-    }
-
-    return NGX_OK;
-}
-
-
 static const ngx_http_weir_step_t *
 ngx_http_weir_look_decide(ngx_http_weir_ctx_t *ctx)
 {
@@ -240,8 +220,10 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 
     next = ngx_http_weir_look_decide(ctx);
 
-    if (ngx_http_weir_job_copy(ctx, &ctx->job.model, job.model) != NGX_OK
-        || ngx_http_weir_job_copy(ctx, &ctx->job.metadata, job.metadata)
+    if (ngx_http_weir_copy(ctx->request->pool, &ctx->job.model, job.model)
+        != NGX_OK
+        || ngx_http_weir_copy(ctx->request->pool, &ctx->job.metadata,
+                              job.metadata)
            != NGX_OK)
     {
         next = &ngx_http_weir_step_unavailable;
@@ -356,7 +338,8 @@ ngx_http_weir_outcome_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     text = weir_reply_str(a->reply);
 
     if (a->code != WEIR_ANSWER_OK
-        || ngx_http_weir_job_copy(ctx, &ctx->outcome_text, text) != NGX_OK)
+        || ngx_http_weir_copy(ctx->request->pool, &ctx->outcome_text, text)
+           != NGX_OK)
     {
         ngx_http_weir_resume(ctx, &ngx_http_weir_step_no_outcome);
         return;

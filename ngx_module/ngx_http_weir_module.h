@@ -234,6 +234,8 @@ const ngx_http_weir_step_t *ngx_http_weir_park(ngx_http_weir_ctx_t *ctx,
     ngx_msec_t timeout, const ngx_http_weir_step_t *overdue);
 const ngx_http_weir_step_t *ngx_http_weir_done(ngx_http_weir_ctx_t *ctx,
     ngx_int_t rc);
+ngx_int_t ngx_http_weir_copy(ngx_pool_t *pool, ngx_str_t *to,
+    weir_str_t from);
 
 /* process: the link to Redis */
 ngx_int_t ngx_http_weir_init_process(ngx_cycle_t *cycle);

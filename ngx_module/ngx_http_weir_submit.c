@@ -37,21 +37,6 @@ ngx_http_weir_submit_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 }
 
 
-static ngx_int_t
-ngx_http_weir_submit_copy(ngx_pool_t *pool, ngx_str_t *to, weir_str_t from)
-{
-    to->data = ngx_pnalloc(pool, from.len ? from.len : 1);
-    if (to->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(to->data, from.data ? from.data : "", from.len);
-    to->len = from.len;
-
-    return NGX_OK;
-}
-
-
 /* a request of a dialect to the neutral one, as text, in ctx->payload */
 
 static ngx_int_t
@@ -69,7 +54,7 @@ ngx_http_weir_submit_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
     rc = NGX_OK;
 
     if (weir_json_write(neutral, &ctx->payload) != 0
-        || ngx_http_weir_submit_copy(ctx->request->pool, &ctx->job.model,
+        || ngx_http_weir_copy(ctx->request->pool, &ctx->job.model,
                   weir_json_str(weir_json_get(neutral, "model")))
            != NGX_OK)
     {
@@ -190,7 +175,7 @@ ngx_http_weir_submit_metadata(ngx_http_weir_ctx_t *ctx, weir_json_t *value,
                                        "must not be larger than 4096 bytes");
     }
 
-    rc = ngx_http_weir_submit_copy(ctx->request->pool, &ctx->job.metadata,
+    rc = ngx_http_weir_copy(ctx->request->pool, &ctx->job.metadata,
                                    (weir_str_t) { text.data, text.len });
     weir_buf_free(&text);
 
