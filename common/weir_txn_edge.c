@@ -149,7 +149,7 @@ weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
 
     weir_add(t, W("MULTI"));
 
-    /* the reads keep their places at the head of EXEC's reply from its end */
+    /* the reads are the last two of EXEC's reply, with a mailbox or without */
 
     if (mailbox) {
         weir_add(t, W("SADD"), k.waiting, weir_str_of(mailbox));
