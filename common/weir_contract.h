@@ -31,6 +31,17 @@
 #define WEIR_KEY_DELAYED         "weir:{%u}:delayed"
 #define WEIR_KEY_DEADLINE        "weir:{%u}:deadline"
 #define WEIR_KEY_LIVE            "weir:{%u}:live:%s"
+#define WEIR_KEY_IDEM            "weir:{%u}:idem:%s"
+#define WEIR_KEY_JOBS            "weir:{%u}:jobs:%s"
+#define WEIR_KEY_OPEN            "weir:{%u}:open:%s"
+#define WEIR_KEY_CONTROL         "weir:{%u}:control"
+#define WEIR_KEY_PAUSED          "weir:{%u}:paused"
+#define WEIR_KEY_REAP            "weir:{%u}:reap"
+#define WEIR_KEY_DEAD            "weir:{%u}:dead"
+#define WEIR_KEY_HOOKS           "weir:{%u}:hooks"
+#define WEIR_KEY_HOOK            "weir:{%u}:hook:%s"
+#define WEIR_KEY_HOOKLOCK        "weir:{%u}:hooklock:%s"
+#define WEIR_KEY_ENDPOINT        "weir:{%u}:endpoint:%s"
 #define WEIR_KEY_CATALOGUE       "weir:catalogue"
 #define WEIR_KEY_VERSION         "weir:version"
 
@@ -49,6 +60,10 @@
 #define WEIR_JOB_MODEL           "model"
 #define WEIR_JOB_CREATED         "created"
 #define WEIR_JOB_METADATA        "metadata"
+#define WEIR_JOB_PREFIX_FIELD    "prefix"
+#define WEIR_JOB_HOOK_URL        "hook_url"
+#define WEIR_JOB_HOOK_SECRET     "hook_secret"
+#define WEIR_JOB_RETRIED_AS      "retried_as"
 
 /* fields of a run's hash: what the worker asks */
 #define WEIR_RUN_JOB             "job"
@@ -62,6 +77,14 @@
 #define WEIR_RUN_GEN             "gen"
 #define WEIR_RUN_FAILURES        "failures"
 #define WEIR_RUN_ERROR           "error"
+#define WEIR_RUN_KIND            "kind"
+#define WEIR_RUN_RECORDS         "records"
+#define WEIR_RUN_RUN_AT          "run_at"
+#define WEIR_RUN_OWNER           "owner"
+#define WEIR_RUN_HOOK            "hook"
+#define WEIR_RUN_KEEP            "keep"
+#define WEIR_RUN_BACK            "back"
+#define WEIR_RUN_CRASH           "crash"
 #define WEIR_RUN_FIN             "fin"
 #define WEIR_RUN_FIN_AT          "fin_at"
 #define WEIR_RUN_CLAIM           "run:%s"        /* generation */
@@ -72,6 +95,20 @@
 /* fields of an entry of a ready stream: a hint to run, nothing more */
 #define WEIR_ENTRY_RUN           "run"
 #define WEIR_ENTRY_GEN           "gen"
+
+/* fields of an entry of the control stream */
+#define WEIR_CONTROL_OP          "op"
+#define WEIR_CONTROL_RUN         "run"
+#define WEIR_CONTROL_CANCEL      "cancel"        /* look at this run */
+#define WEIR_CONTROL_QUEUE       "queue"         /* look at "paused" */
+
+/* a field of an idempotency key: the n-th job that it stood for, and what the
+ * field holds: id, "by", fingerprint */
+#define WEIR_IDEM_JOB            "job:%lld"
+#define WEIR_IDEM_JOB_PREFIX     "job:"
+
+/* a member of the dead letters and of the outbox: token, id */
+#define WEIR_OUTBOX_MEMBER       "%s:%s"
 
 /* a member of the delayed set: class, generation, run */
 #define WEIR_DELAYED_MEMBER      "%s:%lld:%s"
@@ -93,6 +130,7 @@
 
 /* tokens of those who finalise without having run: see the contract */
 #define WEIR_TOKEN_OWNER         "owner"         /* the client cancelled */
+#define WEIR_TOKEN_OPERATOR      "operator"      /* the operator did */
 #define WEIR_TOKEN_EDGE          "edge"          /* submission given up */
 #define WEIR_TOKEN_LATE          "late"          /* arrived after "by" */
 #define WEIR_TOKEN_REAPER        "reaper"        /* past its deadline */
@@ -103,8 +141,16 @@
 /* limits */
 #define WEIR_MAIL_BODY_MAX       2048       /* bytes of outcome in a message */
 #define WEIR_DEADLINE_DEFAULT    86400      /* s */
+#define WEIR_DEADLINE_MAX        2592000    /* s, from the submission */
+#define WEIR_LIST_MAX            10000      /* jobs in an owner's list */
+#define WEIR_DEAD_MAX            10000      /* dead letters */
+#define WEIR_CONTROL_MAX         1000       /* entries, about */
+#define WEIR_RESERVED            5000       /* ms that a ticket outlives "by" */
 #define WEIR_TTL_DEFAULT         3600       /* s, result and records */
 #define WEIR_TTL_TOMBSTONE       86400      /* s, a cancelled run's register */
+#define WEIR_TTL_RECORDS         86400      /* s, records outlive the result */
+#define WEIR_TTL_DEAD            604800     /* s, a dead letter */
+#define WEIR_TTL_LIST            2678400    /* s, an owner's list, unused */
 #define WEIR_TTL_WAITING         600        /* s, the set of mailboxes */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
 

@@ -131,6 +131,10 @@ weir_job_read(weir_job_t *job, const weir_reply_t *hmget)
     job->model = weir_reply_str(weir_reply_at(hmget, 4));
     job->metadata = weir_reply_str(weir_reply_at(hmget, 5));
     job->created = weir_reply_int(weir_reply_at(hmget, 6));
+    job->prefix = weir_reply_str(weir_reply_at(hmget, 7));
+    job->hook_url = weir_reply_str(weir_reply_at(hmget, 8));
+    job->hook_secret = weir_reply_str(weir_reply_at(hmget, 9));
+    job->retried_as = weir_reply_str(weir_reply_at(hmget, 10));
 
     job->found = (job->owner.len > 0 && job->run.len == WEIR_ID_LEN);
 }
@@ -170,6 +174,53 @@ weir_run_is_claimed(const weir_reply_t *hgetall, weir_str_t gen)
 }
 
 
+/* numbers and texts of a run's hash, by name */
+
+static void
+weir_run_field(weir_run_t *run, weir_str_t name, const weir_reply_t *value)
+{
+    size_t  i;
+
+    const struct {
+        const char  *name;
+        int64_t     *ms;
+        long long   *n;
+        weir_str_t  *text;
+    } fields[] = {
+        { WEIR_RUN_CREATED, &run->created, NULL, NULL },
+        { WEIR_RUN_STARTED, &run->started, NULL, NULL },
+        { WEIR_RUN_FIN_AT, &run->fin_at, NULL, NULL },
+        { WEIR_RUN_RUN_AT, &run->run_at, NULL, NULL },
+        { WEIR_RUN_DEADLINE, &run->deadline, NULL, NULL },
+        { WEIR_RUN_GEN, NULL, &run->gen, NULL },
+        { WEIR_RUN_FAILURES, NULL, &run->failures, NULL },
+        { WEIR_RUN_CRASH, NULL, &run->crash, NULL },
+        { WEIR_RUN_FIN, NULL, NULL, &run->fin },
+        { WEIR_RUN_KIND, NULL, NULL, &run->kind },
+        { WEIR_RUN_ERROR, NULL, NULL, &run->error }
+    };
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+
+        if (!weir_str_eq(name, weir_str_of(fields[i].name))) {
+            continue;
+        }
+
+        if (fields[i].ms) {
+            *fields[i].ms = weir_reply_int(value);
+
+        } else if (fields[i].n) {
+            *fields[i].n = weir_reply_int(value);
+
+        } else {
+            *fields[i].text = weir_reply_str(value);
+        }
+
+        return;
+    }
+}
+
+
 void
 weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
 {
@@ -186,21 +237,20 @@ weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
         if (weir_has_prefix(name, WEIR_RUN_DELIVERY_PREFIX)) {
             run->attempts += weir_reply_int(value);
 
-        } else if (weir_str_eq(name, weir_str(WEIR_RUN_CREATED))) {
-            run->created = weir_reply_int(value);
+        } else if (weir_str_eq(name, weir_str(WEIR_RUN_BACK))) {
+            run->attempts -= weir_reply_int(value);
 
-        } else if (weir_str_eq(name, weir_str(WEIR_RUN_STARTED))) {
-            run->started = weir_reply_int(value);
-
-        } else if (weir_str_eq(name, weir_str(WEIR_RUN_FIN_AT))) {
-            run->fin_at = weir_reply_int(value);
+        } else {
+            weir_run_field(run, name, value);
         }
     }
 
     gen = weir_reply_field(hgetall, WEIR_RUN_GEN);
-    run->gen = gen.len ? strtoll(gen.data, NULL, 10) : 0;
-    run->fin = weir_reply_field(hgetall, WEIR_RUN_FIN);
     run->found = (gen.len > 0 || run->fin.len > 0);
+
+    if (run->attempts < 0) {
+        run->attempts = 0;
+    }
 
     if (run->fin.len) {
         if (!weir_fin_parse(run->fin, &run->state, &run->token)) {

@@ -49,11 +49,20 @@ typedef struct {
     weir_str_t    metadata;         /* JSON, or empty */
     weir_str_t    payload;          /* the neutral request, JSON */
     weir_str_t    mailbox;          /* empty: nobody waits */
+    weir_str_t    prefix;           /* of links; empty: none are needed */
+    weir_str_t    hook_url;         /* empty: no webhook */
+    weir_str_t    hook_secret;
 
     int64_t       created;          /* ms, Redis's clock as the edge knows it */
     int64_t       by;               /* ms, likewise: void if it arrives later */
     int64_t       deadline;         /* ms */
-    int64_t       ttl;              /* s, of result and records */
+    int64_t       run_at;           /* ms; 0: at once */
+    int64_t       ttl;              /* s, of the outcome */
+    int64_t       records;          /* s, of the records after the end */
+
+    bool          listed;           /* in the owner's list */
+    bool          open;             /* counted among the owner's unfinished */
+    bool          keep;             /* a dead letter when the last try fails */
 } weir_submission_t;
 
 
@@ -67,6 +76,10 @@ typedef struct {
     weir_str_t    request_id;
     weir_str_t    model;
     weir_str_t    metadata;
+    weir_str_t    prefix;
+    weir_str_t    hook_url;
+    weir_str_t    hook_secret;
+    weir_str_t    retried_as;       /* id, by an operator */
     int64_t       created;          /* ms */
 } weir_job_t;
 
@@ -81,8 +94,14 @@ typedef struct {
     int64_t       created;          /* ms; this and the next: 0 if not yet */
     int64_t       started;
     int64_t       fin_at;
+    int64_t       run_at;
+    int64_t       deadline;
     long long     gen;
-    long long     attempts;         /* deliveries over all entries */
+    long long     attempts;         /* deliveries but those handed back */
+    long long     failures;
+    long long     crash;            /* deaths alone */
+    weir_str_t    kind;             /* of the last error; empty: none */
+    weir_str_t    error;
 } weir_run_t;
 
 

@@ -120,7 +120,47 @@ weir_add_expiry(weir_txn_t *t, const weir_keys_t *k, int64_t ttl)
 
     weir_add(t, W("EXPIRE"), k->run, seconds, W("NX"));
     weir_add(t, W("EXPIRE"), k->job, seconds, W("NX"));
-    weir_add(t, W("EXPIRE"), k->request, seconds, W("NX"));
+}
+
+
+void
+weir_add_tombstone(weir_txn_t *t, const weir_keys_t *k)
+{
+    char  n[WEIR_DECIMAL_MAX];
+
+    weir_add_expiry(t, k, WEIR_TTL_TOMBSTONE);
+    weir_add(t, W("EXPIRE"), k->request, weir_decimal(n, WEIR_TTL_TOMBSTONE),
+             W("NX"));
+}
+
+
+void
+weir_add_closed(weir_txn_t *t, unsigned shard, weir_str_t owner,
+    const char *run)
+{
+    char  key[WEIR_NAME_MAX], name[WEIR_NAME_MAX];
+
+    if (owner.len == 0 || owner.len >= WEIR_NAME_MAX) {
+        return;
+    }
+
+    memcpy(name, owner.data, owner.len);
+    name[owner.len] = '\0';
+
+    weir_add(t, W("ZREM"), weir_name(key, WEIR_KEY_OPEN, shard, name),
+             weir_str_of(run));
+}
+
+
+void
+weir_add_outbox(weir_txn_t *t, const char *pattern, unsigned shard,
+    const char *token, const char *id, int64_t now)
+{
+    char  key[WEIR_NAME_MAX], member[WEIR_NAME_MAX], at[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("ZADD"), weir_name(key, pattern, shard), W("NX"),
+             weir_decimal(at, now),
+             weir_name(member, WEIR_OUTBOX_MEMBER, token, id));
 }
 
 

@@ -35,10 +35,19 @@ bool weir_txn_submit_accepted(const weir_answer_t *a);
 /*
  * Cancel, or give a submission up (edge, tool).  Writes the terminal register
  * even where the run does not exist yet, so that a submission which arrives
- * later finds it.  token is WEIR_TOKEN_OWNER or WEIR_TOKEN_EDGE; now in ms.
+ * later finds it.
  */
-void weir_txn_cancel(weir_txn_t *t, unsigned shard, const char *id,
-    const char *token, int64_t now);
+typedef struct {
+    unsigned      shard;
+    const char   *id;
+    const char   *token;            /* WEIR_TOKEN_OWNER, _OPERATOR or _EDGE */
+    int64_t       now;              /* ms */
+    weir_str_t    owner;            /* empty: not known */
+    bool          hook;             /* the job has a webhook */
+    bool          tell;             /* workers: it may be running */
+} weir_cancel_t;
+
+void weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c);
 
 /* The register "fin" after the cancel: who decided.  Then the mailboxes that
  * the winner tells. */
@@ -56,12 +65,68 @@ void weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
 bool weir_txn_look_read(const weir_answer_t *a, weir_job_t *job_r,
     weir_run_t *run_r);
 
+/* The same for n ids of a shard at once, nobody waiting; i-th of them. */
+void weir_txn_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids,
+    unsigned n);
+bool weir_txn_looks_read(const weir_answer_t *a, unsigned i, weir_job_t *job_r,
+    weir_run_t *run_r);
+
 /* Re-check of a parked request: HGET fin (edge). */
 void weir_txn_recheck(weir_txn_t *t, unsigned shard, const char *run);
 
 /* The outcome document of a finalised run; token as in fin. */
 void weir_txn_outcome(weir_txn_t *t, unsigned shard, const char *run,
     weir_str_t token);
+
+
+/*
+ * Before a submission (edge): whose is the idempotency key, and is there room?
+ * One transaction, which may be repeated.  A ticket counts a job that is not
+ * there yet; if no submission follows, it lapses WEIR_RESERVED ms after "by".
+ */
+typedef struct {
+    unsigned      shard;
+    const char   *id;               /* of the job that wants to be */
+    int64_t       now;              /* ms */
+    int64_t       by;               /* ms: later, the submission is void */
+    weir_str_t    owner;
+
+    const char   *idem;             /* digest of the key; NULL: none given */
+    long long     n;                /* the job of the key to become, from 1 */
+    const char   *fingerprint;
+    int64_t       idem_ttl;         /* s */
+
+    bool          open;             /* a ticket of the owner */
+    bool          total;            /* a ticket among all */
+} weir_reserve_t;
+
+typedef struct {
+    long long     n;                /* the key's last job; 0: no key asked */
+    weir_str_t    id;
+    weir_str_t    fingerprint;
+    int64_t       by;               /* ms */
+    long long     open;             /* unfinished of the owner, ours too */
+    long long     total;            /* unfinished of all, likewise */
+} weir_reserved_t;
+
+void weir_txn_reserve(weir_txn_t *t, const weir_reserve_t *r);
+
+/* false: the answer is not OK, or of another form. */
+bool weir_txn_reserve_read(const weir_answer_t *a, const weir_reserve_t *r,
+    weir_reserved_t *reserved_r);
+
+/* Gives back what weir_txn_reserve() took: the tickets, and with key also the
+ * n-th job of the key. */
+void weir_txn_unreserve(weir_txn_t *t, const weir_reserve_t *r, bool key);
+
+/* The newest jobs of an owner, created at "from" (ms; 0: now) or before: ids
+ * and times by turns. */
+void weir_txn_list(weir_txn_t *t, unsigned shard, weir_str_t owner,
+    int64_t from, unsigned count);
+
+/* When was this one created?  nil: it is not in the list. */
+void weir_txn_listed(weir_txn_t *t, unsigned shard, weir_str_t owner,
+    weir_str_t id);
 
 
 /*
@@ -98,10 +163,16 @@ typedef struct {
     long long     gen;              /* the run's current generation */
     long long     deliveries;       /* of this entry, this one included */
     long long     failures;         /* retries so far */
+    long long     back;             /* hand-backs, which count as none */
+    long long     crash;            /* deaths alone */
     int64_t       created;          /* ms */
     int64_t       started;          /* ms: the first start */
     int64_t       deadline;         /* ms */
-    int64_t       ttl;              /* s */
+    int64_t       ttl;              /* s, of the outcome */
+    int64_t       records;          /* s, of the records */
+    bool          hook;             /* the end is to be announced */
+    bool          keep;             /* a dead letter when the last try fails */
+    weir_str_t    owner;            /* empty: not counted */
     weir_str_t    job;              /* id */
     weir_str_t    request_id;
     weir_str_t    model;
@@ -139,7 +210,11 @@ typedef struct {
     weir_state_e  state;
     const char   *token;
     int64_t       now;              /* ms */
-    int64_t       ttl;              /* s */
+    int64_t       ttl;              /* s, of the outcome */
+    int64_t       records;          /* s, of the records */
+    weir_str_t    owner;            /* empty: not counted, or not known */
+    bool          hook;             /* to be announced, if there is a webhook */
+    bool          dead;             /* a dead letter */
     weir_str_t    outcome;
 } weir_finish_t;
 
@@ -172,8 +247,12 @@ bool weir_txn_retry_ours(const weir_answer_t *a, long long gen,
 bool weir_txn_retry_final(const weir_answer_t *a);
 void weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, long long next_gen, int64_t due,
-    long long failures, weir_str_t error);
+    long long failures, const char *kind, weir_str_t error);
 void weir_txn_unwatch(weir_txn_t *t);
+
+/* One more death of a run alone in its process (worker); the reply is how many
+ * there were. */
+void weir_txn_crash(weir_txn_t *t, unsigned shard, const char *run);
 
 /* Promote (worker): members "<class>:<gen>:<run>" of the delayed set that are
  * due.  false: a member of another form; it is then removed. */

@@ -18,7 +18,7 @@ enum {
     WEIR_CLAIM_REPLIES
 };
 
-#define WEIR_CLAIM_FIELDS  11
+#define WEIR_CLAIM_FIELDS  17
 
 
 /* reading the ready streams */
@@ -149,7 +149,9 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
     weir_add(t, W("HMGET"), k.run, weir_str_of(claim), W(WEIR_RUN_FIN),
              W(WEIR_RUN_GEN), W(WEIR_RUN_FAILURES), W(WEIR_RUN_CREATED),
              W(WEIR_RUN_STARTED), W(WEIR_RUN_DEADLINE), W(WEIR_RUN_TTL),
-             W(WEIR_RUN_JOB), W(WEIR_RUN_REQUEST), W(WEIR_RUN_MODEL));
+             W(WEIR_RUN_JOB), W(WEIR_RUN_REQUEST), W(WEIR_RUN_MODEL),
+             W(WEIR_RUN_BACK), W(WEIR_RUN_CRASH), W(WEIR_RUN_RECORDS),
+             W(WEIR_RUN_HOOK), W(WEIR_RUN_KEEP), W(WEIR_RUN_OWNER));
     weir_add(t, W("GET"), k.request);
     weir_add(t, W("EXEC"));
 }
@@ -189,6 +191,12 @@ weir_txn_claim_read(const weir_answer_t *a, const char *entry,
     claim_r->job = weir_reply_str(weir_reply_at(record, 8));
     claim_r->request_id = weir_reply_str(weir_reply_at(record, 9));
     claim_r->model = weir_reply_str(weir_reply_at(record, 10));
+    claim_r->back = weir_reply_int(weir_reply_at(record, 11));
+    claim_r->crash = weir_reply_int(weir_reply_at(record, 12));
+    claim_r->records = weir_reply_int(weir_reply_at(record, 13));
+    claim_r->hook = !weir_reply_is_nil(weir_reply_at(record, 14));
+    claim_r->keep = !weir_reply_is_nil(weir_reply_at(record, 15));
+    claim_r->owner = weir_reply_str(weir_reply_at(record, 16));
     claim_r->deliveries = weir_reply_int(weir_reply_at(a->reply,
                                                        WEIR_CLAIM_DELIVERIES));
     claim_r->payload = weir_reply_str(weir_reply_at(a->reply,
@@ -220,7 +228,7 @@ weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
 
     if (final) {
         weir_add(t, W("ZREM"), k.deadline, weir_str_of(run));
-        weir_add_expiry(t, &k, WEIR_TTL_TOMBSTONE);
+        weir_add_tombstone(t, &k);
     }
 
     weir_add(t, W("EXEC"));

@@ -16,44 +16,146 @@ enum {
 
 /* submission */
 
-void
-weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
+static void
+weir_add_if(weir_txn_t *t, weir_str_t key, weir_str_t field, weir_str_t value)
 {
-    char         created[WEIR_DECIMAL_MAX], by[WEIR_DECIMAL_MAX];
-    char         deadline[WEIR_DECIMAL_MAX], ttl[WEIR_DECIMAL_MAX];
-    char         ready[WEIR_NAME_MAX];
-    weir_str_t   id, class;
-    weir_keys_t  k;
+    if (value.len) {
+        weir_add(t, W("HSET"), key, field, value);
+    }
+}
 
-    weir_keys(&k, s->shard, s->id, s->id);
-    id = weir_str_of(s->id);
-    class = weir_str_of(weir_class_name(s->class));
 
-    weir_add(t, W("MULTI"));
+static void
+weir_submit_job(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
+{
+    char  created[WEIR_DECIMAL_MAX];
 
-    weir_add(t, W("HSET"), k.job,
+    weir_add(t, W("HSET"), k->job,
              W(WEIR_JOB_OWNER), s->owner,
              W(WEIR_JOB_KEY), s->key_id,
-             W(WEIR_JOB_RUN), id,
+             W(WEIR_JOB_RUN), weir_str_of(s->id),
              W(WEIR_JOB_ROUTE), s->route,
              W(WEIR_JOB_REQUEST), s->request_id,
              W(WEIR_JOB_MODEL), s->model,
              W(WEIR_JOB_CREATED), weir_decimal(created, s->created));
 
-    if (s->metadata.len) {
-        weir_add(t, W("HSET"), k.job, W(WEIR_JOB_METADATA), s->metadata);
+    weir_add_if(t, k->job, W(WEIR_JOB_METADATA), s->metadata);
+    weir_add_if(t, k->job, W(WEIR_JOB_PREFIX_FIELD), s->prefix);
+
+    if (s->hook_url.len) {
+        weir_add(t, W("HSET"), k->job, W(WEIR_JOB_HOOK_URL), s->hook_url,
+                 W(WEIR_JOB_HOOK_SECRET), s->hook_secret);
     }
+}
 
-    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_GEN), W("1"));
 
-    weir_add(t, W("HSET"), k.run,
-             W(WEIR_RUN_JOB), id,
+static void
+weir_submit_run(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
+{
+    char  created[WEIR_DECIMAL_MAX], deadline[WEIR_DECIMAL_MAX];
+    char  ttl[WEIR_DECIMAL_MAX], records[WEIR_DECIMAL_MAX];
+    char  run_at[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("HSETNX"), k->run, W(WEIR_RUN_GEN), W("1"));
+
+    weir_add(t, W("HSET"), k->run,
+             W(WEIR_RUN_JOB), weir_str_of(s->id),
              W(WEIR_RUN_REQUEST), s->request_id,
              W(WEIR_RUN_MODEL), s->model,
-             W(WEIR_RUN_CLASS), class,
+             W(WEIR_RUN_CLASS), weir_str_of(weir_class_name(s->class)),
              W(WEIR_RUN_CREATED), weir_decimal(created, s->created),
              W(WEIR_RUN_DEADLINE), weir_decimal(deadline, s->deadline),
-             W(WEIR_RUN_TTL), weir_decimal(ttl, s->ttl));
+             W(WEIR_RUN_TTL), weir_decimal(ttl, s->ttl),
+             W(WEIR_RUN_RECORDS), weir_decimal(records, s->records));
+
+    if (s->run_at) {
+        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_RUN_AT),
+                 weir_decimal(run_at, s->run_at));
+    }
+
+    if (s->open) {
+        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_OWNER), s->owner);
+    }
+
+    if (s->hook_url.len) {
+        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_HOOK), W("1"));
+    }
+
+    if (s->keep) {
+        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_KEEP), W("1"));
+    }
+}
+
+
+/* the sets in which an owner's jobs stand */
+
+static void
+weir_submit_sets(weir_txn_t *t, const weir_submission_t *s)
+{
+    char        key[WEIR_NAME_MAX], owner[WEIR_NAME_MAX], at[WEIR_DECIMAL_MAX];
+    char        over[WEIR_DECIMAL_MAX];
+    weir_str_t  name;
+
+    if (s->owner.len >= sizeof(owner)) {
+        t->out.failed = true;
+        return;
+    }
+
+    memcpy(owner, s->owner.data, s->owner.len);
+    owner[s->owner.len] = '\0';
+
+    if (s->open) {
+        weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_OPEN, s->shard, owner),
+                 weir_decimal(at, s->deadline), weir_str_of(s->id));
+    }
+
+    if (s->listed) {
+        name = weir_name(key, WEIR_KEY_JOBS, s->shard, owner);
+
+        weir_add(t, W("ZADD"), name, weir_decimal(at, s->created),
+                 weir_str_of(s->id));
+        weir_add(t, W("ZREMRANGEBYRANK"), name, W("0"),
+                 weir_decimal(over, -(WEIR_LIST_MAX + 1)));
+        weir_add_expire(t, name, WEIR_TTL_LIST);
+    }
+}
+
+
+/* where it waits for its time: in the queue, or among the delayed */
+
+static void
+weir_submit_entry(weir_txn_t *t, const weir_submission_t *s)
+{
+    char         key[WEIR_NAME_MAX], member[WEIR_NAME_MAX];
+    char         at[WEIR_DECIMAL_MAX];
+    const char  *class;
+
+    class = weir_class_name(s->class);
+
+    if (s->run_at) {
+        weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_DELAYED, s->shard),
+                 weir_decimal(at, s->run_at),
+                 weir_name(member, WEIR_DELAYED_MEMBER, class, 1LL, s->id));
+        return;
+    }
+
+    weir_add(t, W("XADD"), weir_name(key, WEIR_KEY_READY, s->shard, class),
+             W("*"), W(WEIR_ENTRY_RUN), weir_str_of(s->id),
+             W(WEIR_ENTRY_GEN), W("1"));
+}
+
+
+void
+weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
+{
+    char         by[WEIR_DECIMAL_MAX], deadline[WEIR_DECIMAL_MAX];
+    weir_keys_t  k;
+
+    weir_keys(&k, s->shard, s->id, s->id);
+
+    weir_add(t, W("MULTI"));
+    weir_submit_job(t, s, &k);
+    weir_submit_run(t, s, &k);
 
     /* arriving after "by", the payload is gone as soon as it is set; in time,
      * it stays: the last reply but the entry's tells which */
@@ -67,13 +169,11 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
         weir_add_expire(t, k.waiting, WEIR_TTL_WAITING);
     }
 
-    weir_add(t, W("ZADD"), k.deadline, weir_decimal(deadline, s->deadline), id);
+    weir_add(t, W("ZADD"), k.deadline, weir_decimal(deadline, s->deadline),
+             weir_str_of(s->id));
 
-    weir_add(t, W("XADD"),
-             weir_name(ready, WEIR_KEY_READY, s->shard,
-                       weir_class_name(s->class)),
-             W("*"), W(WEIR_ENTRY_RUN), id, W(WEIR_ENTRY_GEN), W("1"));
-
+    weir_submit_sets(t, s);
+    weir_submit_entry(t, s);
     weir_add(t, W("EXISTS"), k.request);
     weir_add(t, W("EXEC"));
 }
@@ -94,20 +194,34 @@ weir_txn_submit_accepted(const weir_answer_t *a)
 /* cancel */
 
 void
-weir_txn_cancel(weir_txn_t *t, unsigned shard, const char *id,
-    const char *token, int64_t now)
+weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c)
 {
-    char         fin[64], at[WEIR_DECIMAL_MAX];
+    char         fin[64], at[WEIR_DECIMAL_MAX], key[WEIR_NAME_MAX];
+    char         most[WEIR_DECIMAL_MAX];
     weir_keys_t  k;
 
-    weir_keys(&k, shard, id, id);
-    snprintf(fin, sizeof(fin), "%s:%s", WEIR_STATE_CANCELLED, token);
+    weir_keys(&k, c->shard, c->id, c->id);
+    snprintf(fin, sizeof(fin), "%s:%s", WEIR_STATE_CANCELLED, c->token);
 
     weir_add(t, W("MULTI"));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
-    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT), weir_decimal(at, now));
-    weir_add_expiry(t, &k, WEIR_TTL_TOMBSTONE);
-    weir_add(t, W("ZREM"), k.deadline, weir_str_of(id));
+    weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT),
+             weir_decimal(at, c->now));
+    weir_add_tombstone(t, &k);
+    weir_add(t, W("ZREM"), k.deadline, weir_str_of(c->id));
+    weir_add_closed(t, c->shard, c->owner, c->id);
+
+    if (c->hook) {
+        weir_add_outbox(t, WEIR_KEY_HOOKS, c->shard, c->token, c->id, c->now);
+    }
+
+    if (c->tell) {
+        weir_add(t, W("XADD"), weir_name(key, WEIR_KEY_CONTROL, c->shard),
+                 W("MAXLEN"), W("~"), weir_decimal(most, WEIR_CONTROL_MAX),
+                 W("*"), W(WEIR_CONTROL_OP), W(WEIR_CONTROL_CANCEL),
+                 W(WEIR_CONTROL_RUN), weir_str_of(c->id));
+    }
+
     weir_add(t, W("HGET"), k.run, W(WEIR_RUN_FIN));
     weir_add(t, W("SMEMBERS"), k.waiting);
     weir_add(t, W("EXEC"));
@@ -139,6 +253,18 @@ weir_txn_cancel_mailboxes(const weir_answer_t *a)
 
 /* look */
 
+static void
+weir_add_look(weir_txn_t *t, const weir_keys_t *k)
+{
+    weir_add(t, W("HMGET"), k->job, W(WEIR_JOB_OWNER), W(WEIR_JOB_RUN),
+             W(WEIR_JOB_ROUTE), W(WEIR_JOB_REQUEST), W(WEIR_JOB_MODEL),
+             W(WEIR_JOB_METADATA), W(WEIR_JOB_CREATED),
+             W(WEIR_JOB_PREFIX_FIELD), W(WEIR_JOB_HOOK_URL),
+             W(WEIR_JOB_HOOK_SECRET), W(WEIR_JOB_RETRIED_AS));
+    weir_add(t, W("HGETALL"), k->run);
+}
+
+
 void
 weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
     const char *mailbox)
@@ -156,10 +282,7 @@ weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
         weir_add_expire(t, k.waiting, WEIR_TTL_WAITING);
     }
 
-    weir_add(t, W("HMGET"), k.job, W(WEIR_JOB_OWNER), W(WEIR_JOB_RUN),
-             W(WEIR_JOB_ROUTE), W(WEIR_JOB_REQUEST), W(WEIR_JOB_MODEL),
-             W(WEIR_JOB_METADATA), W(WEIR_JOB_CREATED));
-    weir_add(t, W("HGETALL"), k.run);
+    weir_add_look(t, &k);
     weir_add(t, W("EXEC"));
 }
 
@@ -177,6 +300,51 @@ weir_txn_look_read(const weir_answer_t *a, weir_job_t *job_r, weir_run_t *run_r)
 
     weir_job_read(job_r, weir_reply_at(a->reply, n - 2 + WEIR_LOOK_JOB));
     weir_run_read(run_r, weir_reply_at(a->reply, n - 2 + WEIR_LOOK_RUN));
+
+    return true;
+}
+
+
+void
+weir_txn_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids, unsigned n)
+{
+    char         id[WEIR_ID_LEN + 1];
+    unsigned     i;
+    weir_keys_t  k;
+
+    weir_add(t, W("MULTI"));
+
+    for (i = 0; i < n; i++) {
+        if (ids[i].len != WEIR_ID_LEN) {
+            t->out.failed = true;
+            return;
+        }
+
+        memcpy(id, ids[i].data, WEIR_ID_LEN);
+        id[WEIR_ID_LEN] = '\0';
+
+        weir_keys(&k, shard, id, id);
+        weir_add_look(t, &k);
+    }
+
+    weir_add(t, W("EXEC"));
+}
+
+
+bool
+weir_txn_looks_read(const weir_answer_t *a, unsigned i, weir_job_t *job_r,
+    weir_run_t *run_r)
+{
+    size_t  at;
+
+    at = (size_t) i * 2;
+
+    if (a->code != WEIR_ANSWER_OK || weir_reply_count(a->reply) < at + 2) {
+        return false;
+    }
+
+    weir_job_read(job_r, weir_reply_at(a->reply, at + WEIR_LOOK_JOB));
+    weir_run_read(run_r, weir_reply_at(a->reply, at + WEIR_LOOK_RUN));
 
     return true;
 }

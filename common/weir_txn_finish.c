@@ -13,15 +13,55 @@
 
 /* finish */
 
+/* The newest are kept; what is older than its records goes too. */
+
+static void
+weir_add_dead(weir_txn_t *t, const weir_finish_t *f)
+{
+    char        key[WEIR_NAME_MAX], over[WEIR_DECIMAL_MAX];
+    char        old[WEIR_DECIMAL_MAX];
+    weir_str_t  dead;
+
+    dead = weir_name(key, WEIR_KEY_DEAD, f->shard);
+
+    weir_add_outbox(t, WEIR_KEY_DEAD, f->shard, f->token, f->run, f->now);
+    weir_add(t, W("ZREMRANGEBYRANK"), dead, W("0"),
+             weir_decimal(over, -(WEIR_DEAD_MAX + 1)));
+    weir_add(t, W("ZREMRANGEBYSCORE"), dead, W("-inf"),
+             weir_decimal(old, f->now - (int64_t) WEIR_TTL_DEAD * 1000));
+}
+
+
+/* The question is needed no longer, unless somebody may ask it again. */
+
+static void
+weir_add_forget(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
+{
+    char  ttl[WEIR_DECIMAL_MAX];
+
+    if (f->dead) {
+        weir_add(t, W("EXPIRE"), k->request,
+                 weir_decimal(ttl, WEIR_TTL_DEAD), W("NX"));
+
+    } else {
+        weir_add(t, W("DEL"), k->request);
+    }
+}
+
+
 void
 weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
 {
     char         fin[64], at[WEIR_DECIMAL_MAX], ttl[WEIR_DECIMAL_MAX];
     char         outcome[WEIR_NAME_MAX];
+    int64_t      keep, records;
     weir_keys_t  k;
 
     weir_keys(&k, f->shard, f->run, f->job);
     snprintf(fin, sizeof(fin), "%s:%s", weir_state_name(f->state), f->token);
+
+    keep = f->dead && f->ttl < WEIR_TTL_DEAD ? WEIR_TTL_DEAD : f->ttl;
+    records = keep > f->records ? keep : f->records;
 
     weir_add(t, W("MULTI"));
 
@@ -29,7 +69,7 @@ weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
         weir_add(t, W("SET"),
                  weir_name(outcome, WEIR_KEY_OUTCOME, f->shard, f->run,
                            f->token),
-                 f->outcome, W("EX"), weir_decimal(ttl, f->ttl));
+                 f->outcome, W("EX"), weir_decimal(ttl, keep));
     }
 
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
@@ -41,7 +81,18 @@ weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
     }
 
     weir_add(t, W("ZREM"), k.deadline, weir_str_of(f->run));
-    weir_add_expiry(t, &k, f->ttl);
+    weir_add_closed(t, f->shard, f->owner, f->run);
+    weir_add_expiry(t, &k, records);
+    weir_add_forget(t, f, &k);
+
+    if (f->hook) {
+        weir_add_outbox(t, WEIR_KEY_HOOKS, f->shard, f->token, f->job, f->now);
+    }
+
+    if (f->dead) {
+        weir_add_dead(t, f);
+    }
+
     weir_add(t, W("HGET"), k.run, W(WEIR_RUN_FIN));
     weir_add(t, W("SMEMBERS"), k.waiting);
     weir_add(t, W("EXEC"));
@@ -164,7 +215,7 @@ weir_txn_retry_final(const weir_answer_t *a)
 void
 weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, long long next_gen, int64_t due,
-    long long failures, weir_str_t error)
+    long long failures, const char *kind, weir_str_t error)
 {
     char         gen[WEIR_DECIMAL_MAX], at[WEIR_DECIMAL_MAX];
     char         fails[WEIR_DECIMAL_MAX], member[WEIR_NAME_MAX];
@@ -176,7 +227,7 @@ weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_add(t, W("MULTI"));
     weir_add(t, W("HSET"), k.run, W(WEIR_RUN_GEN), weir_decimal(gen, next_gen),
              W(WEIR_RUN_FAILURES), weir_decimal(fails, failures),
-             W(WEIR_RUN_ERROR), error);
+             W(WEIR_RUN_KIND), weir_str_of(kind), W(WEIR_RUN_ERROR), error);
     weir_add(t, W("ZADD"), weir_name(delayed, WEIR_KEY_DELAYED, shard),
              weir_decimal(at, due),
              weir_name(member, WEIR_DELAYED_MEMBER, weir_class_name(class),
@@ -190,6 +241,18 @@ void
 weir_txn_unwatch(weir_txn_t *t)
 {
     weir_add(t, W("UNWATCH"));
+}
+
+
+/* deaths */
+
+void
+weir_txn_crash(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("HINCRBY"), weir_name(key, WEIR_KEY_RUN, shard, run),
+             W(WEIR_RUN_CRASH), W("1"));
 }
 
 

@@ -215,6 +215,7 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     ctx->job.started = run.started;
     ctx->job.finished = run.fin_at;
     ctx->job.attempts = run.attempts;
+    ctx->job.hook = (job.hook_url.len > 0);
     ngx_snprintf((u_char *) ctx->job.token, sizeof(ctx->job.token), "%*s%Z",
                  run.token.len, run.token.data ? run.token.data : "");
 
@@ -508,6 +509,7 @@ ngx_http_weir_cancel_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 static const ngx_http_weir_step_t *
 ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
 {
+    weir_cancel_t             cancel;
     ngx_http_weir_process_t  *p;
 
     if (weir_state_is_final(ctx->job.state)) {
@@ -516,9 +518,17 @@ ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
 
     p = ctx->process;
 
+    ngx_memzero(&cancel, sizeof(weir_cancel_t));
+    cancel.shard = ctx->job.shard;
+    cancel.id = ctx->job.id;
+    cancel.token = WEIR_TOKEN_OWNER;
+    cancel.now = ngx_http_weir_now(p);
+    cancel.owner = ngx_http_weir_str(ctx->owner);
+    cancel.hook = ctx->job.hook;
+    cancel.tell = 1;
+
     weir_txn_reset(&p->txn);
-    weir_txn_cancel(&p->txn, ctx->job.shard, ctx->job.id, WEIR_TOKEN_OWNER,
-                    ngx_http_weir_now(p));
+    weir_txn_cancel(&p->txn, &cancel);
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_cancel_answer,
                              p->conf->redis.timeout,

@@ -103,6 +103,7 @@ struct ngx_http_weir_call_s {
     ngx_http_weir_process_t     *process;
     ngx_http_weir_answer_pt      handler;
     char                         id[WEIR_ID_LEN + 1];
+    char                         owner[WEIR_OWNER_MAX + 1];
     unsigned                     shard;
     unsigned                     submission:1;
 };
@@ -121,6 +122,7 @@ typedef struct {
     ngx_str_t                    model;
     ngx_str_t                    metadata;      /* JSON, or empty */
     char                         token[33];     /* of the terminal state */
+    unsigned                     hook:1;        /* it has a webhook */
 } ngx_http_weir_job_t;
 
 
@@ -245,7 +247,7 @@ ngx_int_t ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
     ngx_http_weir_answer_pt handler);
 void ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
-    unsigned shard);
+    unsigned shard, const char *owner);
 ngx_uint_t ngx_http_weir_may_submit(ngx_http_weir_process_t *p);
 void ngx_http_weir_tell(ngx_http_weir_process_t *p,
     const weir_reply_t *mailboxes, const char *run, weir_str_t fin,

@@ -23,6 +23,7 @@ typedef struct {
     ngx_http_weir_process_t  *process;
     unsigned                  shard;
     char                      id[WEIR_ID_LEN + 1];
+    char                      owner[WEIR_OWNER_MAX + 1];
 } ngx_http_weir_orphan_t;
 
 
@@ -452,7 +453,7 @@ ngx_http_weir_call_answer(void *data, const weir_answer_t *a)
     }
 
     if (call->submission && a->code == WEIR_ANSWER_LOST) {
-        ngx_http_weir_abandon(p, call->id, call->shard);
+        ngx_http_weir_abandon(p, call->id, call->shard, call->owner);
     }
 
     ngx_free(call);
@@ -489,6 +490,8 @@ ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
     call->submission = ctx->submitting;
     call->shard = ctx->job.shard;
     ngx_memcpy(call->id, ctx->job.id, sizeof(call->id));
+    ngx_memcpy(call->owner, ctx->owner.data,
+               ngx_min(ctx->owner.len, sizeof(call->owner) - 1));
 
     if (ngx_http_weir_redis_send(&p->cmd, t, ngx_http_weir_call_answer, call)
         != NGX_OK)
@@ -536,6 +539,7 @@ static void
 ngx_http_weir_orphans_send(ngx_http_weir_process_t *p)
 {
     ngx_queue_t              all, *q;
+    weir_cancel_t            cancel;
     ngx_http_weir_orphan_t  *orphan;
 
     if (ngx_queue_empty(&p->orphans)
@@ -553,9 +557,15 @@ ngx_http_weir_orphans_send(ngx_http_weir_process_t *p)
         ngx_queue_remove(q);
         orphan = ngx_queue_data(q, ngx_http_weir_orphan_t, queue);
 
+        ngx_memzero(&cancel, sizeof(weir_cancel_t));
+        cancel.shard = orphan->shard;
+        cancel.id = orphan->id;
+        cancel.token = WEIR_TOKEN_EDGE;
+        cancel.now = ngx_http_weir_now(p);
+        cancel.owner = weir_str_of(orphan->owner);
+
         weir_txn_reset(&p->txn);
-        weir_txn_cancel(&p->txn, orphan->shard, orphan->id, WEIR_TOKEN_EDGE,
-                        ngx_http_weir_now(p));
+        weir_txn_cancel(&p->txn, &cancel);
 
         if (ngx_http_weir_redis_send(&p->cmd, &p->txn,
                                      ngx_http_weir_orphan_answer, orphan)
@@ -575,7 +585,7 @@ ngx_http_weir_orphans_send(ngx_http_weir_process_t *p)
 
 void
 ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
-    unsigned shard)
+    unsigned shard, const char *owner)
 {
     ngx_http_weir_orphan_t  *orphan;
 
@@ -597,6 +607,8 @@ ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
     orphan->process = p;
     orphan->shard = shard;
     ngx_memcpy(orphan->id, id, sizeof(orphan->id));
+    ngx_cpystrn((u_char *) orphan->owner, (u_char *) owner,
+                sizeof(orphan->owner));
 
     p->norphans++;
     ngx_queue_insert_tail(&p->orphans, &orphan->queue);

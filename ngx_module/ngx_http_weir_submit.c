@@ -295,6 +295,16 @@ ngx_http_weir_submit_job(ngx_http_weir_ctx_t *ctx)
 /* to Redis */
 
 static void
+ngx_http_weir_submit_abandon(ngx_http_weir_ctx_t *ctx)
+{
+    char  owner[WEIR_OWNER_MAX + 1];
+
+    ngx_snprintf((u_char *) owner, sizeof(owner), "%V%Z", &ctx->owner);
+    ngx_http_weir_abandon(ctx->process, ctx->job.id, ctx->job.shard, owner);
+}
+
+
+static void
 ngx_http_weir_submit_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 {
     ngx_http_weir_process_t  *p;
@@ -311,7 +321,7 @@ ngx_http_weir_submit_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
      * was done. */
 
     if (a->code == WEIR_ANSWER_ERROR) {
-        ngx_http_weir_abandon(p, ctx->job.id, ctx->job.shard);
+        ngx_http_weir_submit_abandon(ctx);
     }
 
     if (a->code != WEIR_ANSWER_LOST && a->code != WEIR_ANSWER_OK) {
@@ -348,6 +358,7 @@ ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
     s->created = ngx_http_weir_now(p);
     s->deadline = s->created + (int64_t) WEIR_DEADLINE_DEFAULT * 1000;
     s->ttl = wlcf->result_ttl;
+    s->records = wlcf->result_ttl;
 
     /* earlier than we give up, so that the reply of one that was just in time
      * still finds us */
@@ -397,7 +408,7 @@ ngx_http_weir_submit_refused_run(ngx_http_weir_ctx_t *ctx)
     if (ctx->call) {
         ctx->call->submission = 0;
         ngx_http_weir_forget(ctx);
-        ngx_http_weir_abandon(ctx->process, ctx->job.id, ctx->job.shard);
+        ngx_http_weir_submit_abandon(ctx);
     }
 
     ngx_http_weir_wait_remove(ctx);

@@ -82,6 +82,7 @@ ask_on_done(void *data, provider_verdict_e verdict, int64_t wait)
         return;
     }
 
+    job->dead = (verdict == PROVIDER_AGAIN && job->keep);
     job->outcome.error.retry_after = (unsigned) ((wait + 999) / 1000);
 
     ask_log_failure(job, "run_failed", 0);

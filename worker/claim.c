@@ -27,11 +27,11 @@ claim_timeout(const runner_t *r)
 /* Names from outside end up in the log and in a header of a call. */
 
 static void
-claim_copy(char to[JOB_TEXT_MAX], weir_str_t from)
+claim_copy(char *to, size_t size, weir_str_t from)
 {
     size_t  i, n;
 
-    n = from.len < JOB_TEXT_MAX ? from.len : 0;
+    n = from.len < size ? from.len : 0;
 
     for (i = 0; i < n; i++) {
         if (from.data[i] < ' ' || from.data[i] == 0x7f) {
@@ -121,8 +121,15 @@ claim_take(job_t *job, const weir_claim_t *c)
     job->deadline = c->deadline;
     job->ttl = c->ttl > 0 ? c->ttl : WEIR_TTL_DEFAULT;
 
-    claim_copy(job->request_id, c->request_id);
-    claim_copy(job->model, c->model);
+    job->back = c->back;
+    job->crash = c->crash;
+    job->records = c->records;
+    job->hook = c->hook;
+    job->keep = c->keep;
+
+    claim_copy(job->request_id, sizeof(job->request_id), c->request_id);
+    claim_copy(job->model, sizeof(job->model), c->model);
+    claim_copy(job->owner, sizeof(job->owner), c->owner);
     weir_token_make(job->token, c->gen, c->deliveries);
 }
 

@@ -118,6 +118,10 @@ finish_fill(const job_t *job, weir_finish_t *f)
     f->token = job->end_token;
     f->now = job->end_at;
     f->ttl = job->ttl;
+    f->records = job->records;
+    f->owner = weir_str_of(job->owner);
+    f->hook = job->hook;
+    f->dead = job->dead;
     f->outcome = (weir_str_t) { job->document.data, job->document.len };
 }
 
@@ -128,7 +132,7 @@ finish_log(const job_t *job, const char *event)
     LOG(LOG_INFO, event, log_text("job", job->name),
         log_text("request", job->request_id), log_text("model", job->model),
         log_text("state", weir_state_name(job->end)),
-        log_num("attempt", job->failures + job->deliveries),
+        log_num("attempt", job->failures + job->deliveries - job->back),
         log_num("ms", (long long) (loop_now(job->runner->loop) - job->begun)));
 }
 
@@ -268,7 +272,7 @@ finish_write(job_t *job)
     o->state = job->end;
     o->started = job->started;
     o->finished = job->end_at;
-    o->attempts = job->failures + job->deliveries;
+    o->attempts = job->failures + job->deliveries - job->back;
 
     weir_buf_reset(&job->document);
     (void) weir_outcome_write(o, &job->document);
@@ -324,7 +328,8 @@ finish_fill_overdue(const finish_overdue_t *o, weir_finish_t *f)
     f->state = WEIR_EXPIRED;
     f->token = WEIR_TOKEN_REAPER;
     f->now = o->now;
-    f->ttl = WEIR_TTL_DEFAULT;
+    f->ttl = WEIR_TTL_RECORDS;
+    f->hook = true;             /* if it has one, who sends it will know */
 }
 
 

@@ -230,6 +230,13 @@ jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry)
     job->begun = loop_now(jobs->runner->loop);
     job->errors = 0;
     job->failures = 0;
+    job->back = 0;
+    job->crash = 0;
+    job->records = 0;
+    job->owner[0] = '\0';
+    job->hook = false;
+    job->keep = false;
+    job->dead = false;
 
     i = jobs_hash(jobs, class, entry);
     job->chained = jobs->table[i];

@@ -25,6 +25,7 @@ typedef enum {
 #define JOB_ENTRY_MAX   48
 #define JOB_NUMBER_MAX  24
 #define JOB_TOKEN_MAX   32
+#define JOB_OWNER_MAX   80
 #define JOB_TEXT_MAX    256     /* of names from outside, for log and header */
 
 
@@ -55,9 +56,15 @@ struct job_s {
     long long          gen;
     long long          deliveries;
     long long          failures;
+    long long          back;            /* hand-backs of it */
+    long long          crash;           /* deaths alone */
     int64_t            started;         /* ms, Redis's clock */
     int64_t            deadline;        /* ms, likewise */
-    int64_t            ttl;             /* s */
+    int64_t            ttl;             /* s, of the outcome */
+    int64_t            records;         /* s, of the records */
+    char               owner[JOB_OWNER_MAX];    /* empty: not counted */
+    bool               hook;            /* its end is announced */
+    bool               keep;            /* when the last try fails: dead */
     weir_json_t       *request;
 
     /* the try */
@@ -67,6 +74,7 @@ struct job_s {
 
     /* the end */
     weir_state_e       end;
+    bool               dead;            /* to the dead letters */
     char               end_token[JOB_TOKEN_MAX];
     int64_t            end_at;          /* ms, Redis's clock */
     weir_buf_t         document;

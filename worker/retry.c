@@ -127,6 +127,7 @@ retry_on_watch(void *data, const weir_answer_t *answer)
     txn = runner_txn(r);
     weir_txn_retry(txn, RUNNER_SHARD, job->run, job->class, job->entry,
                    job->gen + 1, job->due, job->failures + 1,
+                   weir_failure_name(job->outcome.error.kind),
                    weir_str_of(job->outcome.error.message));
 
     if (redis_send(r->watch, txn, (uint64_t) r->conf->redis.timeout,

@@ -26,6 +26,7 @@ test_submit(void **state)
     s.by = 2000;
     s.deadline = 3000;
     s.ttl = 60;
+    s.records = 90;
 
     weir_txn_init(&t);
     weir_txn_submit(&t, &s);
@@ -36,13 +37,47 @@ test_submit(void **state)
            " route chat request r model m created 1000\n"
            "HSETNX " RUN " gen 1\n"
            "HSET " RUN " job " ID " request r model m class high created 1000"
-           " deadline 3000 ttl 60\n"
+           " deadline 3000 ttl 60 records 90\n"
            "SET " REQ " {} NX PXAT 2000\n"
            "PERSIST " REQ "\n"
            "ZADD " LINE " 3000 " ID "\n"
            "XADD weir:{0}:ready:high * run " ID " gen 1\n"
            "EXISTS " REQ "\n"
            "EXEC\n");
+
+    s.run_at = 2500;
+    s.listed = s.open = s.keep = true;
+    s.prefix = weir_str("/x");
+    s.hook_url = weir_str("https://h/");
+    s.hook_secret = weir_str("whsec_a");
+    weir_txn_submit(&t, &s);
+    expect(&t,
+           "MULTI\n"
+           "HSET " JOB " owner alice key k run " ID
+           " route chat request r model m created 1000\n"
+           "HSET " JOB " prefix /x\n"
+           "HSET " JOB " hook_url https://h/ hook_secret whsec_a\n"
+           "HSETNX " RUN " gen 1\n"
+           "HSET " RUN " job " ID " request r model m class high created 1000"
+           " deadline 3000 ttl 60 records 90\n"
+           "HSET " RUN " run_at 2500\n"
+           "HSET " RUN " owner alice\n"
+           "HSET " RUN " hook 1\n"
+           "HSET " RUN " keep 1\n"
+           "SET " REQ " {} NX PXAT 2000\n"
+           "PERSIST " REQ "\n"
+           "ZADD " LINE " 3000 " ID "\n"
+           "ZADD weir:{0}:open:alice 3000 " ID "\n"
+           "ZADD weir:{0}:jobs:alice 1000 " ID "\n"
+           "ZREMRANGEBYRANK weir:{0}:jobs:alice 0 -10001\n"
+           "EXPIRE weir:{0}:jobs:alice 2678400\n"
+           "ZADD weir:{0}:delayed 2500 high:1:" ID "\n"
+           "EXISTS " REQ "\n"
+           "EXEC\n");
+
+    s.run_at = 0;
+    s.listed = s.open = s.keep = false;
+    s.prefix = s.hook_url = s.hook_secret = weir_str_null;
 
     s.shard = 15;
     s.mailbox = weir_str("box");
@@ -55,7 +90,7 @@ test_submit(void **state)
            "HSET weir:{15}:job:" ID " metadata {\"a\":1}\n"
            "HSETNX weir:{15}:run:" ID " gen 1\n"
            "HSET weir:{15}:run:" ID " job " ID " request r model m class high"
-           " created 1000 deadline 3000 ttl 60\n"
+           " created 1000 deadline 3000 ttl 60 records 90\n"
            "SET weir:{15}:request:" ID " {} NX PXAT 2000\n"
            "PERSIST weir:{15}:request:" ID "\n"
            "SADD weir:{15}:waiting:" ID " box\n"
@@ -142,7 +177,8 @@ test_cancel(void **state)
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_cancel(&t, 0, ID, WEIR_TOKEN_OWNER, 5);
+    weir_txn_cancel(&t, &(weir_cancel_t) { .id = ID, .now = 5,
+                                           .token = WEIR_TOKEN_OWNER });
     expect(&t,
            "MULTI\n"
            "HSETNX " RUN " fin cancelled:owner\n"
@@ -151,6 +187,25 @@ test_cancel(void **state)
            "EXPIRE " JOB " 86400 NX\n"
            "EXPIRE " REQ " 86400 NX\n"
            "ZREM " LINE " " ID "\n"
+           "HGET " RUN " fin\n"
+           "SMEMBERS " WAIT "\n"
+           "EXEC\n");
+
+    weir_txn_cancel(&t, &(weir_cancel_t) { .id = ID, .now = 5, .hook = true,
+                                           .tell = true,
+                                           .owner = weir_str("al"),
+                                           .token = WEIR_TOKEN_OPERATOR });
+    expect(&t,
+           "MULTI\n"
+           "HSETNX " RUN " fin cancelled:operator\n"
+           "HSETNX " RUN " fin_at 5\n"
+           "EXPIRE " RUN " 86400 NX\n"
+           "EXPIRE " JOB " 86400 NX\n"
+           "EXPIRE " REQ " 86400 NX\n"
+           "ZREM " LINE " " ID "\n"
+           "ZREM weir:{0}:open:al " ID "\n"
+           "ZADD weir:{0}:hooks NX 5 operator:" ID "\n"
+           "XADD weir:{0}:control MAXLEN ~ 1000 * op cancel run " ID "\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
@@ -204,7 +259,8 @@ test_look(void **state)
     weir_txn_look(&t, 0, ID, NULL);
     expect(&t,
            "MULTI\n"
-           "HMGET " JOB " owner run route request model metadata created\n"
+           "HMGET " JOB " owner run route request model metadata created"
+           " prefix hook_url hook_secret retried_as\n"
            "HGETALL " RUN "\n"
            "EXEC\n");
 
@@ -213,7 +269,8 @@ test_look(void **state)
            "MULTI\n"
            "SADD " WAIT " box\n"
            "EXPIRE " WAIT " 600\n"
-           "HMGET " JOB " owner run route request model metadata created\n"
+           "HMGET " JOB " owner run route request model metadata created"
+           " prefix hook_url hook_secret retried_as\n"
            "HGETALL " RUN "\n"
            "EXEC\n");
     weir_txn_free(&t);
@@ -317,6 +374,7 @@ claim_read(void *data, const weir_answer_t *a)
 #define CLAIM_TAIL                                                            \
     "$1\r\n2\r\n$1\r\n3\r\n$2\r\n50\r\n$2\r\n60\r\n"                         \
     "$3\r\n900\r\n$2\r\n70\r\n$24\r\n" ID "\r\n$1\r\nr\r\n$1\r\nm\r\n"        \
+    "$1\r\n1\r\n$1\r\n2\r\n$2\r\n90\r\n$1\r\n1\r\n$-1\r\n$2\r\nal\r\n"       \
     "$2\r\n{}\r\n"
 
 static void
@@ -336,15 +394,20 @@ test_claim(void **state)
            "HINCRBY " RUN " n:5-1 1\n"
            "HSETNX " RUN " started 77\n"
            "HMGET " RUN " run:2 fin gen failures created started deadline "
-           "ttl job request model\n"
+           "ttl job request model back crash records hook keep owner\n"
            "GET " REQ "\n"
            "EXEC\n");
     weir_txn_free(&t);
 
-    answer("*5\r\n:1\r\n:4\r\n:0\r\n*11\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
+    answer("*5\r\n:1\r\n:4\r\n:0\r\n*17\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
            true, claim_read, &c);
     assert_true(c.ok && c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.fin.len, 0);
+    assert_int_equal(c.claim.back, 1);
+    assert_int_equal(c.claim.crash, 2);
+    assert_int_equal(c.claim.records, 90);
+    assert_true(c.claim.hook && !c.claim.keep);
+    assert_int_equal(c.claim.owner.len, 2);
     assert_int_equal(c.claim.gen, 2);
     assert_int_equal(c.claim.deliveries, 4);
     assert_int_equal(c.claim.failures, 3);
@@ -355,14 +418,15 @@ test_claim(void **state)
     assert_string_equal(c.model, "m");
     assert_string_equal(c.payload, "{}");
 
-    answer("*5\r\n:0\r\n:1\r\n:0\r\n*11\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
+    answer("*5\r\n:0\r\n:1\r\n:0\r\n*17\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
            CLAIM_TAIL, true, claim_read, &c);
     assert_true(c.ok && c.claim.found && !c.claim.ours);
     assert_int_equal(c.claim.fin.len, 3);
 
     /* a ghost */
-    answer("*5\r\n:1\r\n:1\r\n:1\r\n*11\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+    answer("*5\r\n:1\r\n:1\r\n:1\r\n*17\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
            true, claim_read, &c);
     assert_true(c.ok && !c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.payload.len, 0);

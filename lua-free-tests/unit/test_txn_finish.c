@@ -117,7 +117,7 @@ test_finish(void **state)
            "ZREM " LINE " " ID "\n"
            "EXPIRE " RUN " 60 NX\n"
            "EXPIRE weir:{0}:job:00BBBBBBBBBBBBBBBBBBBBBB 60 NX\n"
-           "EXPIRE " REQ " 60 NX\n"
+           "DEL " REQ "\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
@@ -260,10 +260,11 @@ test_retry(void **state)
     assert_false(t.multi);
     expect(&t, "WATCH " RUN "\nHMGET " RUN " fin gen n:5-1\n");
 
-    weir_txn_retry(&t, 0, ID, WEIR_HIGH, "5-1", 3, 1234, 2, weir_str("why"));
+    weir_txn_retry(&t, 0, ID, WEIR_HIGH, "5-1", 3, 1234, 2, "TIMEOUT",
+                   weir_str("why"));
     expect(&t,
            "MULTI\n"
-           "HSET " RUN " gen 3 failures 2 error why\n"
+           "HSET " RUN " gen 3 failures 2 kind TIMEOUT error why\n"
            "ZADD weir:{0}:delayed 1234 high:3:" ID "\n"
            "XACK weir:{0}:ready:high weir 5-1\n"
            "XDEL weir:{0}:ready:high 5-1\n"

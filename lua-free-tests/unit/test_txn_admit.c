@@ -1,0 +1,199 @@
+/*
+ * What comes before a submission, and the list of jobs, likewise.
+ */
+
+#include "txn.h"
+
+
+#define OPEN  "weir:{0}:open:al"
+#define IDEM  "weir:{0}:idem:d1"
+
+
+static const weir_reserve_t  both = {
+    .id = ID, .now = 7, .by = 100, .owner = { "al", 2 }, .idem = "d1", .n = 2,
+    .fingerprint = "f1", .idem_ttl = 60, .open = true, .total = true
+};
+
+
+static void
+test_reserve(void **state)
+{
+    weir_txn_t      t;
+    weir_reserve_t  r;
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_reserve(&t, &both);
+    expect(&t,
+           "MULTI\n"
+           "ZREMRANGEBYSCORE " OPEN " -inf 7\n"
+           "ZADD " OPEN " 5100 " ID "\n"
+           "EXPIRE " OPEN " 2592000\n"
+           "ZADD " LINE " 5100 " ID "\n"
+           "HSETNX " IDEM " job:2 " ID " 100 f1\n"
+           "EXPIRE " IDEM " 60 NX\n"
+           "HGETALL " IDEM "\n"
+           "ZCARD " OPEN "\n"
+           "ZCARD " LINE "\n"
+           "EXEC\n");
+
+    r = both;
+    r.open = r.total = false;
+    weir_txn_reserve(&t, &r);
+    expect(&t,
+           "MULTI\n"
+           "HSETNX " IDEM " job:2 " ID " 100 f1\n"
+           "EXPIRE " IDEM " 60 NX\n"
+           "HGETALL " IDEM "\n"
+           "EXEC\n");
+
+    weir_txn_unreserve(&t, &both, true);
+    expect(&t,
+           "MULTI\n"
+           "ZREM " OPEN " " ID "\n"
+           "ZREM " LINE " " ID "\n"
+           "HDEL " IDEM " job:2\n"
+           "EXEC\n");
+
+    weir_txn_unreserve(&t, &both, false);
+    expect(&t,
+           "MULTI\n"
+           "ZREM " OPEN " " ID "\n"
+           "ZREM " LINE " " ID "\n"
+           "EXEC\n");
+    weir_txn_free(&t);
+}
+
+
+typedef struct {
+    weir_reserve_t  r;
+    bool            ok;
+    long long       n;
+    long long       open;
+    long long       total;
+    char            text[128];
+} reserved_t;
+
+
+static void
+reserved_read(void *data, const weir_answer_t *a)
+{
+    reserved_t       *s = data;
+    weir_reserved_t   reserved;
+
+    s->ok = weir_txn_reserve_read(a, &s->r, &reserved);
+    s->n = reserved.n;
+    s->open = reserved.open;
+    s->total = reserved.total;
+    snprintf(s->text, sizeof(s->text), "%.*s %lld %.*s",
+             (int) reserved.id.len, reserved.id.len ? reserved.id.data : "",
+             (long long) reserved.by, (int) reserved.fingerprint.len,
+             reserved.fingerprint.len ? reserved.fingerprint.data : "");
+}
+
+
+#define VALUE(n)  "$31\r\n" ID " " #n " f" #n "\r\n"
+
+static void
+test_reserved(void **state)
+{
+    size_t      i;
+    reserved_t  s;
+
+    static const struct {
+        const char  *resp;
+        bool         ok;
+        long long    n;
+        const char  *text;
+    } rows[] = {
+        { "*5\r\n:1\r\n:1\r\n*4\r\n$6\r\njob:10\r\n" VALUE(10)
+          "$5\r\njob:9\r\n" "$28\r\n" ID " 9 f\r\n" ":3\r\n:4\r\n",
+          true, 10, ID " 10 f10" },
+        { "*3\r\n*4\r\n$2\r\nxx\r\n$1\r\ny\r\n$5\r\njob:1\r\n"
+          "$28\r\n" ID " 9 f\r\n" ":3\r\n:4\r\n", true, 1, ID " 9 f" },
+        { "*3\r\n*2\r\n$5\r\njob:1\r\n$5\r\nab 1 \r\n:3\r\n:4\r\n", false, 0,
+          NULL },
+        { "*3\r\n*2\r\n$5\r\njob:x\r\n" VALUE(10) ":3\r\n:4\r\n", false, 0,
+          NULL },
+        { "*3\r\n*0\r\n:3\r\n:4\r\n", false, 0, NULL },
+        { "*2\r\n:3\r\n:4\r\n", false, 0, NULL },
+        { "*-1\r\n", false, 0, NULL },
+        { "-OOM x\r\n", false, 0, NULL },
+        { NULL, false, 0, NULL },
+    };
+
+    (void) state;
+
+    s.r = both;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, true, reserved_read, &s);
+        assert_int_equal(s.ok, rows[i].ok);
+
+        if (s.ok) {
+            assert_int_equal(s.n, rows[i].n);
+            assert_int_equal(s.open, 3);
+            assert_int_equal(s.total, 4);
+            assert_string_equal(s.text, rows[i].text);
+        }
+    }
+
+    s.r.idem = NULL;
+    s.r.total = false;
+    answer("*3\r\n:0\r\n:1\r\n:8\r\n", true, reserved_read, &s);
+    assert_true(s.ok && s.open == 8 && s.total == 0 && s.n == 0);
+}
+
+
+static void
+test_list(void **state)
+{
+    weir_txn_t  t;
+    weir_str_t  ids[2];
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_list(&t, 0, weir_str("al"), 0, 20);
+    expect(&t, "ZREVRANGEBYSCORE weir:{0}:jobs:al +inf -inf WITHSCORES LIMIT "
+               "0 20\n");
+
+    weir_txn_list(&t, 0, weir_str("al"), 99, 20);
+    expect(&t, "ZREVRANGEBYSCORE weir:{0}:jobs:al 99 -inf WITHSCORES LIMIT "
+               "0 20\n");
+
+    weir_txn_listed(&t, 0, weir_str("al"), weir_str(ID));
+    expect(&t, "ZSCORE weir:{0}:jobs:al " ID "\n");
+
+    ids[0] = weir_str(ID);
+    ids[1] = weir_str("short");
+    weir_txn_looks(&t, 0, ids, 1);
+    expect(&t,
+           "MULTI\n"
+           "HMGET " JOB " owner run route request model metadata created"
+           " prefix hook_url hook_secret retried_as\n"
+           "HGETALL " RUN "\n"
+           "EXEC\n");
+
+    weir_txn_looks(&t, 0, ids, 2);
+    assert_true(t.out.failed);
+    weir_txn_reset(&t);
+
+    weir_txn_crash(&t, 0, ID);
+    expect(&t, "HINCRBY " RUN " crash 1\n");
+    weir_txn_free(&t);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_reserved),
+        cmocka_unit_test(test_list)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
