@@ -142,7 +142,31 @@ test_finish(void **state)
            "ZREM " LINE " " ID "\n"
            "EXPIRE " RUN " 60 NX\n"
            "EXPIRE " JOB " 60 NX\n"
-           "EXPIRE " REQ " 60 NX\n"
+           "DEL " REQ "\n"
+           "HGET " RUN " fin\n"
+           "SMEMBERS " WAIT "\n"
+           "EXEC\n");
+
+    f.f.state = WEIR_FAILED;
+    f.f.token = "3000001";
+    f.f.records = 700000;
+    f.f.owner = weir_str("al");
+    f.f.hook = f.f.dead = true;
+
+    weir_txn_finish(&t, &f.f);
+    expect(&t,
+           "MULTI\n"
+           "HSETNX " RUN " fin failed:3000001\n"
+           "HSETNX " RUN " fin_at 9\n"
+           "ZREM " LINE " " ID "\n"
+           "ZREM weir:{0}:open:al " ID "\n"
+           "EXPIRE " RUN " 700000 NX\n"
+           "EXPIRE " JOB " 700000 NX\n"
+           "EXPIRE " REQ " 604800 NX\n"
+           "ZADD weir:{0}:hooks NX 9 3000001:" ID "\n"
+           "ZADD weir:{0}:dead NX 9 3000001:" ID "\n"
+           "ZREMRANGEBYRANK weir:{0}:dead 0 -10001\n"
+           "ZREMRANGEBYSCORE weir:{0}:dead -inf -604799991\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
