@@ -32,6 +32,13 @@ SAN     := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 NGX_SAN := $(SAN) -fno-sanitize=nonnull-attribute,alignment
 ASAN    := SANITIZE=1 BUILD=$(if $(SANITIZE),$(BUILD),$(BUILD)/asan)
 
+# FAULTS=1 BUILD=build/faults is a worker that fails where a test wants it to:
+# see worker/fault.h
+
+ifdef FAULTS
+CPPFLAGS += -DWEIR_FAULTS
+endif
+
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 
 CPPFLAGS += -Icommon

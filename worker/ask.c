@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 #include "weir_backoff.h"
@@ -67,6 +68,7 @@ ask_on_done(void *data, provider_verdict_e verdict, int64_t wait)
 
     job = data;
     r = job->runner;
+    FAULT("reply_received");
 
     if (verdict == PROVIDER_DONE) {
         finish_job(job, WEIR_COMPLETED, job->token);
@@ -127,4 +129,5 @@ ask_start(job_t *job)
     call->data = job;
 
     provider_call(r->providers[model->to], call);
+    FAULT("ask_started");
 }

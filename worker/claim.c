@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
@@ -161,6 +162,8 @@ claim_run(job_t *job, const weir_claim_t *c)
         return;
     }
 
+    FAULT_REQUEST(c->payload);
+
     LOG(LOG_DEBUG, "run_claimed", log_text("run", job->run),
         log_text("token", job->token), log_text("entry", job->entry),
         log_text("model", job->model));
@@ -214,6 +217,7 @@ claim_on_answer(void *data, const weir_answer_t *answer)
     r = job->runner;
 
     if (weir_txn_claim_read(answer, job->entry, &claim)) {
+        FAULT("claim_answered");
 
         if (r->state == RUNNER_LEAVING) {
             lease_hand_back(r->lease, job);
@@ -245,6 +249,7 @@ claim_entry(runner_t *r, weir_class_e class, weir_str_t entry,
     unsigned     shard;
     weir_txn_t  *t;
 
+    FAULT("entry_read");
     job = jobs_take(r->jobs, class, entry);
 
     if (!weir_id_parse(run, &shard) || shard != RUNNER_SHARD || gen.len == 0
@@ -270,5 +275,8 @@ claim_entry(runner_t *r, weir_class_e class, weir_str_t entry,
     if (redis_send(r->cmd, t, claim_timeout(r), claim_on_answer, job) != 0) {
         queue_rescan(r->queue, CLAIM_PAUSE);
         job_release(job);
+        return;
     }
+
+    FAULT_SENT("claim_sent");
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
@@ -103,6 +104,7 @@ finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes)
     /* a message may be lost: those who wait look again */
 
     (void) redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout, NULL, NULL);
+    FAULT_SENT("mail_sent");
 }
 
 
@@ -178,6 +180,7 @@ finish_on_answer(void *data, const weir_answer_t *answer)
     switch (answer->code) {
 
     case WEIR_ANSWER_OK:
+        FAULT("finish_answered");
         finish_on_ok(job, answer);
         return;
 
@@ -229,7 +232,10 @@ finish_send(job_t *job)
                    finish_on_answer, job) != 0)
     {
         finish_park(job, redis_is_up(r->cmd));
+        return;
     }
+
+    FAULT_SENT("finish_sent");
 }
 
 

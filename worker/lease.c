@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
@@ -122,6 +123,8 @@ lease_renew(void *data)
         return;
     }
 
+    FAULT_SENT("renew");
+
     for (class = 0; class < WEIR_CLASSES; class++) {
         lease_renew_class(l, class);
     }
@@ -170,6 +173,7 @@ lease_hand_back(lease_t *l, job_t *job)
     b->entries[b->n] = weir_str_of(b->text[b->n]);
     b->n++;
 
+    FAULT_SENT("hand_back");
     counters_add(l->runner->counters, handed_back, 1);
     LOG(LOG_INFO, "run_handed_back", log_text("run", job->run),
         log_text("entry", job->entry));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "fault.h"
 #include "supervisor.h"
 
 
@@ -84,6 +85,12 @@ main(int argc, char **argv)
                 path);
         conf_free(&conf);
         return 0;
+    }
+
+    if (fault_init(error, sizeof(error)) != 0) {
+        fprintf(stderr, "weir-worker: %s\n", error);
+        conf_free(&conf);
+        return 1;
     }
 
     return supervisor_main(&conf, path);

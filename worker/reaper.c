@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
@@ -77,6 +78,7 @@ reaper_promote(reaper_t *p, weir_str_t member)
 
     (void) redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout,
                       reaper_on_promote, p);
+    FAULT_SENT("promote");
 }
 
 

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
@@ -52,6 +53,7 @@ retry_on_exec(void *data, const weir_answer_t *answer)
     }
 
     if (answer->code == WEIR_ANSWER_OK) {
+        FAULT("retry_executed");
         counters_add(t->runner->counters, retried, 1);
         reaper_expect(t->runner->reaper, job->due);
         job_release(job);
@@ -117,6 +119,8 @@ retry_on_watch(void *data, const weir_answer_t *answer)
         retry_later(t, answer);
         return;
     }
+
+    FAULT("retry_watched");
 
     if (!weir_txn_retry_ours(answer, job->gen, job->deliveries)) {
         t->busy = NULL;

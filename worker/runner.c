@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
@@ -189,6 +190,7 @@ runner_on_flush(void *data)
     (void) data;
 
     log_flush();
+    FAULT_TURN();
 }
 
 
