@@ -269,6 +269,49 @@ void weir_txn_live(weir_txn_t *t, unsigned shard, const char *consumer,
 void weir_txn_catalogue_set(weir_txn_t *t, weir_str_t catalogue);
 void weir_txn_catalogue_get(weir_txn_t *t);
 
+/*
+ * A fleet of workers (worker).  The control stream: its newest entry; up to
+ * count entries behind "after", waiting for block ms.
+ */
+void weir_txn_control_newest(weir_txn_t *t, unsigned shard);
+void weir_txn_control_read(weir_txn_t *t, unsigned shard, const char *after,
+    unsigned count, unsigned block);
+
+/* May anything be claimed?  nil: yes. */
+void weir_txn_paused(weir_txn_t *t, unsigned shard);
+
+/* Of n runs, up to WEIR_BATCH: is it final, and how often has the entry been
+ * delivered?  false: nothing is known of the i-th. */
+typedef struct {
+    const char   *run;
+    const char   *entry;
+} weir_held_t;
+
+void weir_txn_held(weir_txn_t *t, unsigned shard, const weir_held_t *held,
+    unsigned n);
+bool weir_txn_held_read(const weir_answer_t *a, unsigned i, weir_str_t *fin_r,
+    long long *deliveries_r);
+
+/* An entry that was claimed looks idle for idle ms, and the delivery counts as
+ * none. */
+void weir_txn_hand_back(weir_txn_t *t, unsigned shard, const char *run,
+    const char *consumer, weir_class_e class, const char *entry, int64_t idle);
+
+/* Who looks for dead consumers during the next ms: OK or nil.  The consumers
+ * of a stream.  Which of n, up to WEIR_BATCH, live: nil, or not.  What one has
+ * in hand, idle for min_idle ms or more; and making n such entries one's own,
+ * up to WEIR_BATCH. */
+void weir_txn_reap(weir_txn_t *t, unsigned shard, const char *consumer,
+    int64_t ms);
+void weir_txn_consumers(weir_txn_t *t, unsigned shard, weir_class_e class);
+void weir_txn_alive(weir_txn_t *t, unsigned shard,
+    const char *const *consumers, unsigned n);
+void weir_txn_pending_of(weir_txn_t *t, unsigned shard, weir_class_e class,
+    const char *consumer, int64_t min_idle, unsigned count);
+void weir_txn_take_over(weir_txn_t *t, unsigned shard, const char *consumer,
+    weir_class_e class, int64_t min_idle, const weir_str_t *entries,
+    unsigned n);
+
 /* One command of plain words: AUTH, SELECT, PING, SUBSCRIBE, TIME, ... */
 void weir_txn_words(weir_txn_t *t, unsigned n, const char *const *words);
 

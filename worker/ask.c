@@ -131,3 +131,10 @@ ask_start(job_t *job)
     provider_call(r->providers[model->to], call);
     FAULT("ask_started");
 }
+
+
+void
+ask_cancel(job_t *job)
+{
+    provider_cancel(&job->call);
+}

@@ -175,7 +175,7 @@ claim_run(job_t *job, const weir_claim_t *c)
 static void
 claim_decide(job_t *job, const weir_claim_t *c)
 {
-    if (c->fin.len) {
+    if (c->fin.len || job->final) {
         claim_drop(job, true);
         return;
     }
@@ -221,7 +221,6 @@ claim_on_answer(void *data, const weir_answer_t *answer)
 
         if (r->state == RUNNER_LEAVING) {
             lease_hand_back(r->lease, job);
-            lease_hand_back_flush(r->lease);
             return;
         }
 
@@ -258,13 +257,11 @@ claim_entry(runner_t *r, weir_class_e class, weir_str_t entry,
         LOG(LOG_ERROR, "entry_invalid", log_text("entry", job->entry),
             log_str("run", run));
 
-        job->run[0] = '\0';
         claim_drop(job, false);
         return;
     }
 
-    memcpy(job->run, run.data, run.len);
-    job->run[run.len] = '\0';
+    job_set_run(job, run);
     memcpy(job->gen_text, gen.data, gen.len);
     job->gen_text[gen.len] = '\0';
 

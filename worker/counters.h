@@ -26,6 +26,9 @@
       "Runs put off to be tried again")                                       \
     X(fenced, "runs_fenced", "", counter,                                     \
       "Results dropped because another had finalised the run")                \
+    X(cut_ended, "runs_cut", "reason=\"ended\"", counter,                     \
+      "Calls closed because the run had ended, or was taken by another")      \
+    X(cut_taken, "runs_cut", "reason=\"taken\"", counter, "")                 \
     X(recovered_own, "entries_recovered", "from=\"self\"", counter,           \
       "Queue entries taken over after a crash or a lost reply")               \
     X(recovered, "entries_recovered", "from=\"lease\"", counter, "")          \

@@ -1,7 +1,7 @@
 /*
- * Jobs in hand.  Owns the job objects, their lists and the table that finds a
- * queue entry.  What happens to a job is decided by claim.c, ask.c, retry.c
- * and finish.c; this file only knows where it is.
+ * Jobs in hand.  Owns the job objects, their lists and the tables that find a
+ * queue entry or a run.  What happens to a job is decided by claim.c, ask.c,
+ * retry.c and finish.c; this file only knows where it is.
  */
 
 #include "job.h"
@@ -29,6 +29,8 @@ struct jobs_s {
     size_t           in_hand;
     jobs_list_t      lists[JOB_STATES];
     job_t          **table;             /* by entry; size is a power of two */
+    job_t          **runs;              /* by run, likewise */
+    uint64_t         serial;
     size_t           size;
     job_t           *resting;           /* may be taken */
     job_t           *leaving;           /* may be taken after the turn */
@@ -163,6 +165,7 @@ jobs_create(struct runner_s *r, size_t max)
     for (jobs->size = 16; jobs->size < max * 2; jobs->size *= 2) { /* void */ }
 
     jobs->table = mem_alloc(jobs->size * sizeof(job_t *));
+    jobs->runs = mem_alloc(jobs->size * sizeof(job_t *));
 
     jobs->turn.fn = jobs_on_turn;
     jobs->turn.data = jobs;
@@ -198,6 +201,7 @@ jobs_destroy(jobs_t **jobsp)
 
     loop_turn_remove(jobs->runner->loop, &jobs->turn);
     free(jobs->table);
+    free(jobs->runs);
     free(jobs);
 }
 
@@ -227,7 +231,10 @@ jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry)
     job->entry[entry.len] = '\0';
 
     job->run[0] = '\0';
+    job->serial = ++jobs->serial;
     job->begun = loop_now(jobs->runner->loop);
+    job->held = job->begun;
+    job->final = false;
     job->errors = 0;
     job->failures = 0;
     job->back = 0;
@@ -244,6 +251,38 @@ jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry)
 
     jobs_list(jobs, job, JOB_CLAIMING);
     jobs->in_hand++;
+
+    return job;
+}
+
+
+void
+job_set_run(job_t *job, weir_str_t run)
+{
+    job_t   **p;
+    jobs_t   *jobs;
+
+    memcpy(job->run, run.data, run.len);
+    job->run[run.len] = '\0';
+
+    jobs = job->runner->jobs;
+    p = &jobs->runs[jobs_hash(jobs, 0, run)];
+
+    job->namesake = *p;
+    *p = job;
+}
+
+
+job_t *
+jobs_of_run(const jobs_t *jobs, weir_str_t run, const job_t *after)
+{
+    job_t  *job;
+
+    job = after ? after->namesake : jobs->runs[jobs_hash(jobs, 0, run)];
+
+    while (job && !weir_str_eq(weir_str_of(job->run), run)) {
+        job = job->namesake;
+    }
 
     return job;
 }
@@ -306,6 +345,25 @@ job_move(job_t *job, job_state_e state)
 }
 
 
+static void
+job_unset_run(jobs_t *jobs, job_t *job)
+{
+    job_t  **p;
+
+    if (job->run[0] == '\0') {
+        return;
+    }
+
+    p = &jobs->runs[jobs_hash(jobs, 0, weir_str_of(job->run))];
+
+    while (*p != job) {
+        p = &(*p)->namesake;
+    }
+
+    *p = job->namesake;
+}
+
+
 void
 job_release(job_t *job)
 {
@@ -323,8 +381,10 @@ job_release(job_t *job)
 
     *p = job->chained;
 
+    job_unset_run(jobs, job);
     jobs_unlist(jobs, job);
     jobs->in_hand--;
+    job->serial = 0;
 
     job_clear(job);
 

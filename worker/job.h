@@ -38,6 +38,8 @@ struct job_s {
     job_t             *prev;
     job_t             *next;
     job_t             *chained;         /* in the table of entries */
+    job_t             *namesake;        /* in the table of runs */
+    uint64_t           serial;          /* of its taking; 0: not in hand */
     struct runner_s   *runner;
     job_state_e        state;
 
@@ -67,6 +69,12 @@ struct job_s {
     bool               keep;            /* when the last try fails: dead */
     weir_json_t       *request;
 
+    /* the lease */
+    uint64_t           held;            /* loop_now() of its last sign: when
+                                         * a command that Redis answered with
+                                         * "yours" was sent */
+    bool               final;           /* the run ended during the claim */
+
     /* the try */
     provider_call_t    call;
     weir_outcome_t     outcome;
@@ -90,6 +98,12 @@ void jobs_destroy(jobs_t **jobs);
 
 /* A job that claims; the entry must not be in hand. */
 job_t *jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry);
+
+/* Which run the entry stands for; once for each job that is taken. */
+void job_set_run(job_t *job, weir_str_t run);
+
+/* A job of this run, the next one behind "after"; NULL: the first. */
+job_t *jobs_of_run(const jobs_t *jobs, weir_str_t run, const job_t *after);
 
 bool jobs_holds(const jobs_t *jobs, weir_class_e class, weir_str_t entry);
 

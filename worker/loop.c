@@ -143,6 +143,13 @@ loop_now(const loop_t *loop)
 }
 
 
+uint64_t
+loop_clock(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+
 void
 loop_timer_set(loop_t *loop, loop_timer_t *timer, uint64_t ms)
 {

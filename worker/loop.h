@@ -48,6 +48,9 @@ uv_loop_t *loop_uv(loop_t *loop);
 /* Monotonic ms, read once per turn. */
 uint64_t loop_now(const loop_t *loop);
 
+/* The same, read now. */
+uint64_t loop_clock(void);
+
 /* Fires once, in ms from now; a second call moves it. */
 void loop_timer_set(loop_t *loop, loop_timer_t *timer, uint64_t ms);
 void loop_timer_stop(loop_t *loop, loop_timer_t *timer);

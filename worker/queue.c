@@ -264,14 +264,14 @@ queue_take(queue_t *q, weir_class_e class, const weir_reply_t *entries,
             continue;
         }
 
+        if (r->state == RUNNER_LEAVING) {
+            lease_hand_back_entry(r->lease, class, id);
+            continue;
+        }
+
         if (jobs_free(r->jobs) == 0) {
             queue_rescan(q, 0);         /* pending in our name: found again */
             break;
-        }
-
-        if (r->state == RUNNER_LEAVING) {
-            lease_hand_back(r->lease, jobs_take(r->jobs, class, id));
-            continue;
         }
 
         claim_entry(r, class, id, weir_reply_field(fields, WEIR_ENTRY_RUN),

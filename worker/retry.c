@@ -18,7 +18,8 @@
 
 struct retry_s {
     runner_t      *runner;
-    job_t         *busy;        /* in a transaction */
+    job_t         *busy;        /* in a transaction; NULL: forgotten since */
+    bool           waiting;     /* for an answer */
     loop_timer_t   again;
 };
 
@@ -47,8 +48,10 @@ retry_on_exec(void *data, const weir_answer_t *answer)
     t = data;
     job = t->busy;
     t->busy = NULL;
+    t->waiting = false;
 
-    if (job == NULL) {                      /* handed back meanwhile */
+    if (job == NULL) {
+        retry_next(t);
         return;
     }
 
@@ -70,11 +73,8 @@ retry_on_exec(void *data, const weir_answer_t *answer)
 }
 
 
-/* Somebody else has decided, or has taken over.  What is final is dropped;
- * what another delivery runs is not ours to touch. */
-
 static void
-retry_not_ours(retry_t *t, job_t *job, bool final)
+retry_unwatch(retry_t *t)
 {
     runner_t    *r;
     weir_txn_t  *txn;
@@ -85,6 +85,19 @@ retry_not_ours(retry_t *t, job_t *job, bool final)
     weir_txn_unwatch(txn);
     (void) redis_send(r->watch, txn, (uint64_t) r->conf->redis.timeout, NULL,
                       NULL);
+}
+
+
+/* Somebody else has decided, or has taken over.  What is final is dropped;
+ * what another delivery runs is not ours to touch. */
+
+static void
+retry_not_ours(retry_t *t, job_t *job, bool final)
+{
+    runner_t  *r;
+
+    r = t->runner;
+    retry_unwatch(t);
 
     if (final) {
         counters_add(r->counters, fenced, 1);
@@ -109,8 +122,11 @@ retry_on_watch(void *data, const weir_answer_t *answer)
     t = data;
     r = t->runner;
     job = t->busy;
+    t->waiting = false;
 
-    if (job == NULL) {
+    if (job == NULL) {                      /* given up meanwhile */
+        retry_unwatch(t);
+        retry_next(t);
         return;
     }
 
@@ -138,7 +154,10 @@ retry_on_watch(void *data, const weir_answer_t *answer)
                    retry_on_exec, t) != 0)
     {
         t->busy = NULL;
+        return;
     }
+
+    t->waiting = true;
 }
 
 
@@ -153,7 +172,7 @@ retry_next(void *data)
     t = data;
     r = t->runner;
 
-    if (t->busy || !redis_is_up(r->watch)) {
+    if (t->waiting || !redis_is_up(r->watch)) {
         return;
     }
 
@@ -170,6 +189,7 @@ retry_next(void *data)
                    retry_on_watch, t) == 0)
     {
         t->busy = job;
+        t->waiting = true;
     }
 }
 
@@ -218,7 +238,6 @@ retry_destroy(retry_t **tp)
 void
 retry_on_up(retry_t *t)
 {
-    t->busy = NULL;
     retry_next(t);
 }
 

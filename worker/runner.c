@@ -87,13 +87,11 @@ runner_hand_back_all(runner_t *r)
 
     for (i = 0; i < (int) (sizeof(states) / sizeof(states[0])); i++) {
         while ((job = jobs_first(r->jobs, states[i])) != NULL) {
-            provider_cancel(&job->call);
+            ask_cancel(job);
             retry_forget(r->retry, job);
             lease_hand_back(r->lease, job);
         }
     }
-
-    lease_hand_back_flush(r->lease);
 }
 
 
@@ -116,6 +114,7 @@ runner_leave(runner_process_t *p)
     r->state = RUNNER_LEAVING;
 
     reaper_stop(r->reaper);
+    control_stop(r->control);
     runner_hand_back_all(r);
 
     loop_timer_set(r->loop, &p->patience, RUNNER_LEAVE_TIME);
@@ -251,6 +250,13 @@ runner_on_watch_up(void *data)
 
 
 static void
+runner_on_word_up(void *data)
+{
+    control_on_up(((runner_t *) data)->control);
+}
+
+
+static void
 runner_on_queue_down(void *data)
 {
     queue_on_down(((runner_t *) data)->queue);
@@ -331,6 +337,7 @@ runner_up(runner_process_t *p)
     r->finish = finish_create(r);
     r->retry = retry_create(r);
     r->reaper = reaper_create(r);
+    r->control = control_create(r);
     r->catalogue = catalogue_create(r);
     loop_turn_add(r->loop, &p->turn);
 
@@ -341,6 +348,8 @@ runner_up(runner_process_t *p)
                               runner_on_other_down);
     r->watch = runner_connect(r, "watch", runner_on_watch_up,
                               runner_on_other_down);
+    r->word = runner_connect(r, "control", runner_on_word_up,
+                             runner_on_other_down);
 
     loop_turn_add(r->loop, &p->flush);
     counters_set(r->counters, slots, r->conf->worker.slots);
@@ -356,6 +365,7 @@ runner_down(runner_process_t *p)
     r = &p->runner;
     r->state = RUNNER_LEAVING;
 
+    redis_destroy(&r->word);
     redis_destroy(&r->watch);
     redis_destroy(&r->renew);
     redis_destroy(&r->read);
@@ -369,6 +379,7 @@ runner_down(runner_process_t *p)
     }
 
     catalogue_destroy(&r->catalogue);
+    control_destroy(&r->control);
     reaper_destroy(&r->reaper);
     retry_destroy(&r->retry);
     lease_destroy(&r->lease);

@@ -37,6 +37,7 @@ typedef struct lease_s      lease_t;
 typedef struct retry_s      retry_t;
 typedef struct finish_s     finish_t;
 typedef struct reaper_s     reaper_t;
+typedef struct control_s    control_t;
 typedef struct catalogue_s  catalogue_t;
 
 struct runner_s {
@@ -55,6 +56,7 @@ struct runner_s {
     redis_t          *cmd;              /* claims, finishes, mail */
     redis_t          *renew;            /* leases */
     redis_t          *watch;            /* one transaction at a time */
+    redis_t          *word;             /* reads of the control stream */
 
     jobs_t           *jobs;
     provider_t      **providers;        /* by their index in conf */
@@ -65,6 +67,7 @@ struct runner_s {
     finish_t         *finish;
     retry_t          *retry;
     reaper_t         *reaper;
+    control_t        *control;
     catalogue_t      *catalogue;
 
     weir_txn_t        txn;              /* for runner_txn() */
@@ -113,6 +116,7 @@ void claim_drop(job_t *job, bool final);
 
 /* ask.c: from a run to its outcome */
 void ask_start(job_t *job);
+void ask_cancel(job_t *job);            /* ask_start() will not report */
 
 /* finish.c: the end of runs, and whom to tell */
 finish_t *finish_create(runner_t *r);
@@ -133,7 +137,15 @@ void retry_forget(retry_t *t, const job_t *job);
 lease_t *lease_create(runner_t *r);
 void lease_destroy(lease_t **l);
 void lease_on_up(lease_t *l);                   /* renew is up */
+bool lease_in_doubt(const job_t *job);          /* may be another's by now */
+
+/* Asks which jobs have ended or are another's; these are given up. */
+void lease_check_run(lease_t *l, weir_str_t run, redis_t *by);
+void lease_check_all(lease_t *l, redis_t *by);
+
+/* A job that was claimed; an entry that was not, which waits for the flush. */
 void lease_hand_back(lease_t *l, job_t *job);
+void lease_hand_back_entry(lease_t *l, weir_class_e class, weir_str_t entry);
 void lease_hand_back_flush(lease_t *l);
 
 /* reaper.c: delayed runs that are due, runs past their deadline */
@@ -141,6 +153,12 @@ reaper_t *reaper_create(runner_t *r);
 void reaper_destroy(reaper_t **p);
 void reaper_expect(reaper_t *p, int64_t due);   /* ms: a run was delayed */
 void reaper_stop(reaper_t *p);
+
+/* control.c: word from outside */
+control_t *control_create(runner_t *r);
+void control_destroy(control_t **c);
+void control_on_up(control_t *c);               /* word is up */
+void control_stop(control_t *c);
 
 /* catalogue.c: the list of models */
 catalogue_t *catalogue_create(runner_t *r);

@@ -11,6 +11,7 @@ package Weir::Stack;
 #
 # Options of new(): location (content of "location /"), server, http, main
 # (nginx, added), worker and provider (added to these sections of worker.conf),
+# worker_more (sections, added to that file),
 # worker_conf (instead of the usual file), mock (array of arguments), redis (lines of redis.conf),
 # weir_redis (parameters of that directive, or all of it if it starts with an
 # address), processes (of nginx; 2), edge_of (another stack: its Redis and keys
@@ -333,6 +334,22 @@ sub calls {
 }
 
 
+# metric(NAME): of the worker, whose section metrics listens at metrics_port
+
+sub metric {
+    my ($self, $name) = @_;
+
+    my $c = Weir::Client->new(path => '/metrics',
+                              port => $self->{metrics_port});
+    $c->wait(10) or die 'metrics: no answer';
+
+    my ($n) = $c->body =~ /^weir_worker_\Q$name\E (\d+)$/m
+        or die "metrics: no $name";
+
+    return $n;
+}
+
+
 # redis(COMMAND...): strings, numbers, undef, arrays; dies on an error
 
 sub redis {
@@ -473,6 +490,10 @@ provider "mock" {
 
 model "*" {
     provider = "mock"
+}
+@{[ $self->{worker_more} // '' ]}
+metrics {
+    listen = "127.0.0.1:@{[ $self->{metrics_port} //= free_port() ]}"
 }
 END
 
