@@ -197,8 +197,14 @@ $(foreach t,$(UNIT),$(eval $(call unit_program,$(t))))
 $(foreach t,$(FUZZ),$(eval $(call fuzz_program,$(t))))
 
 
+$(BUILD)/bench/jobs: $(OBJ)/lua-free-tests/bench/jobs.o \
+        $(call with,lua-free-tests/bench/jobs.c) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call do,LINK $@)$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
+
 bench: all
 	@$(TOOLS)/deps.sh run bench
+	@+$(SUBMAKE) $(BUILD)/bench/jobs
 	@BUILD=$(BUILD) lua-free-tests/bench/run $(ROW)
 
 install: all

@@ -5,13 +5,15 @@
 
 #include "weir_apikey.h"
 #include "weir_base62.h"
+#include "weir_url.h"
+#include "weir_webhook.h"
 
 #include <stdio.h>
 
 
 #define WEIR_KEY_VENDOR   "weir_"
 #define WEIR_RECORD_MARK  "v1:hmac-sha256:"
-#define WEIR_LINE_MAX     1024
+#define WEIR_LINE_MAX     8192
 #define WEIR_TIME_DIGITS  12
 #define WEIR_ID_BYTES     24         /* of chance, for the public id */
 
@@ -313,6 +315,89 @@ weir_field_name(weir_str_t value, const char *name, size_t max, char *to,
 }
 
 
+void
+weir_apikey_quote(weir_str_t url, weir_buf_t *out)
+{
+    size_t  i;
+
+    for (i = 0; i < url.len; i++) {
+        if (url.data[i] == '%') {
+            weir_buf_text(out, "%25");
+
+        } else if (url.data[i] == ':') {
+            weir_buf_text(out, "%3A");
+
+        } else {
+            weir_buf_add(out, url.data + i, 1);
+        }
+    }
+}
+
+
+void
+weir_apikey_unquote(weir_str_t webhook, weir_buf_t *out)
+{
+    size_t       i;
+    weir_str_t   next;
+
+    for (i = 0; i < webhook.len; i++) {
+        next = (weir_str_t) { webhook.data + i, 3 };
+
+        if (webhook.len - i >= 3 && weir_str_eq(next, weir_str("%25"))) {
+            weir_buf_text(out, "%");
+            i += 2;
+
+        } else if (webhook.len - i >= 3 && weir_str_eq(next, weir_str("%3A"))) {
+            weir_buf_text(out, ":");
+            i += 2;
+
+        } else {
+            weir_buf_add(out, webhook.data + i, 1);
+        }
+    }
+}
+
+
+static bool
+weir_field_webhook(weir_key_t *key, weir_str_t value,
+    char error_r[WEIR_KEY_ERROR])
+{
+    bool         ok;
+    weir_buf_t   url;
+    const char  *why;
+
+    /* where it may go is asked when a job wants to use it */
+
+    weir_buf_init(&url, 0);
+    weir_apikey_unquote(value, &url);
+    ok = !url.failed && weir_url_check((weir_str_t) { url.data, url.len },
+                                       &weir_url_anywhere, NULL, &why);
+    weir_buf_free(&url);
+
+    key->webhook = value;
+
+    return ok || weir_field_error(error_r, "webhook",
+                                  "an URL, with % and : as %25 and %3A");
+}
+
+
+static bool
+weir_field_secret(weir_key_t *key, weir_str_t value,
+    char error_r[WEIR_KEY_ERROR])
+{
+    bool            ok;
+    weir_secrets_t  secrets;
+
+    ok = weir_secrets_read(value, &secrets);
+    weir_secrets_wipe(&secrets);
+
+    key->webhook_secret = value;
+
+    return ok || weir_field_error(error_r, "webhook_secret", "whsec_ and the "
+                                  "base64 of 24 to 64 bytes, or two of these");
+}
+
+
 static bool
 weir_field_read(weir_key_t *key, weir_str_t name, weir_str_t value,
     char error_r[WEIR_KEY_ERROR])
@@ -357,6 +442,14 @@ weir_field_read(weir_key_t *key, weir_str_t name, weir_str_t value,
         return scopes > 0
                || weir_field_error(error_r, "scopes", "a list of submit, read, "
                                    "cancel, admin");
+    }
+
+    if (weir_str_eq(name, weir_str("webhook"))) {
+        return weir_field_webhook(key, value, error_r);
+    }
+
+    if (weir_str_eq(name, weir_str("webhook_secret"))) {
+        return weir_field_secret(key, value, error_r);
     }
 
     return true;                    /* of a later version */
@@ -428,6 +521,11 @@ weir_apikey_read(weir_str_t line, weir_key_t *key_r,
         return weir_field_error(error_r, "owner", "given");
     }
 
+    if (key_r->webhook.len && key_r->webhook_secret.len == 0) {
+        return weir_field_error(error_r, "webhook_secret",
+                                "given with \"webhook\"");
+    }
+
     return true;
 }
 
@@ -457,6 +555,16 @@ weir_apikey_write(const weir_key_t *key, weir_buf_t *out)
 
     if (key->revoked) {
         weir_buf_printf(out, ":revoked=%lld", (long long) key->revoked);
+    }
+
+    if (key->webhook_secret.len) {
+        weir_buf_text(out, ":webhook_secret=");
+        weir_buf_str(out, key->webhook_secret);
+    }
+
+    if (key->webhook.len) {
+        weir_buf_text(out, ":webhook=");
+        weir_buf_str(out, key->webhook);
     }
 
     weir_buf_text(out, "\n");

@@ -15,8 +15,10 @@
  * digest: 64 hexadecimal digits, HMAC-SHA-256 of the whole key under the
  * pepper.  Names: owner (required), tier, scopes (comma separated), expires
  * (Unix time), digest2 (a second digest during rotation), until (Unix time at
- * which the first digest then ends), revoked (Unix time), and those that later
- * versions add, which are ignored.
+ * which the first digest then ends), revoked (Unix time), webhook (an URL, in
+ * which '%' is written %25 and ':' %3A), webhook_secret (one or two, separated
+ * by a space; an URL needs one), and those that later versions add, which are
+ * ignored.
  */
 
 #ifndef WEIR_APIKEY_H
@@ -64,6 +66,8 @@ typedef struct {
     bool           rotating;                        /* digest2 is set */
     unsigned char  digest[WEIR_DIGEST_LEN];
     unsigned char  digest2[WEIR_DIGEST_LEN];
+    weir_str_t     webhook;                         /* as in the record */
+    weir_str_t     webhook_secret;
 } weir_key_t;
 
 
@@ -87,12 +91,16 @@ bool weir_apikey_parse(weir_str_t key, weir_str_t *id_r);
 void weir_apikey_make(char *key, const char *env,
     const unsigned char random[WEIR_KEY_RANDOM]);
 
-/* One line of a key file.  false: error_r says what is wrong with it, never
- * quoting a digest. */
+/* One line of a key file; the strings of *key_r point into it.  false: error_r
+ * says what is wrong with it, never quoting a digest or a secret. */
 #define WEIR_KEY_ERROR  160
 bool weir_apikey_read(weir_str_t line, weir_key_t *key_r,
     char error_r[WEIR_KEY_ERROR]);
 void weir_apikey_write(const weir_key_t *key, weir_buf_t *out);
+
+/* The spelling of an URL in a record, and back. */
+void weir_apikey_quote(weir_str_t url, weir_buf_t *out);
+void weir_apikey_unquote(weir_str_t webhook, weir_buf_t *out);
 
 /* "submit,read" and back; -1: an unknown word. */
 int weir_scopes_parse(weir_str_t text);

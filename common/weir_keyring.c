@@ -50,11 +50,46 @@ weir_keyring_lookup(const weir_keyring_t *ring, const char *id)
 }
 
 
+/* Few keys have one, so that each is a piece of memory of its own. */
+
+static bool
+weir_keyring_own(weir_str_t *s)
+{
+    char  *copy;
+
+    if (s->len == 0) {
+        *s = weir_str_null;
+        return true;
+    }
+
+    copy = malloc(s->len);
+
+    if (copy) {
+        memcpy(copy, s->data, s->len);
+    }
+
+    s->data = copy;
+
+    return copy != NULL;
+}
+
+
+static void
+weir_keyring_disown(weir_str_t *s)
+{
+    if (s->data) {
+        weir_digest_wipe((char *) s->data, s->len);
+        free((char *) s->data);
+    }
+}
+
+
 static int
 weir_keyring_push(weir_keyring_t *ring, const weir_key_t *key)
 {
+    bool         ok;
     size_t       size;
-    weir_key_t  *keys;
+    weir_key_t  *keys, *own;
 
     if (ring->count == ring->size) {
         size = ring->size ? ring->size * 2 : 16;
@@ -68,9 +103,15 @@ weir_keyring_push(weir_keyring_t *ring, const weir_key_t *key)
         ring->size = size;
     }
 
-    ring->keys[ring->count++] = *key;
+    own = &ring->keys[ring->count++];
+    *own = *key;
 
-    return 0;
+    /* both, so that both may be disowned */
+
+    ok = weir_keyring_own(&own->webhook);
+    ok &= weir_keyring_own(&own->webhook_secret);
+
+    return ok ? 0 : -1;
 }
 
 
@@ -198,6 +239,7 @@ weir_keyring_create(weir_str_t text, weir_str_t pepper,
 void
 weir_keyring_destroy(weir_keyring_t **ring)
 {
+    size_t           i;
     weir_keyring_t  *r;
 
     r = *ring;
@@ -209,6 +251,11 @@ weir_keyring_destroy(weir_keyring_t **ring)
 
     if (r->pepper) {
         weir_digest_wipe(r->pepper, r->pepper_len);
+    }
+
+    for (i = 0; i < r->count; i++) {
+        weir_keyring_disown(&r->keys[i].webhook);
+        weir_keyring_disown(&r->keys[i].webhook_secret);
     }
 
     free(r->pepper);

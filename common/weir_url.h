@@ -26,6 +26,9 @@ typedef struct {
     unsigned        nports;
 } weir_url_policy_t;
 
+/* Every address and port: only the form counts. */
+extern const weir_url_policy_t  weir_url_anywhere;
+
 
 /* Whether a webhook may be registered.  The canonical spelling is appended to
  * canonical, which may be NULL.  false: *why_r is a sentence without its

@@ -191,6 +191,49 @@ serve_weir() {
 }
 
 
+# serve_redis: the quickstart's Redis alone, on $REDIS
+
+serve_redis() {
+    local text
+
+    REDIS=$DIR/redis.sock
+    mkdir -p "$DIR/redis" "$DIR/logs"
+    text=$(< "$ROOT/conf/quickstart/redis.conf.in")
+    printf '%s\n' "${text//@HOME@/$DIR}" > "$DIR/redis.conf"
+
+    serve redis redis-server "$DIR/redis.conf" --maxmemory 4gb
+    await 20 redis-cli -s "$REDIS" PING || die "Redis is not ready"
+}
+
+
+# serve_worker NAME SETTINGS: a weir-worker on $REDIS with the builtin model.
+# It is ready when it has a name in Redis
+
+serve_worker() {
+    local conf=$DIR/$1.conf
+
+    cat > "$conf" << END
+redis { address = "unix:$REDIS" }
+worker { run_dir = "$DIR" $2 }
+log { level = "warn" }
+provider "builtin" { dialect = "builtin" }
+model "*" { provider = "builtin" }
+END
+
+    serve "$1" "$BUILD/weir-worker" -c "$conf"
+}
+
+
+# end NAME: the server ends now
+
+end() {
+    local pid=PID_$1
+
+    kill "${!pid}" 2> /dev/null
+    end_of "${!pid}"
+}
+
+
 # family PID: the process and its children
 
 family() {
@@ -270,8 +313,8 @@ count_for() {
 
 # alternate: ROUNDS times "ours" and "peer" (functions of the row, each a
 # "load" with the number of requests as argument), in this order, after a
-# warm-up of each that tells how many requests make a round.  Sets OURS, PEER:
-# medians of the rates
+# warm-up of each that tells how many requests make a round, unless COUNT does.
+# Sets OURS, PEER: medians of the rates
 
 alternate() {
     local side round
@@ -279,7 +322,7 @@ alternate() {
     for side in ours peer; do
         WARM=1
         "$side" 2048
-        printf -v "COUNT_$side" %s "$(count_for "$RATE")"
+        printf -v "COUNT_$side" %s "${COUNT:-$(count_for "$RATE")}"
         WARM=
         : > "$DIR/$side.rates"
     done
@@ -300,11 +343,13 @@ alternate() {
     OURS=$(cut -d' ' -f1 "$DIR/ours.rates" | median)
     PEER=$(cut -d' ' -f1 "$DIR/peer.rates" | median)
 
-    echo "median p50/p99 in ms: ours $(quantiles ours), peer $(quantiles peer)"
+    [ -z "$P50" ] || echo "median p50/p99 in ms:" \
+        "ours $(quantiles ours), peer $(quantiles peer)"
 }
 
 
 ms() {
+    [ -n "$1" ] || { echo -; return; }
     awk -v us="$1" 'BEGIN { printf "%.2f", us / 1000 }'
 }
 
@@ -312,6 +357,51 @@ ms() {
 quantiles() {
     echo "$(ms "$(cut -d' ' -f2 "$DIR/$1.rates" | median)")/$(
             ms "$(cut -d' ' -f3 "$DIR/$1.rates" | median)")"
+}
+
+
+# cpu_mark NAME...: from now on their CPU time counts
+
+cpu_mark() {
+    local name pid
+
+    for name in "$@"; do
+        pid=PID_$name
+        printf -v "CPU_$name" %s "$(cpu "${!pid}")"
+    done
+}
+
+
+# cpu_spent SIDE COUNT NAME...: since cpu_mark, ms per 1,000 of COUNT, into
+# $DIR/cpu; not in the warm-up
+
+cpu_spent() {
+    local side=$1 count=$2 name pid was
+
+    shift 2
+    [ -z "$WARM" ] || return 0
+
+    for name in "$@"; do
+        pid=PID_$name
+        was=CPU_$name
+        awk -v a="${!was}" -v b="$(cpu "${!pid}")" -v n="$count" \
+            -v s="$side" -v p="$name" \
+            'BEGIN { print s, p, (b - a) / n / 1000 }'
+    done >> "$DIR/cpu"
+}
+
+
+# cpu_table: what cpu_spent wrote, medians over the rounds
+
+cpu_table() {
+    local side name
+
+    echo "CPU ms per 1,000 requests:"
+    cut -d' ' -f1,2 "$DIR/cpu" | sort -u | while read -r side name; do
+        echo "$side $name $(awk -v s="$side" -v p="$name" \
+            '$1 == s && $2 == p { print $3 }' "$DIR/cpu" | median)"
+    done | awk '$1 != s { printf "%s  %s:", s ? "\n" : "", $1; s = $1; t = 0 }
+                { printf " %s %.1f", $2, $3 } END { print "" }'
 }
 
 
@@ -330,12 +420,28 @@ result() {
 }
 
 
+# result_value NAME VALUE UNIT GOAL higher|lower: one that no peer has.  A row
+# may have several, named $NAME and $NAME.<what>
+
+result_value() {
+    local row
+
+    row=$(jq -n --arg name "$1" --argjson ours "$2" --arg unit "$3" \
+        --argjson goal "$4" --arg better "$5" '
+        {name: $name, ours: $ours, unit: $unit, peer: null, ratio: null,
+         goal: $goal, better: $better}') || die "no numbers: $*"
+
+    store_row "$1" "[$row]"
+}
+
+
 drop_row() {
     store_row "$1" '[]'
 }
 
 
-# store_row NAME ARRAY: instead of what stands there under that name
+# store_row NAME ARRAY: instead of what stands there under that name, and with
+# an empty one, also of what has further names
 
 store_row() {
     local old='[]'
@@ -344,7 +450,10 @@ store_row() {
         "$JSON" 2> /dev/null) || old='[]'
 
     jq -n --argjson old "$old" --argjson new "$2" --arg name "$1" \
-        '[$old[] | select(.name != $name)] + $new | sort_by(.name)' \
+        '[$old[] | select(.name != $name
+                          and ($new != [] or
+                               (.name | startswith($name + ".") | not)))]
+         + $new | sort_by(.name)' \
         > "$JSON.new" && mv "$JSON.new" "$JSON"
 }
 
@@ -354,12 +463,14 @@ table() {
 
     {
         echo "row ours peer ratio goal -"
-        jq -r '.[] | [.name, .ours, .peer, .ratio,
+        jq -r '.[] | (if .ratio == null then .ours else .ratio end) as $is
+                   | [.name, "\(.ours)\(.unit // "")", .peer // "-",
+                      .ratio // "-",
                       (if .better == "higher" then ">=" else "<=" end)
                       + (.goal | tostring),
-                      (if .better == "higher" then .ratio >= .goal
-                       else .ratio <= .goal end
-                       | if . then "met" else "MISSED" end)] | join(" ")' \
-            "$JSON"
+                      (if .better == "higher" then $is >= .goal
+                       else $is <= .goal end
+                       | if . then "met" else "MISSED" end)]
+                   | map(tostring) | join(" ")' "$JSON"
     } | awk '{ printf "%-22s %12s %12s %8s %8s  %s\n", $1, $2, $3, $4, $5, $6 }'
 }

@@ -10,6 +10,7 @@
 
 #define DIGEST  "00112233445566778899aabbccddeeff"                            \
                 "00112233445566778899aabbccddeeff"
+#define SECRET  "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 #define RECORD  "v1:hmac-sha256:abcdefABCDEF:" DIGEST
 
 
@@ -208,13 +209,62 @@ test_records(void **state)
     assert_int_equal(k.scopes, WEIR_SCOPE_READ|WEIR_SCOPE_ADMIN);
     assert_true(k.rotating && k.expires == 5 && k.until == 6
                 && k.revoked == 7);
+    assert_true(k.webhook.len == 0 && k.webhook_secret.len == 0);
+}
+
+
+static void
+test_webhooks(void **state)
+{
+    char             error[WEIR_KEY_ERROR];
+    char             line[] = RECORD ":owner=a:webhook_secret=" SECRET " "
+                              SECRET ":webhook=https%3A//h.example%3A8443/%2541";
+    weir_key_t       k;
+    weir_buf_t       b = { 0 };
+    weir_keyring_t  *ring;
+
+    (void) state;
+
+    assert_true(weir_apikey_read(weir_str_of(line), &k, error));
+    unit_str(k.webhook_secret, SECRET " " SECRET);
+
+    weir_apikey_unquote(k.webhook, &b);
+    unit_str(unit_buf(&b), "https://h.example:8443/%41");
+
+    weir_buf_reset(&b);
+    weir_apikey_quote(weir_str("https://h.example:8443/%41"), &b);
+    unit_str(unit_buf(&b), "https%3A//h.example%3A8443/%2541");
+
+    /* what is no quotation stays as it is */
+
+    weir_buf_reset(&b);
+    weir_apikey_unquote(weir_str("%3a%41%2525%3A%3"), &b);
+    unit_str(unit_buf(&b), "%3a%41%25:%3");
+
+    weir_buf_reset(&b);
+    weir_apikey_write(&k, &b);
+    assert_true(weir_apikey_read((weir_str_t) { b.data, b.len - 1 }, &k,
+                                 error));
+    unit_str(k.webhook, "https%3A//h.example%3A8443/%2541");
+    unit_str(k.webhook_secret, SECRET " " SECRET);
+
+    /* a secret alone: for URLs that come with jobs; the ring keeps a copy */
+
+    assert_true(weir_apikey_read(weir_str(RECORD ":owner=a:webhook_secret="
+                                          SECRET), &k, error));
+    ring = weir_keyring_create(weir_str_of(line), weir_str("p"), error);
+    assert_non_null(ring);
+    memset(line, 0, sizeof(line));
+    weir_keyring_destroy(&ring);
+
+    weir_buf_free(&b);
 }
 
 
 static void
 test_bad_records(void **state)
 {
-    char        error[WEIR_KEY_ERROR], line[2048];
+    char        error[WEIR_KEY_ERROR], line[10000];
     size_t      i;
     weir_key_t  k;
 
@@ -251,6 +301,14 @@ test_bad_records(void **state)
         { RECORD ":owner=a:until=x", "until" },
         { RECORD ":owner=a:digest2=00", "digest2" },
         { RECORD ":owner=a:", "name=value" },
+        { RECORD ":owner=a:webhook=https%3A//h/", "webhook_secret" },
+        { RECORD ":owner=a:webhook_secret=", "webhook_secret" },
+        { RECORD ":owner=a:webhook_secret=00112233", "webhook_secret" },
+        { RECORD ":owner=a:webhook_secret=" SECRET ":webhook=", "webhook\"" },
+        { RECORD ":owner=a:webhook_secret=" SECRET ":webhook=ftp%3A//h/",
+          "webhook\"" },
+        { RECORD ":owner=a:webhook_secret=" SECRET ":webhook=https://h/",
+          "webhook" },
     };
 
     (void) state;
@@ -268,7 +326,7 @@ test_bad_records(void **state)
     line[sizeof(line) - 1] = '\0';
     memcpy(line, RECORD ":owner=a:n=", sizeof(RECORD ":owner=a:n=") - 1);
     assert_false(weir_apikey_read(weir_str_of(line), &k, error));
-    assert_true(weir_apikey_read((weir_str_t) { line, 1024 }, &k, error));
+    assert_true(weir_apikey_read((weir_str_t) { line, 8192 }, &k, error));
 }
 
 
@@ -578,6 +636,7 @@ main(void)
         cmocka_unit_test(test_made),
         cmocka_unit_test(test_changed),
         cmocka_unit_test(test_records),
+        cmocka_unit_test(test_webhooks),
         cmocka_unit_test(test_bad_records),
         cmocka_unit_test(test_written_is_read),
         cmocka_unit_test(test_scopes),

@@ -11,6 +11,8 @@
 #include <time.h>
 
 #include "weir_apikey.h"
+#include "weir_url.h"
+#include "weir_webhook.h"
 
 
 typedef struct {
@@ -21,6 +23,10 @@ typedef struct {
     const char  *scopes;
     const char  *env;
     const char  *expires;
+    const char  *webhook;
+    const char  *webhook_secret;
+    char         drawn[WEIR_SECRET_TEXT];       /* empty: one was given */
+    weir_buf_t   quoted;                        /* the URL, for the record */
 } keys_create_t;
 
 
@@ -123,6 +129,56 @@ keys_fill(weir_key_t *key, const keys_create_t *c, int64_t now)
     key->scopes = (unsigned) scopes;
 
     return c->expires ? keys_expiry(c->expires, now, &key->expires) : CLI_OK;
+}
+
+
+/* the webhook and its secret; where it may go is for the edge to say */
+
+static int
+keys_webhook(weir_key_t *key, keys_create_t *c)
+{
+    weir_buf_t       url;
+    const char      *why;
+    weir_secrets_t   secrets;
+
+    if (c->webhook) {
+        weir_buf_init(&url, 0);
+
+        if (!weir_url_check(weir_str_of(c->webhook), &weir_url_anywhere, &url,
+                            &why))
+        {
+            return cli_usage("the URL of \"--webhook\" %s", why);
+        }
+
+        weir_apikey_quote((weir_str_t) { url.data, url.len }, &c->quoted);
+        weir_buf_free(&url);
+
+        key->webhook = (weir_str_t) { c->quoted.data, c->quoted.len };
+
+        if (c->webhook_secret == NULL) {
+            if (weir_secret_draw(c->drawn) != 0) {
+                return cli_failed("no random bytes for the secret");
+            }
+
+            c->webhook_secret = c->drawn;
+        }
+    }
+
+    if (c->webhook_secret == NULL) {
+        return CLI_OK;
+    }
+
+    key->webhook_secret = weir_str_of(c->webhook_secret);
+
+    if (!weir_secrets_read(key->webhook_secret, &secrets)) {
+        return cli_usage("\"--webhook-secret\" must be \"whsec_\" and the "
+                         "base64 of 24 to 64 bytes, or two of these with a "
+                         "space between");
+    }
+
+    weir_secrets_wipe(&secrets);
+
+    return CLI_OK;
 }
 
 
@@ -241,6 +297,8 @@ keys_create(int argc, char **argv)
         { "scopes", &c.scopes, NULL, false },
         { "env", &c.env, NULL, false },
         { "expires", &c.expires, NULL, false },
+        { "webhook", &c.webhook, NULL, false },
+        { "webhook-secret", &c.webhook_secret, NULL, false },
         { NULL, NULL, NULL, false }
     };
 
@@ -256,8 +314,14 @@ keys_create(int argc, char **argv)
     rc = keys_fill(&key, &c, time(NULL));
 
     if (rc == CLI_OK) {
+        rc = keys_webhook(&key, &c);
+    }
+
+    if (rc == CLI_OK) {
         rc = keys_add(&c, &key, text);
     }
+
+    weir_buf_free(&c.quoted);
 
     if (rc != CLI_OK) {
         return rc;
@@ -268,6 +332,11 @@ keys_create(int argc, char **argv)
 
     puts(text);
     weir_digest_wipe(text, sizeof(text));
+
+    if (c.drawn[0]) {
+        puts(c.drawn);
+        weir_digest_wipe(c.drawn, sizeof(c.drawn));
+    }
 
     return cli_flush();
 }

@@ -99,6 +99,24 @@ keys_json_scopes(unsigned scopes)
 
 
 static weir_json_t *
+keys_json_webhook(const weir_key_t *key)
+{
+    weir_buf_t    url = { 0 };
+    weir_json_t  *v;
+
+    if (key->webhook.len == 0) {
+        return weir_json_new_null();
+    }
+
+    weir_apikey_unquote(key->webhook, &url);
+    v = weir_json_new_str((weir_str_t) { url.data, url.len });
+    weir_buf_free(&url);
+
+    return v;
+}
+
+
+static weir_json_t *
 keys_json(const weir_key_t *key, int64_t now)
 {
     int           rc;
@@ -117,6 +135,7 @@ keys_json(const weir_key_t *key, int64_t now)
                                                                       now))));
     rc |= weir_json_set_take(o, "expires", keys_json_time(key->expires));
     rc |= weir_json_set_take(o, "revoked", keys_json_time(key->revoked));
+    rc |= weir_json_set_take(o, "webhook", keys_json_webhook(key));
 
     if (rc != 0) {
         weir_json_free(&o);

@@ -16,7 +16,8 @@ static int main_help(int argc, char **argv);
 
 static const cli_command_t  commands[] = {
     { "keys create", "--file F --pepper P --owner NAME [--tier T] "
-                     "[--scopes LIST] [--env ENV] [--expires 30d|UNIX]",
+                     "[--scopes LIST] [--env ENV] [--expires 30d|UNIX] "
+                     "[--webhook URL] [--webhook-secret whsec_...]",
       "adds an API key to a key file and prints it, the only time ever",
       keys_create },
     { "keys list", "--file F [--json]",

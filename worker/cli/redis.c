@@ -21,7 +21,7 @@
 #include "weir_txn.h"
 
 
-#define REDIS_TIMEOUT       5000        /* ms, for the whole command */
+#define REDIS_SECONDS       5           /* for the whole command */
 #define REDIS_OUT_MAX       (1024 * 1024)
 #define REDIS_PASSWORD_MAX  1024
 
@@ -331,7 +331,8 @@ redis_open(redis_t **redis, const redis_options_t *o)
 
     r->fd = -1;
     r->address = o->address;
-    r->deadline = redis_now() + REDIS_TIMEOUT;
+    r->deadline = redis_now()
+                  + (o->seconds ? o->seconds : REDIS_SECONDS) * 1000LL;
     r->pipe = weir_pipe_create(1, REDIS_OUT_MAX);
 
     if (r->pipe == NULL) {

@@ -14,6 +14,7 @@ typedef struct {
     const char  *address;           /* "unix:/path" or "host:port" */
     const char  *password_file;     /* NULL: no AUTH */
     const char  *db;                /* NULL: 0 */
+    unsigned     seconds;           /* for the whole command; 0: 5 */
 } redis_options_t;
 
 typedef struct redis_s  redis_t;
