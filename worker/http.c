@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
+#include <sys/socket.h>
 
 #include "mem.h"
 #include "retry_after.h"
@@ -25,10 +26,12 @@
 #define HTTP_BODY_KEEP   (128 * 1024)   /* bytes a resting handle may hold */
 #define HTTP_IDLE_MAX    1024L          /* connections kept open */
 #define HTTP_SWEEP_MAX   1000           /* ms */
+#define HTTP_GUARDED_AGE 60L            /* s that a connection is used */
 
 
 struct http_target_s {
     http_t               *http;
+    uint64_t              serial;
     char                 *url;
     struct curl_slist    *headers;
 };
@@ -38,7 +41,8 @@ struct http_call_s {
     http_call_t          *prev;         /* among the active */
     http_call_t          *next;         /* among the active or resting */
     http_t               *http;
-    http_target_t        *target;       /* what the handle is set up for */
+    http_target_t        *target;       /* while it is active */
+    uint64_t              aimed;        /* what the handle is set up for */
     CURL                 *easy;
     http_reply_pt         fn;
     void                 *data;
@@ -48,7 +52,11 @@ struct http_call_s {
     char                  error[CURL_ERROR_SIZE];
 
     weir_buf_t            body;
+    size_t                head;         /* bytes of headers */
     bool                  body_full;
+    bool                  head_full;
+    bool                  headed;
+    const char           *refused;      /* by the guard: why */
     bool                  get;
     int64_t               retry_after;  /* ms */
     uint64_t              heard;        /* loop_now() of the last byte */
@@ -60,6 +68,7 @@ struct http_s {
     http_options_t        o;
     char                 *proxy;
     char                 *ca_file;
+    uint64_t              serial;       /* of the last target */
     CURLM                *multi;
     loop_timer_t          timer;        /* what the library asked for */
     loop_timer_t          sweep;
@@ -67,6 +76,13 @@ struct http_s {
     http_call_t          *active;
     http_call_t          *resting;
 };
+
+
+static bool
+http_is_https(const char *url)
+{
+    return strncasecmp(url, "https:", 6) == 0;
+}
 
 
 /* the library's callbacks about a transfer: facts only */
@@ -90,49 +106,61 @@ http_on_body(char *data, size_t size, size_t n, void *arg)
 }
 
 
-static bool
-http_header_is(weir_str_t line, const char *name, weir_str_t *value_r)
-{
-    size_t  len;
-
-    len = strlen(name);
-
-    if (line.len <= len || line.data[len] != ':'
-        || strncasecmp(line.data, name, len) != 0)
-    {
-        return false;
-    }
-
-    *value_r = (weir_str_t) { line.data + len + 1, line.len - len - 1 };
-
-    return true;
-}
-
-
 static size_t
 http_on_header(char *data, size_t size, size_t n, void *arg)
 {
-    weir_str_t    line, value;
+    size_t        max;
+    weir_str_t    line;
     http_call_t  *call;
 
     call = arg;
     call->heard = loop_now(call->http->loop);
     line = (weir_str_t) { data, size * n };
 
+    max = call->http->o.head_max;
+    call->head += line.len;
+
+    if (max && call->head > max) {
+        call->head_full = true;
+        return 0;
+    }
+
     if (line.len > 5 && memcmp(line.data, "HTTP/", 5) == 0) {
-        call->retry_after = 0;          /* that was a 1xx's */
+        call->headed = false;               /* those of a 1xx were not all */
+
+    } else if (weir_str_eq(line, weir_str("\r\n"))) {
+        call->headed = true;
     }
 
-    if (http_header_is(line, "retry-after-ms", &value)) {
-        call->retry_after = retry_after_ms_value(value);
-
-    } else if (call->retry_after == 0
-               && http_header_is(line, "retry-after", &value))
-    {
-        call->retry_after = retry_after_value(value, time(NULL));
-    }
+    retry_after_line(line, time(NULL), &call->retry_after);
 
     return line.len;
+}
+
+
+/* The one place that knows the address which is connected to. */
+
+static curl_socket_t
+http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    http_t       *http;
+    const char   *why;
+    http_call_t  *call;
+
+    (void) purpose;
+
+    call = arg;
+    http = call->http;
+
+    if (http->o.guard
+        && !http->o.guard(http->o.guard_data, http_is_https(call->target->url),
+                          &a->addr, &why))
+    {
+        call->refused = why;
+        return CURL_SOCKET_BAD;
+    }
+
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
 
@@ -209,10 +237,14 @@ http_finish(http_call_t *call, CURLcode rc)
     reply.body = (weir_str_t) { call->body.data ? call->body.data : "",
                                 call->body.len };
 
+    reply.headed = call->headed;
+
     if (rc != CURLE_OK) {
-        reply.too_large = call->body_full;
+        reply.too_large = call->body_full || call->head_full;
         reply.timed_out = (rc == CURLE_OPERATION_TIMEDOUT);
-        reply.error = call->body_full ? "the reply is too large"
+        reply.refused = (rc == CURLE_COULDNT_CONNECT && call->refused);
+        reply.error = reply.too_large ? "the reply is too large"
+                      : reply.refused ? call->refused
                       : call->error[0] ? call->error
                                        : curl_easy_strerror(rc);
     }
@@ -384,6 +416,8 @@ http_handle_create(http_t *http)
     curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_open);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -398,6 +432,15 @@ http_handle_create(http_t *http)
 
     if (http->ca_file) {
         curl_easy_setopt(e, CURLOPT_CAINFO, http->ca_file);
+    }
+
+    if (http->o.guard) {
+
+        /* what was checked is what is sent; and names are resolved again, so
+         * that a connection does not outlive the answer that was allowed */
+
+        curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+        curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, HTTP_GUARDED_AGE);
     }
 
     return call;
@@ -416,15 +459,16 @@ http_handle_destroy(http_call_t *call)
 static void
 http_handle_aim(http_call_t *call, http_target_t *target, bool get)
 {
-    if (call->target != target) {
-        call->target = target;
+    call->target = target;
+
+    if (call->aimed != target->serial) {
+        call->aimed = target->serial;
         curl_easy_setopt(call->easy, CURLOPT_URL, target->url);
 
         /* to wait for a shared connection pays where there may be one */
         curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT,
                          call->http->o.http2
-                         && strncasecmp(target->url, "https:", 6) == 0 ? 1L
-                                                                       : 0L);
+                         && http_is_https(target->url) ? 1L : 0L);
     }
 
     if (get) {
@@ -458,7 +502,9 @@ http_call(http_target_t *target, weir_str_t body, const char *header,
     call->fn = fn;
     call->data = data;
     call->error[0] = '\0';
-    call->body_full = false;
+    call->body_full = call->head_full = call->headed = false;
+    call->head = 0;
+    call->refused = NULL;
     call->retry_after = 0;
     call->heard = loop_now(http->loop);
     weir_buf_reset(&call->body);
@@ -516,6 +562,7 @@ http_target_create(http_t *http, const char *url, const char *const *headers)
 
     target = mem_alloc(sizeof(http_target_t));
     target->http = http;
+    target->serial = ++http->serial;
     target->url = mem_text(url);
 
     for ( /* void */ ; *headers; headers++) {
@@ -531,7 +578,7 @@ http_target_create(http_t *http, const char *url, const char *const *headers)
 void
 http_target_destroy(http_target_t **targetp)
 {
-    http_call_t         *call;
+    http_call_t         *call, *next;
     http_target_t       *target;
     struct curl_slist   *node;
 
@@ -542,13 +589,12 @@ http_target_destroy(http_target_t **targetp)
         return;
     }
 
-    while (target->http->active) {
-        call = target->http->active;
-        http_cancel(&call);
-    }
+    for (call = target->http->active; call; call = next) {
+        next = call->next;
 
-    for (call = target->http->resting; call; call = call->next) {
-        call->target = NULL;
+        if (call->target == target) {
+            http_cancel(&call);
+        }
     }
 
     for (node = target->headers; node; node = node->next) {

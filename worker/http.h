@@ -19,6 +19,14 @@ typedef struct http_target_s  http_target_t;
 typedef struct http_call_s    http_call_t;
 
 
+struct sockaddr;
+
+/* May this address be connected to?  Asked once names are resolved, with the
+ * scheme of the target.  *why_r: a reason, if not. */
+typedef bool (*http_guard_pt)(void *data, bool https, const struct sockaddr *sa,
+    const char **why_r);
+
+
 typedef struct {
     const char   *proxy;            /* NULL: none, whatever the environment */
     const char   *ca_file;          /* NULL: the system's */
@@ -27,16 +35,22 @@ typedef struct {
     int64_t       idle_timeout;     /* ms without a byte */
     bool          http2;            /* where TLS offers it */
     size_t        body_max;         /* bytes of a reply */
+    size_t        head_max;         /* bytes of its headers; 0: no limit */
+    http_guard_pt guard;            /* NULL: everywhere.  With a proxy it is
+                                       the proxy that it is asked about */
+    void         *guard_data;
 } http_options_t;
 
 
 typedef struct {
     unsigned      status;           /* 0: none came */
+    bool          headed;           /* all headers came, whatever then */
     int64_t       retry_after;      /* ms; 0: not said */
     weir_str_t    body;
     const char   *error;            /* NULL: the reply is whole */
     bool          timed_out;        /* with error: the call's or idle time */
-    bool          too_large;        /* with error: the body */
+    bool          too_large;        /* with error: head or body */
+    bool          refused;          /* with error: by the guard */
 } http_reply_t;
 
 /* The reply lives until the callback returns.  The callback may make calls

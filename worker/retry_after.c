@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 
@@ -96,4 +97,41 @@ retry_after_value(weir_str_t value, int64_t now)
     }
 
     return retry_after_bound(((double) timegm(&tm) - (double) now) * 1000);
+}
+
+
+static bool
+retry_after_is(weir_str_t line, const char *name, weir_str_t *value_r)
+{
+    size_t  len;
+
+    len = strlen(name);
+
+    if (line.len <= len || line.data[len] != ':'
+        || strncasecmp(line.data, name, len) != 0)
+    {
+        return false;
+    }
+
+    *value_r = (weir_str_t) { line.data + len + 1, line.len - len - 1 };
+
+    return true;
+}
+
+
+void
+retry_after_line(weir_str_t line, int64_t now, int64_t *ms)
+{
+    weir_str_t  value;
+
+    if (line.len > 5 && memcmp(line.data, "HTTP/", 5) == 0) {
+        *ms = 0;                        /* what came before was a 1xx's */
+    }
+
+    if (retry_after_is(line, "retry-after-ms", &value)) {
+        *ms = retry_after_ms_value(value);
+
+    } else if (*ms == 0 && retry_after_is(line, "retry-after", &value)) {
+        *ms = retry_after_value(value, now);
+    }
 }

@@ -22,5 +22,9 @@ int64_t retry_after_value(weir_str_t value, int64_t now);
 /* The same of the header "retry-after-ms". */
 int64_t retry_after_ms_value(weir_str_t value);
 
+/* One line of a reply's head: what it says goes to *ms, where the header in ms
+ * is worth more than the other.  A status line sets it back to 0. */
+void retry_after_line(weir_str_t line, int64_t now, int64_t *ms);
+
 
 #endif /* RETRY_AFTER_H */
