@@ -92,6 +92,23 @@
 #define WEIR_RUN_CLAIM_PREFIX    "run:"
 #define WEIR_RUN_DELIVERY_PREFIX "n:"
 
+/* fields of a webhook's delivery */
+#define WEIR_HOOK_TOKEN          "token"
+#define WEIR_HOOK_OWNER          "owner"
+#define WEIR_HOOK_URL            "url"
+#define WEIR_HOOK_SECRET         "secret"
+#define WEIR_HOOK_BODY           "body"
+#define WEIR_HOOK_TRIES          "tries"
+#define WEIR_HOOK_AT             "at"
+#define WEIR_HOOK_STATUS         "status"
+#define WEIR_HOOK_ERROR          "error"
+#define WEIR_HOOK_STATE          "state"
+
+/* what "state" of a delivery says; missing: it is not over */
+#define WEIR_DELIVERY_DONE       "delivered"
+#define WEIR_DELIVERY_FAILED     "failed"
+#define WEIR_DELIVERY_DISABLED   "disabled"
+
 /* fields of an entry of a ready stream: a hint to run, nothing more */
 #define WEIR_ENTRY_RUN           "run"
 #define WEIR_ENTRY_GEN           "gen"
@@ -150,6 +167,9 @@
 #define WEIR_TTL_TOMBSTONE       86400      /* s, a cancelled run's register */
 #define WEIR_TTL_RECORDS         86400      /* s, records outlive the result */
 #define WEIR_TTL_DEAD            604800     /* s, a dead letter */
+#define WEIR_TTL_HOOK            345600     /* s, a delivery that goes on */
+#define WEIR_TTL_HOOK_DONE       86400      /* s, one that was taken */
+#define WEIR_TTL_ENDPOINT        604800     /* s, an endpoint that is gone */
 #define WEIR_TTL_LIST            2678400    /* s, an owner's list, unused */
 #define WEIR_TTL_WAITING         600        /* s, the set of mailboxes */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)

@@ -253,7 +253,7 @@ weir_txn_cancel_mailboxes(const weir_answer_t *a)
 
 /* look */
 
-static void
+void
 weir_add_look(weir_txn_t *t, const weir_keys_t *k)
 {
     weir_add(t, W("HMGET"), k->job, W(WEIR_JOB_OWNER), W(WEIR_JOB_RUN),

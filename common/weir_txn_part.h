@@ -44,6 +44,9 @@ void weir_add_tombstone(weir_txn_t *t, const weir_keys_t *k);
 void weir_add_closed(weir_txn_t *t, unsigned shard, weir_str_t owner,
     const char *run);
 
+/* What weir_job_read() and then weir_run_read() take. */
+void weir_add_look(weir_txn_t *t, const weir_keys_t *k);
+
 /* The entry leaves the stream and its pending list. */
 void weir_add_ack(weir_txn_t *t, unsigned shard, weir_class_e class,
     const char *entry);

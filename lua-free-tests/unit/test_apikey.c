@@ -218,7 +218,8 @@ test_webhooks(void **state)
 {
     char             error[WEIR_KEY_ERROR];
     char             line[] = RECORD ":owner=a:webhook_secret=" SECRET " "
-                              SECRET ":webhook=https%3A//h.example%3A8443/%2541";
+                              SECRET ":webhook=https%3A//h.example%3A8443/"
+                              "%2541";
     weir_key_t       k;
     weir_buf_t       b = { 0 };
     weir_keyring_t  *ring;

@@ -229,6 +229,7 @@ test_fields(void **state)
     compare("WEIR_JOB_", "\n## 6. Fields of a job", "field");
     compare("WEIR_RUN_", "\n## 7. Fields of a run", "field");
     compare("WEIR_ENTRY_", "\n## 8. Fields of an entry", "field");
+    compare("WEIR_HOOK_", "\n### 10.16 Deliver", "delivery's field");
 }
 
 
@@ -273,6 +274,10 @@ test_numbers(void **state)
     said("| %lld s from the last arrival |", WEIR_TTL_WAITING);
     said("EXPIRE W %lld ", WEIR_TTL_WAITING);
     said("Up to %lld at once", WEIR_BATCH);
+    said("| %lld s from the last try |", WEIR_TTL_HOOK);
+    said("EXPIRE H %lld ", WEIR_TTL_HOOK);
+    said("%lld if delivered", WEIR_TTL_HOOK_DONE);
+    said("gone EX %lld ", WEIR_TTL_ENDPOINT);
 }
 
 
