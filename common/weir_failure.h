@@ -44,6 +44,8 @@
     X(HEADERS_TOO_LARGE, 431, "invalid_request_error",                        \
       "headers_too_large", "invalid_request_error",                           \
       "Request header fields too large", 0)                                   \
+    X(KEY_REUSED, 422, "invalid_request_error", "idempotency_key_reused",     \
+      "invalid_request_error", "Idempotency key reused", 0)                   \
     X(RATE_LIMITED, 429, "rate_limit_error", "rate_limit_exceeded",           \
       "rate_limit_error", "Too many requests", 1)                             \
     X(INTERNAL, 500, "server_error", "internal_error",                        \

@@ -135,18 +135,32 @@ weir_json_sink(const char *data, size_t len, void *out)
 }
 
 
-int
-weir_json_write(const weir_json_t *v, weir_buf_t *out)
+static int
+weir_json_dump(const weir_json_t *v, weir_buf_t *out, size_t flags)
 {
     if (v == NULL
         || json_dump_callback(v, weir_json_sink, out,
-                              JSON_COMPACT|JSON_ENCODE_ANY) != 0)
+                              JSON_COMPACT|JSON_ENCODE_ANY|flags) != 0)
     {
         out->failed = true;
         return -1;
     }
 
     return 0;
+}
+
+
+int
+weir_json_write(const weir_json_t *v, weir_buf_t *out)
+{
+    return weir_json_dump(v, out, 0);
+}
+
+
+int
+weir_json_write_sorted(const weir_json_t *v, weir_buf_t *out)
+{
+    return weir_json_dump(v, out, JSON_SORT_KEYS);
 }
 
 

@@ -37,6 +37,10 @@ weir_json_t *weir_json_ref(weir_json_t *v);
 /* Compact text; -1: no memory (out->failed is set too). */
 int weir_json_write(const weir_json_t *v, weir_buf_t *out);
 
+/* The same with the members of objects in the order of their names, so that
+ * equal documents have equal texts. */
+int weir_json_write_sorted(const weir_json_t *v, weir_buf_t *out);
+
 /* A string with its quotes and escapes, for builders of text. */
 void weir_json_quote(weir_buf_t *out, weir_str_t s);
 

@@ -67,6 +67,11 @@ ngx_http_weir_create_loc_conf(ngx_conf_t *cf)
 
     wlcf->max_wait = NGX_CONF_UNSET_MSEC;
     wlcf->result_ttl = NGX_CONF_UNSET;
+    wlcf->records_ttl = NGX_CONF_UNSET;
+    wlcf->idempotency = NGX_CONF_UNSET_UINT;
+    wlcf->idempotency_ttl = NGX_CONF_UNSET;
+    wlcf->total_limit = NGX_CONF_UNSET_UINT;
+    wlcf->owner_limit = NGX_CONF_UNSET_UINT;
 
     return wlcf;
 }
@@ -143,6 +148,14 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_WEIR_WAIT);
     ngx_conf_merge_sec_value(conf->result_ttl, prev->result_ttl,
                              WEIR_TTL_DEFAULT);
+    ngx_conf_merge_sec_value(conf->records_ttl, prev->records_ttl,
+                             WEIR_TTL_RECORDS);
+    ngx_conf_merge_uint_value(conf->idempotency, prev->idempotency,
+                              NGX_HTTP_WEIR_IDEM_ON);
+    ngx_conf_merge_sec_value(conf->idempotency_ttl, prev->idempotency_ttl,
+                             WEIR_TTL_RECORDS);
+    ngx_conf_merge_uint_value(conf->total_limit, prev->total_limit, 0);
+    ngx_conf_merge_uint_value(conf->owner_limit, prev->owner_limit, 0);
 
     return NGX_CONF_OK;
 }
@@ -150,7 +163,7 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
 /* "name=value" of an argument; value is what follows */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_weir_conf_param(ngx_str_t *arg, const char *name, ngx_str_t *value)
 {
     size_t  n;
@@ -170,7 +183,7 @@ ngx_http_weir_conf_param(ngx_str_t *arg, const char *name, ngx_str_t *value)
 }
 
 
-static char *
+char *
 ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg, const char *allowed)
 {
     ngx_str_t  *directive;

@@ -130,6 +130,29 @@ ngx_http_weir_gate_reason(weir_key_e rc)
 }
 
 
+static ngx_int_t
+ngx_http_weir_gate_hook(ngx_http_weir_ctx_t *ctx, const weir_key_t *record)
+{
+    ngx_int_t    rc;
+    weir_buf_t   url;
+    ngx_pool_t  *pool;
+
+    pool = ctx->request->pool;
+
+    weir_buf_init(&url, 0);
+    weir_apikey_unquote(record->webhook, &url);
+
+    rc = url.failed ? NGX_ERROR
+         : ngx_http_weir_copy(pool, &ctx->hook_url,
+                              (weir_str_t) { url.data, url.len });
+    weir_buf_free(&url);
+
+    return rc != NGX_OK ? rc
+           : ngx_http_weir_copy(pool, &ctx->hook_secret,
+                                record->webhook_secret);
+}
+
+
 /* NGX_DECLINED: authenticated, go on.  Otherwise the answer was sent. */
 
 static ngx_int_t
@@ -189,6 +212,10 @@ ngx_http_weir_gate_auth(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
     }
 
     ctx->scopes = record->scopes;
+
+    if (record->webhook.len && ngx_http_weir_gate_hook(ctx, record) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     return NGX_DECLINED;
 }

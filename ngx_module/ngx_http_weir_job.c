@@ -190,6 +190,43 @@ ngx_http_weir_look_decide(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* What a look found, into the context: strings into the pool. */
+
+ngx_int_t
+ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
+    const weir_run_t *run)
+{
+    ngx_pool_t           *pool;
+    ngx_http_weir_job_t  *to;
+
+    to = &ctx->job;
+    pool = ctx->request->pool;
+
+    ctx->has_job = 1;
+    to->state = run->state;
+    to->created = job->created;
+    to->started = run->started;
+    to->finished = run->fin_at;
+    to->run_at = run->run_at;
+    to->deadline = run->deadline;
+    to->attempts = run->attempts;
+    to->hook = (job->hook_url.len > 0);
+
+    ngx_snprintf((u_char *) to->token, sizeof(to->token), "%*s%Z",
+                 run->token.len, run->token.data ? run->token.data : "");
+
+    if (ngx_http_weir_copy(pool, &to->model, job->model) != NGX_OK
+        || ngx_http_weir_copy(pool, &to->metadata, job->metadata) != NGX_OK
+        || ngx_http_weir_copy(pool, &to->kind, run->kind) != NGX_OK
+        || ngx_http_weir_copy(pool, &to->error, run->error) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 static void
 ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 {
@@ -209,26 +246,8 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
         return;
     }
 
-    ctx->has_job = 1;
-    ctx->job.state = run.state;
-    ctx->job.created = job.created;
-    ctx->job.started = run.started;
-    ctx->job.finished = run.fin_at;
-    ctx->job.attempts = run.attempts;
-    ctx->job.hook = (job.hook_url.len > 0);
-    ngx_snprintf((u_char *) ctx->job.token, sizeof(ctx->job.token), "%*s%Z",
-                 run.token.len, run.token.data ? run.token.data : "");
-
-    next = ngx_http_weir_look_decide(ctx);
-
-    if (ngx_http_weir_copy(ctx->request->pool, &ctx->job.model, job.model)
-        != NGX_OK
-        || ngx_http_weir_copy(ctx->request->pool, &ctx->job.metadata,
-                              job.metadata)
-           != NGX_OK)
-    {
-        next = &ngx_http_weir_step_unavailable;
-    }
+    next = ngx_http_weir_job_take(ctx, &job, &run) == NGX_OK
+           ? ngx_http_weir_look_decide(ctx) : &ngx_http_weir_step_unavailable;
 
     ngx_http_weir_resume(ctx, next);
 }
@@ -406,6 +425,22 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* A key's earlier request was told to ask again: it has, and is not told the
+ * same once more. */
+
+static ngx_uint_t
+ngx_http_weir_answer_is_stale(ngx_http_weir_ctx_t *ctx)
+{
+    if (!ctx->replayed || !ctx->ended || ctx->dialect == WEIR_DIALECT_PROBLEM) {
+        return 0;
+    }
+
+    return ctx->job.state == WEIR_EXPIRED
+           || (ctx->job.state == WEIR_FAILED && ctx->outcome.doc
+               && weir_failure_may_retry(ctx->outcome.error.kind));
+}
+
+
 static const ngx_http_weir_step_t *
 ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
 {
@@ -424,6 +459,10 @@ ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
         ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "weir: the outcome of " WEIR_JOB_PREFIX "%s is no "
                       "outcome document", ctx->job.id);
+    }
+
+    if (ngx_http_weir_answer_is_stale(ctx)) {
+        return ngx_http_weir_admit_again(ctx);
     }
 
     if (ctx->outcome.doc) {

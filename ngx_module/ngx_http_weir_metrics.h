@@ -22,6 +22,14 @@
       "Submissions that Redis acknowledged.")                                 \
     X(submit_failed, "weir_submissions_failed_total",                         \
       "Submissions answered with 503.")                                       \
+    X(replayed, "weir_requests_replayed_total",                               \
+      "Requests answered for an earlier one with the same key.")              \
+    X(refused_owner, "weir_jobs_refused_owner_total",                         \
+      "Jobs refused since the owner has too many unfinished.")                \
+    X(refused_total, "weir_jobs_refused_limit_total",                         \
+      "Jobs refused since there are too many unfinished.")                    \
+    X(refused_memory, "weir_jobs_refused_memory_total",                       \
+      "Jobs refused since Redis is short of memory.")                         \
     X(abandoned, "weir_submissions_abandoned_total",                          \
       "Submissions without an answer in time, then cancelled.")               \
     X(answered, "weir_waits_answered_total",                                  \

@@ -13,8 +13,11 @@
 
 #include "weir_apikey.h"
 #include "weir_dialect_openai.h"
+#include "weir_jobdoc.h"
 #include "weir_prefer.h"
 #include "weir_txn.h"
+#include "weir_url.h"
+#include "weir_webhook.h"
 
 #include "ngx_http_weir_metrics.h"
 #include "ngx_http_weir_redis.h"
@@ -29,6 +32,8 @@ typedef struct ngx_http_weir_step_s     ngx_http_weir_step_t;
 typedef struct ngx_http_weir_route_s    ngx_http_weir_route_t;
 typedef struct ngx_http_weir_call_s     ngx_http_weir_call_t;
 typedef struct ngx_http_weir_process_s  ngx_http_weir_process_t;
+typedef struct ngx_http_weir_admit_s    ngx_http_weir_admit_t;
+typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
 
 
 /* configuration */
@@ -44,6 +49,7 @@ typedef struct {
     ngx_shm_zone_t              *zone;
     ngx_http_weir_counters_t    *counters;      /* in the zone */
     ngx_uint_t                   max_waiting;   /* requests, per process */
+    weir_url_policy_t            webhooks;      /* where they may go */
 
     ngx_http_weir_process_t     *process;       /* NULL in the master */
 
@@ -61,11 +67,23 @@ typedef struct {
 } ngx_http_weir_srv_conf_t;
 
 
+/* weir_idempotency */
+
+#define NGX_HTTP_WEIR_IDEM_OFF       0
+#define NGX_HTTP_WEIR_IDEM_ON        1
+#define NGX_HTTP_WEIR_IDEM_REQUIRED  2
+
+
 typedef struct {
     ngx_str_t                    prefix;        /* what precedes the route */
     ngx_http_handler_pt          handler;       /* of this location */
     ngx_msec_t                   max_wait;
     time_t                       result_ttl;
+    time_t                       records_ttl;
+    ngx_uint_t                   idempotency;
+    time_t                       idempotency_ttl;
+    ngx_uint_t                   total_limit;   /* unfinished; 0: none */
+    ngx_uint_t                   owner_limit;
     unsigned                     api:1;         /* these: not inherited */
     unsigned                     answers:1;     /* api, or a health route */
 } ngx_http_weir_loc_conf_t;
@@ -118,9 +136,15 @@ typedef struct {
     int64_t                      created;       /* ms */
     int64_t                      started;       /* ms; 0: not yet */
     int64_t                      finished;      /* ms; 0: not yet */
+    int64_t                      run_at;        /* ms; 0: at once */
+    int64_t                      deadline;      /* ms */
     long long                    attempts;
     ngx_str_t                    model;
     ngx_str_t                    metadata;      /* JSON, or empty */
+    ngx_str_t                    kind;          /* of the last error */
+    ngx_str_t                    error;
+    ngx_str_t                    hook_url;      /* of a submission */
+    ngx_str_t                    hook_secret;
     char                         token[33];     /* of the terminal state */
     unsigned                     hook:1;        /* it has a webhook */
 } ngx_http_weir_job_t;
@@ -141,11 +165,16 @@ struct ngx_http_weir_ctx_s {
     ngx_str_t                    owner;
     ngx_str_t                    tier;
     ngx_uint_t                   scopes;
+    ngx_str_t                    hook_url;      /* of the key; or empty */
+    ngx_str_t                    hook_secret;
 
     weir_prefer_t                prefer;
     ngx_http_weir_job_t          job;
     weir_buf_t                   payload;       /* until it is submitted */
     weir_class_e                 class;
+    int64_t                      hold;          /* s; -1: the longest */
+    ngx_http_weir_admit_t       *admit;         /* NULL: nothing to ask */
+    ngx_http_weir_list_t        *list;
     weir_outcome_t               outcome;
     ngx_str_t                    outcome_text;  /* from the mail, or empty */
 
@@ -167,6 +196,8 @@ struct ngx_http_weir_ctx_s {
     unsigned                     has_job:1;     /* job.id is one */
     unsigned                     poll:1;        /* may be answered early */
     unsigned                     lost:1;        /* Redis lost the run */
+    unsigned                     replayed:1;    /* of an earlier request */
+    unsigned                     ended:1;       /* it had ended already */
 };
 
 
@@ -195,6 +226,7 @@ struct ngx_http_weir_process_s {
     weir_txn_t                   txn;           /* scratch */
 
     ngx_str_t                    catalogue;     /* the last one seen; heap */
+    ngx_uint_t                   memory;        /* Redis's, in percent */
     unsigned                     leaving:1;
     unsigned                     exiting:1;     /* answers nobody any more */
 };
@@ -217,7 +249,23 @@ char *ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_uint_t ngx_http_weir_conf_param(ngx_str_t *arg, const char *name,
+    ngx_str_t *value);
+char *ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg,
+    const char *allowed);
 char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* conf_jobs */
+char *ngx_http_weir_set_records(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_weir_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_weir_set_queue_limit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_weir_set_webhook_allow(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_weir_set_webhook_port(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* route */
@@ -253,6 +301,10 @@ void ngx_http_weir_tell(ngx_http_weir_process_t *p,
     const weir_reply_t *mailboxes, const char *run, weir_str_t fin,
     int64_t at);
 
+/* pressure */
+void ngx_http_weir_pressure_ask(ngx_http_weir_process_t *p);
+ngx_uint_t ngx_http_weir_pressed(ngx_http_weir_process_t *p);
+
 /* keys */
 ngx_int_t ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf,
     ngx_log_t *log, char error[WEIR_KEY_ERROR]);
@@ -269,12 +321,34 @@ void ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p,
     ngx_uint_t buckets);
 void ngx_http_weir_wait_release(ngx_http_weir_process_t *p);
 
+/* envelope */
+ngx_int_t ngx_http_weir_envelope(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
+    weir_failure_t *f);
+ngx_int_t ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx,
+    weir_json_t *request, weir_failure_t *f);
+
+/* admit */
+ngx_int_t ngx_http_weir_admit(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
+    weir_failure_t *f);
+const ngx_http_weir_step_t *ngx_http_weir_admit_again(
+    ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_admit_release(ngx_http_weir_ctx_t *ctx);
+ngx_uint_t ngx_http_weir_admit_submission(ngx_http_weir_ctx_t *ctx,
+    weir_submission_t *s);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_reserve;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_hold;
+
+/* list */
+const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);
+
 /* submit, job, models */
 const ngx_http_weir_step_t *ngx_http_weir_submit_job(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_submit_chat(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx);
+ngx_int_t ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx,
+    const weir_job_t *job, const weir_run_t *run);
 const ngx_http_weir_step_t *ngx_http_weir_models_start(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx,
@@ -291,6 +365,8 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_unavailable;
 weir_json_t *ngx_http_weir_request_json(ngx_http_weir_ctx_t *ctx,
     weir_failure_t *f);
 void ngx_http_weir_request_prefer(ngx_http_weir_ctx_t *ctx);
+ngx_uint_t ngx_http_weir_request_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value);
 
 /* response */
 ngx_int_t ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,

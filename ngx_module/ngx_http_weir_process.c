@@ -230,6 +230,7 @@ ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis, const weir_answer_t *a)
     ngx_http_weir_link_gauge(p);
 
     ngx_http_weir_clock_set(p, a);
+    ngx_http_weir_pressure_ask(p);
     ngx_http_weir_orphans_send(p);
     ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS);
     ngx_http_weir_release_held(p);
@@ -325,6 +326,7 @@ ngx_http_weir_tick(ngx_event_t *ev)
     }
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_KEYS == 0) {
+        ngx_http_weir_pressure_ask(p);
         ngx_http_weir_keys_check(p);
     }
 

@@ -189,6 +189,38 @@ ngx_http_weir_request_json(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
 }
 
 
+/* How many fields of this name, in lower case, there are; value: the last
+ * one's. */
+
+ngx_uint_t
+ngx_http_weir_request_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    size_t            len;
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+    len = ngx_strlen(name);
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            {
+                *value = h[i].value;
+                n++;
+            }
+        }
+    }
+
+    return n;
+}
+
+
 void
 ngx_http_weir_request_prefer(ngx_http_weir_ctx_t *ctx)
 {

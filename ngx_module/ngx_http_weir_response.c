@@ -125,6 +125,16 @@ ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
         return NGX_ERROR;
     }
 
+    if (ctx->replayed) {
+        ngx_http_weir_count(ctx->process, replayed);
+
+        if (ngx_http_weir_header_text(r, "Idempotent-Replayed", "true")
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
     if (body == NULL) {
         r->header_only = 1;
     }
@@ -219,36 +229,6 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 
 /* outcomes */
 
-static void
-ngx_http_weir_outcome_failure(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
-{
-    switch (ctx->job.state) {
-
-    case WEIR_FAILED:
-        *f = ctx->outcome.error;
-
-        if (ctx->outcome.doc == NULL) {
-            weir_failure_set(f, WEIR_FAIL_GONE, "the result has expired");
-        }
-
-        break;
-
-    case WEIR_CANCELLED:
-        weir_failure_set(f, WEIR_FAIL_CANCELLED, "the job was cancelled");
-        break;
-
-    case WEIR_EXPIRED:
-        weir_failure_set(f, WEIR_FAIL_EXPIRED,
-                         "the job did not finish before its deadline");
-        break;
-
-    default:
-        weir_failure_set(f, WEIR_FAIL_GONE, "the result has expired");
-        break;
-    }
-}
-
-
 /* The answer of a dialect's route. */
 
 ngx_int_t
@@ -263,7 +243,7 @@ ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx)
                                           ctx->job.created / 1000));
     }
 
-    ngx_http_weir_outcome_failure(ctx, &f);
+    weir_jobdoc_failure(ctx->job.state, &ctx->outcome, &f);
 
     if (!weir_failure_may_retry(f.kind)) {
         (void) ngx_http_weir_header_text(ctx->request, "x-should-retry",
@@ -277,95 +257,30 @@ ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx)
 /* the job object */
 
 static void
-ngx_http_weir_job_time(weir_buf_t *out, const char *name, int64_t ms)
-{
-    if (ms) {
-        weir_buf_printf(out, ",\"%s\":%lld", name, (long long) ms / 1000);
-
-    } else {
-        weir_buf_printf(out, ",\"%s\":null", name);
-    }
-}
-
-
-static void
-ngx_http_weir_job_result(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
-{
-    weir_json_t  *doc;
-
-    weir_buf_text(out, ",\"result\":");
-
-    if (ctx->job.state != WEIR_COMPLETED || ctx->outcome.choices == NULL) {
-        weir_buf_text(out, "null");
-        return;
-    }
-
-    doc = weir_openai_completion(&ctx->outcome, weir_str_of(ctx->job.id),
-                                 ctx->job.created / 1000);
-    weir_json_write(doc, out);
-    weir_json_free(&doc);
-}
-
-
-static void
-ngx_http_weir_job_error(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
-{
-    weir_failure_t  f;
-
-    weir_buf_text(out, ",\"error\":");
-
-    if (ctx->job.state != WEIR_FAILED && ctx->job.state != WEIR_EXPIRED) {
-        weir_buf_text(out, "null");
-        return;
-    }
-
-    ngx_http_weir_outcome_failure(ctx, &f);
-
-    weir_buf_printf(out, "{\"status\":%u,\"code\":",
-                    weir_failure_status(f.kind));
-    weir_json_quote(out, weir_failure_code(&f));
-    weir_buf_text(out, ",\"message\":");
-    weir_json_quote(out, weir_str_of(f.message));
-    weir_buf_text(out, "}");
-}
-
-
-static void
 ngx_http_weir_job_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
 {
-    ngx_str_t             *prefix;
-    ngx_http_weir_job_t   *job;
+    weir_jobdoc_t         d;
+    ngx_http_weir_job_t  *job;
 
     job = &ctx->job;
-    prefix = ngx_http_weir_prefix(ctx->request);
+    ngx_memzero(&d, sizeof(weir_jobdoc_t));
 
-    weir_buf_printf(out, "{\"id\":\"" WEIR_JOB_PREFIX "%s\","
-                    "\"object\":\"job\",\"status\":\"%s\"",
-                    job->id, weir_state_name(job->state));
+    d.id = job->id;
+    d.state = job->state;
+    d.created = job->created;
+    d.run_at = job->run_at;
+    d.deadline = job->deadline;
+    d.started = job->started;
+    d.finished = job->finished;
+    d.attempts = job->attempts;
+    d.model = ngx_http_weir_str(job->model);
+    d.metadata = ngx_http_weir_str(job->metadata);
+    d.kind = ngx_http_weir_str(job->kind);
+    d.error = ngx_http_weir_str(job->error);
+    d.prefix = ngx_http_weir_str(*ngx_http_weir_prefix(ctx->request));
+    d.outcome = &ctx->outcome;
 
-    ngx_http_weir_job_time(out, "created_at", job->created);
-    ngx_http_weir_job_time(out, "started_at", job->started);
-    ngx_http_weir_job_time(out, "finished_at",
-                           weir_state_is_final(job->state) ? job->finished
-                                                           : 0);
-
-    weir_buf_printf(out, ",\"attempts\":%lld,\"model\":", job->attempts);
-    weir_json_quote(out, ngx_http_weir_str(job->model));
-
-    weir_buf_printf(out, ",\"cached\":false,\"usage\":{\"input_tokens\":%lld,"
-                    "\"output_tokens\":%lld},\"cost_usd\":\"0.000000\"",
-                    ctx->outcome.input_tokens, ctx->outcome.output_tokens);
-
-    weir_buf_text(out, ",\"metadata\":");
-    weir_buf_str(out, job->metadata.len ? ngx_http_weir_str(job->metadata)
-                                        : weir_str("{}"));
-
-    ngx_http_weir_job_result(ctx, out);
-    ngx_http_weir_job_error(ctx, out);
-
-    weir_buf_text(out, ",\"links\":{\"self\":\"");
-    weir_buf_str(out, ngx_http_weir_str(*prefix));
-    weir_buf_printf(out, "/v1/jobs/" WEIR_JOB_PREFIX "%s\"}}", job->id);
+    weir_jobdoc_write(&d, out);
 }
 
 

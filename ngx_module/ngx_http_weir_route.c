@@ -16,6 +16,9 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
     { "/v1/jobs", NGX_HTTP_POST, WEIR_DIALECT_PROBLEM, "jobs",
       WEIR_SCOPE_SUBMIT, ngx_http_weir_submit_job },
 
+    { "/v1/jobs", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, "jobs",
+      WEIR_SCOPE_READ, ngx_http_weir_list_start },
+
     { "/v1/jobs/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, "job",
       WEIR_SCOPE_READ, ngx_http_weir_job_start },
 
