@@ -50,6 +50,8 @@
       "rate_limit_error", "Too many requests", 1)                             \
     X(INTERNAL, 500, "server_error", "internal_error",                        \
       "api_error", "Internal error", 1)                                       \
+    X(POISON, 500, "server_error", "poison",                                  \
+      "api_error", "The request kills its process", 0)                        \
     X(NOT_IMPLEMENTED, 501, "server_error", "not_implemented",                \
       "api_error", "Not implemented", 0)                                      \
     X(UPSTREAM, 502, "server_error", "upstream_error",                        \

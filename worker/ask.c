@@ -60,13 +60,11 @@ ask_again(job_t *job, int64_t least)
 }
 
 
-static void
-ask_on_done(void *data, provider_verdict_e verdict, int64_t wait)
+void
+ask_done(job_t *job, provider_verdict_e verdict, int64_t wait)
 {
-    job_t     *job;
     runner_t  *r;
 
-    job = data;
     r = job->runner;
     FAULT("reply_received");
 
@@ -92,39 +90,77 @@ ask_on_done(void *data, provider_verdict_e verdict, int64_t wait)
 }
 
 
+static void
+ask_on_done(void *data, provider_verdict_e verdict, int64_t wait)
+{
+    ask_done(data, verdict, wait);
+}
+
+
+void
+ask_unreadable(weir_failure_t *f, const char *error)
+{
+    weir_failure_set(f, WEIR_FAIL_INTERNAL,
+                     "the request in the queue cannot be read: %s", error);
+}
+
+
+const conf_model_t *
+ask_prepare(const conf_t *conf, const weir_json_t *request,
+    weir_outcome_t *outcome, provider_call_t *call)
+{
+    weir_str_t           name;
+    const conf_model_t  *model;
+
+    name = weir_json_str(weir_json_get(request, "model"));
+    model = conf_model(conf, name.data ? name.data : "", name.len);
+
+    if (model == NULL) {
+        weir_failure_set(&outcome->error, WEIR_FAIL_MODEL_NOT_FOUND,
+                         "The model \"%.*s\" does not exist",
+                         name.len < 256 ? (int) name.len : 0,
+                         name.data ? name.data : "");
+        return NULL;
+    }
+
+    outcome->provider = weir_str_of(model->provider);
+
+    call->request = request;
+    call->model = weir_str_of(model->upstream);
+    call->outcome = outcome;
+
+    return model;
+}
+
+
+int64_t
+ask_left(const job_t *job)
+{
+    return job->deadline > 0 ? job->deadline - runner_now(job->runner)
+                             : INT64_MAX;
+}
+
+
 void
 ask_start(job_t *job)
 {
-    int64_t              left;
     runner_t            *r;
-    weir_str_t           name;
     provider_call_t     *call;
     const conf_model_t  *model;
 
     r = job->runner;
+    call = &job->call;
     job_move(job, JOB_ASKING);
 
-    name = weir_json_str(weir_json_get(job->request, "model"));
-    model = conf_model(r->conf, name.data ? name.data : "", name.len);
+    model = ask_prepare(r->conf, job->request, &job->outcome, call);
 
     if (model == NULL) {
-        weir_failure_set(&job->outcome.error, WEIR_FAIL_MODEL_NOT_FOUND,
-                         "The model \"%.*s\" does not exist",
-                         name.len < 256 ? (int) name.len : 0,
-                         name.data ? name.data : "");
         finish_failed(job);
         return;
     }
 
-    job->outcome.provider = weir_str_of(model->provider);
-    left = job->deadline > 0 ? job->deadline - runner_now(r) : INT64_MAX;
-
-    call = &job->call;
-    call->request = job->request;
-    call->model = weir_str_of(model->upstream);
     call->request_id = job->request_id;
-    call->timeout = left;
-    call->outcome = &job->outcome;
+    call->timeout = ask_left(job);
     call->done = ask_on_done;
     call->data = job;
 
@@ -137,4 +173,5 @@ void
 ask_cancel(job_t *job)
 {
     provider_cancel(&job->call);
+    cells_forget(job);
 }

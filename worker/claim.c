@@ -153,11 +153,15 @@ claim_run(job_t *job, const weir_claim_t *c)
     r = job->runner;
     counters_add(r->counters, claimed, 1);
 
+    if (job->deliveries - job->back > 1 || job->crash > 0) {
+        cells_add(job, c->payload);     /* it may be what killed a process */
+        return;
+    }
+
     job->request = weir_json_parse(c->payload, error);
 
     if (job->request == NULL) {
-        weir_failure_set(&job->outcome.error, WEIR_FAIL_INTERNAL,
-                         "the request in the queue cannot be read: %s", error);
+        ask_unreadable(&job->outcome.error, error);
         finish_failed(job);
         return;
     }

@@ -37,6 +37,10 @@ typedef struct {
     int64_t   backoff;
     int64_t   backoff_max;
     int64_t   drain_timeout;
+    int64_t   isolation_memory;
+    int64_t   isolation_cpu;
+    int64_t   poison_deaths;
+    int64_t   hang_timeout;     /* 0: no watchdog */
     int64_t   shards;
     char     *name;
     char     *run_dir;

@@ -51,6 +51,13 @@
     X(input_tokens, "tokens", "direction=\"input\"", counter,                 \
       "Tokens of completed runs")                                             \
     X(output_tokens, "tokens", "direction=\"output\"", counter, "")           \
+    X(isolated, "runs_isolated", "", counter,                                 \
+      "Runs given to a cell, because a process may have died of them")        \
+    X(poisoned, "runs_poisoned", "", counter,                                 \
+      "Runs that killed their cell as often as one may")                      \
+    X(cell_starts, "cell_starts", "", counter, "Cells started")               \
+    X(cell_deaths, "cell_deaths", "", counter,                                \
+      "Cells that died with runs in them")                                    \
     X(redis_connects, "redis_connections", "", counter,                       \
       "Connections to Redis that were made")                                  \
     X(redis_failures, "redis_failures", "", counter,                          \
@@ -65,6 +72,7 @@
     X(claiming, "runners_claiming", "", gauge,                                \
       "Runners that are connected to Redis and take work")                    \
     X(slots, "slots", "", gauge, "Runs that may be in hand")                  \
+    X(cells, "cells", "", gauge, "Cells that have runs")                      \
     X(in_hand, "runs_in_hand", "", gauge, "Runs that are in hand")            \
     X(connections, "redis_connected", "", gauge,                              \
       "Connections to Redis that are up")
@@ -74,6 +82,8 @@ typedef struct {
 #define COUNTERS_FIELD(field, ...)  uint64_t  field;
     COUNTERS(COUNTERS_FIELD)
 #undef COUNTERS_FIELD
+    uint64_t  beat;             /* ms, monotonic: the loop's last turn; no
+                                 * metric, it tells the supervisor of a hang */
 } counters_t;
 
 

@@ -285,14 +285,33 @@ finish_write(job_t *job)
 }
 
 
-void
-finish_job(job_t *job, weir_state_e state, const char *token)
+static void
+finish_decide(job_t *job, weir_state_e state, const char *token)
 {
     job->end = state;
     job->end_at = runner_now(job->runner);
     snprintf(job->end_token, sizeof(job->end_token), "%s", token);
 
     weir_buf_reset(&job->document);
+}
+
+
+void
+finish_with(job_t *job, weir_str_t document)
+{
+    finish_decide(job, WEIR_COMPLETED, job->token);
+
+    weir_buf_str(&job->document, document);
+    mem_check(job->document.failed);
+
+    finish_send(job);
+}
+
+
+void
+finish_job(job_t *job, weir_state_e state, const char *token)
+{
+    finish_decide(job, state, token);
 
     if (weir_token_has_outcome(weir_str_of(token))) {
         finish_write(job);

@@ -134,6 +134,7 @@ job_clear(job_t *job)
 {
     weir_json_free(&job->request);
     weir_outcome_free(&job->outcome);
+    weir_buf_free(&job->payload);
 
     if (job->document.size > JOB_DOCUMENT_KEEP) {
         weir_buf_free(&job->document);
@@ -371,7 +372,7 @@ job_release(job_t *job)
     jobs_t   *jobs;
 
     jobs = job->runner->jobs;
-    assert(job->call.provider == NULL);
+    assert(job->call.provider == NULL && job->cohort == NULL);
 
     p = &jobs->table[jobs_hash(jobs, job->class, weir_str_of(job->entry))];
 

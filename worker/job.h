@@ -14,6 +14,7 @@
 typedef enum {
     JOB_CLAIMING = 0,           /* the claim is on its way */
     JOB_ASKING,                 /* the provider is at it */
+    JOB_ISOLATED,               /* in a cell, or waits for one */
     JOB_FINISHING,              /* the finish is on its way */
     JOB_PARKED,                 /* the finish must be sent again */
     JOB_RETRYING,               /* waits for its retry, or it is on its way */
@@ -30,6 +31,7 @@ typedef enum {
 
 
 struct runner_s;
+struct cohort_s;
 
 typedef struct job_s   job_t;
 typedef struct jobs_s  jobs_t;
@@ -74,6 +76,11 @@ struct job_s {
                                          * a command that Redis answered with
                                          * "yours" was sent */
     bool               final;           /* the run ended during the claim */
+
+    /* in isolation */
+    struct cohort_s   *cohort;          /* NULL: in none */
+    uint32_t           place;           /* in it */
+    weir_buf_t         payload;         /* as it is in Redis */
 
     /* the try */
     provider_call_t    call;

@@ -28,6 +28,7 @@
 #define RUNNER_TXN_KEEP      (256 * 1024)       /* bytes */
 #define RUNNER_OUTPUT_MAX    (256UL * 1024 * 1024)
 #define RUNNER_PENDING_MORE  4096
+#define RUNNER_BEAT          1000               /* ms between turns, at most */
 #define RUNNER_LOCK_STEP     50                 /* ms */
 #define RUNNER_DESCRIPTORS   128                /* besides those of calls */
 
@@ -37,6 +38,7 @@ typedef struct {
     uv_signal_t    term;
     uv_signal_t    usr1;
     loop_timer_t   patience;    /* of draining, then of leaving */
+    loop_timer_t   beat;        /* a turn from time to time */
     loop_turn_t    turn;
     loop_turn_t    flush;
 } runner_process_t;
@@ -79,7 +81,7 @@ runner_hand_back_all(runner_t *r)
     job_t        *job;
 
     static const job_state_e  states[] = {
-        JOB_ASKING, JOB_RETRYING
+        JOB_ASKING, JOB_ISOLATED, JOB_RETRYING
     };
 
     /* claims and finishes on their way are answered within a moment; what is
@@ -118,6 +120,16 @@ runner_leave(runner_process_t *p)
     runner_hand_back_all(r);
 
     loop_timer_set(r->loop, &p->patience, RUNNER_LEAVE_TIME);
+}
+
+
+void
+runner_give_up(runner_t *r)
+{
+    r->code = 1;
+    queue_stop(r->queue);
+    catalogue_stop(r->catalogue);
+    runner_leave((runner_process_t *) r);
 }
 
 
@@ -186,10 +198,23 @@ runner_on_turn(void *data)
 static void
 runner_on_flush(void *data)
 {
-    (void) data;
+    runner_t  *r;
 
+    r = data;
+
+    counters_set(r->counters, beat, loop_now(r->loop));
     log_flush();
     FAULT_TURN();
+}
+
+
+static void
+runner_on_beat(void *data)
+{
+    runner_process_t  *p;
+
+    p = data;
+    loop_timer_set(p->runner.loop, &p->beat, RUNNER_BEAT);
 }
 
 
@@ -202,6 +227,7 @@ runner_on_signal(uv_signal_t *handle, int signo)
 
     if (signo == SIGUSR1) {
         (void) log_reopen();
+        zygote_reopen_log(p->runner.zygote);
         return;
     }
 
@@ -319,6 +345,10 @@ runner_up(runner_process_t *p)
     p->turn.fn = runner_on_turn;
     p->turn.data = p;
     p->flush.fn = runner_on_flush;
+    p->flush.data = p;
+    p->beat.fn = runner_on_beat;
+    p->beat.data = p;
+    loop_timer_set(r->loop, &p->beat, RUNNER_BEAT);
 
     r->jobs = jobs_create(r, (size_t) r->conf->worker.slots);
     r->providers = mem_alloc(r->conf->nproviders * sizeof(provider_t *));
@@ -339,6 +369,7 @@ runner_up(runner_process_t *p)
     r->reaper = reaper_create(r);
     r->control = control_create(r);
     r->catalogue = catalogue_create(r);
+    r->cells = cells_create(r);
     loop_turn_add(r->loop, &p->turn);
 
     r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
@@ -371,6 +402,7 @@ runner_down(runner_process_t *p)
     redis_destroy(&r->read);
     redis_destroy(&r->cmd);
 
+    cells_destroy(&r->cells);
     finish_destroy(&r->finish);
     jobs_destroy(&r->jobs);
 
@@ -389,7 +421,9 @@ runner_down(runner_process_t *p)
     free(r->providers);
     weir_txn_free(&r->txn);
 
+    zygote_stop(&r->zygote);
     loop_timer_stop(r->loop, &p->patience);
+    loop_timer_stop(r->loop, &p->beat);
     uv_close((uv_handle_t *) &p->term, NULL);
     uv_close((uv_handle_t *) &p->usr1, NULL);
 
@@ -480,6 +514,15 @@ runner_main(const conf_t *conf, counters_t *counters, unsigned slot,
 
     runner_raise_limit(conf);
     p = mem_alloc(sizeof(runner_process_t));
+    p->runner.zygote = zygote_start(conf);
+
+    if (p->runner.zygote == NULL) {
+        LOG(LOG_ERROR, "fork_failed", log_text("reason", strerror(errno)));
+        log_flush();
+        free(p);
+        close(lock);
+        return 1;
+    }
 
     p->runner.conf = conf;
     p->runner.counters = counters;

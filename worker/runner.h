@@ -14,6 +14,7 @@
 #include "provider.h"
 #include "redis.h"
 #include "weir_txn.h"
+#include "zygote.h"
 
 
 #define RUNNER_CONSUMER_MAX  80
@@ -39,6 +40,7 @@ typedef struct finish_s     finish_t;
 typedef struct reaper_s     reaper_t;
 typedef struct control_s    control_t;
 typedef struct catalogue_s  catalogue_t;
+typedef struct cells_s      cells_t;
 
 struct runner_s {
     const conf_t     *conf;
@@ -70,6 +72,9 @@ struct runner_s {
     control_t        *control;
     catalogue_t      *catalogue;
 
+    zygote_t         *zygote;
+    cells_t          *cells;
+
     weir_txn_t        txn;              /* for runner_txn() */
 };
 
@@ -82,6 +87,9 @@ weir_txn_t *runner_txn(runner_t *r);
 
 /* Ends the process with RUNNER_REFUSED; the reason has been logged. */
 void runner_refuse(runner_t *r);
+
+/* Hands back what it has and ends, to be started anew. */
+void runner_give_up(runner_t *r);
 
 /* The process: returns its exit code.  Called in the child. */
 int runner_main(const conf_t *conf, counters_t *counters, unsigned slot,
@@ -116,13 +124,28 @@ void claim_drop(job_t *job, bool final);
 
 /* ask.c: from a run to its outcome */
 void ask_start(job_t *job);
-void ask_cancel(job_t *job);            /* ask_start() will not report */
+void ask_cancel(job_t *job);            /* here or in a cell: no report */
+void ask_done(job_t *job, provider_verdict_e verdict, int64_t wait);
+int64_t ask_left(const job_t *job);             /* ms to its deadline */
+void ask_unreadable(weir_failure_t *f, const char *error);
+
+/* Whom to ask; fills in outcome and call what follows from that.  NULL: the
+ * outcome's error says why. */
+const conf_model_t *ask_prepare(const conf_t *conf, const weir_json_t *request,
+    weir_outcome_t *outcome, provider_call_t *call);
+
+/* cells.c: runs that may have killed a process, in processes of their own */
+cells_t *cells_create(runner_t *r);
+void cells_destroy(cells_t **c);
+void cells_add(job_t *job, weir_str_t payload);
+void cells_forget(job_t *job);                  /* nor in a cell any more */
 
 /* finish.c: the end of runs, and whom to tell */
 finish_t *finish_create(runner_t *r);
 void finish_destroy(finish_t **f);
 void finish_on_up(finish_t *f);                 /* cmd is up */
 void finish_job(job_t *job, weir_state_e state, const char *token);
+void finish_with(job_t *job, weir_str_t document);      /* completed */
 void finish_failed(job_t *job);                 /* job->outcome.error is set */
 void finish_overdue(runner_t *r, const char *run);
 

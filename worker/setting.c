@@ -17,6 +17,8 @@ static int set_int(const setting_t *s, void *field, const char *text,
     char *error_r);
 static int set_time(const setting_t *s, void *field, const char *text,
     char *error_r);
+static int set_size(const setting_t *s, void *field, const char *text,
+    char *error_r);
 static int set_bool(const setting_t *s, void *field, const char *text,
     char *error_r);
 static int set_word(const setting_t *s, void *field, const char *text,
@@ -33,6 +35,7 @@ static int set_url(const setting_t *s, void *field, const char *text,
 
 #define S  1000                     /* ms */
 #define H  (3600 * S)
+#define M  (1024LL * 1024)          /* bytes */
 
 static const char *const  levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const  dialects[] = { "openai", "builtin", NULL };
@@ -68,6 +71,12 @@ const setting_t  settings[] = {
     { WORKER(backoff_max), set_time, WO(backoff_max), "60s", 1, 24 * H, NULL },
     { WORKER(drain_timeout), set_time, WO(drain_timeout), "30s", 0, 1 * H,
       NULL },
+    { WORKER(isolation_memory), set_size, WO(isolation_memory), "1g", 64 * M,
+      1024 * 1024 * M, NULL },
+    { WORKER(isolation_cpu), set_time, WO(isolation_cpu), "60s", 1 * S, 1 * H,
+      NULL },
+    { WORKER(poison_deaths), set_int, WO(poison_deaths), "3", 1, 100, NULL },
+    { WORKER(hang_timeout), set_time, WO(hang_timeout), "60s", 0, 1 * H, NULL },
     { WORKER(shards), set_int, WO(shards), "1", 1, 1, NULL },
     { WORKER(name), set_name, WO(name), NULL, 0, 0, NULL },
     { WORKER(run_dir), set_text, WO(run_dir), NULL, 1, 4000, NULL },
@@ -157,6 +166,21 @@ set_time(const setting_t *s, void *field, const char *text, char *error_r)
 
     return set_range(s, field, n, ok, value_time_text(min, s->min),
                      value_time_text(max, s->max), "a time", error_r);
+}
+
+
+static int
+set_size(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    bool     ok;
+    char     min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX];
+    int64_t  n;
+
+    n = 0;
+    ok = value_size(text, &n);
+
+    return set_range(s, field, n, ok, value_size_text(min, s->min),
+                     value_size_text(max, s->max), "a size", error_r);
 }
 
 

@@ -54,6 +54,10 @@ test_defaults(void **state)
     assert_int_equal(conf->worker.backoff, 1000);
     assert_int_equal(conf->worker.backoff_max, 60000);
     assert_int_equal(conf->worker.drain_timeout, 30000);
+    assert_int_equal(conf->worker.isolation_memory, 1024 * 1024 * 1024);
+    assert_int_equal(conf->worker.isolation_cpu, 60000);
+    assert_int_equal(conf->worker.poison_deaths, 3);
+    assert_int_equal(conf->worker.hang_timeout, 60000);
     assert_non_null(conf->worker.name);
     assert_non_null(conf->worker.run_dir);
     assert_null(conf->metrics.listen);

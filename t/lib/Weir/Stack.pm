@@ -14,7 +14,8 @@ package Weir::Stack;
 # worker_more (sections, added to that file),
 # worker_conf (instead of the usual file), mock (array of arguments), redis (lines of redis.conf),
 # weir_redis (parameters of that directive, or all of it if it starts with an
-# address), processes (of nginx; 2), edge_of (another stack: its Redis and keys
+# address), faults (WEIR_FAULT of a worker that was built for it: see
+# worker/fault.h; may be empty), processes (of nginx; 2), edge_of (another stack: its Redis and keys
 # are used, and only nginx is started here).
 #
 # Nothing here sleeps for a result: everything waits for a condition with a
@@ -498,9 +499,12 @@ metrics {
 END
 
     local $ENV{OPENAI_API_KEY} = 'mock';
+    local $ENV{WEIR_FAULT} = $self->{faults} // '';
 
-    $self->spawn('worker', "$self->{build}/weir-worker", '-c',
-                 "$d/worker.conf");
+    my $build = $self->{build} . (defined $self->{faults} ? '/faults' : '');
+    -x "$build/weir-worker" or die "make FAULTS=1 BUILD=$build artefacts";
+
+    $self->spawn('worker', "$build/weir-worker", '-c', "$d/worker.conf");
     $self->ready('worker', sub {
         grep { /:live:/ } @{ $self->redis('KEYS', 'weir:*') };
     });
