@@ -200,7 +200,7 @@ for (['/', 'problem'], ['/v1', 'problem'], ['/v2/jobs', 'problem'],
 
 # methods: every route says what it has
 
-my %allow = ('/v1/jobs' => 'POST, OPTIONS',
+my %allow = ('/v1/jobs' => 'GET, HEAD, POST, OPTIONS',
              '/v1/jobs/job_x' => 'GET, HEAD, DELETE, OPTIONS',
              '/v1/chat/completions' => 'POST, OPTIONS',
              '/v1/models' => 'GET, HEAD, OPTIONS',

@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Time::HiRes qw(time);
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(

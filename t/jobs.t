@@ -57,8 +57,8 @@ my $job = job($c);
 my $self = "/v1/jobs/$job->{id}";
 
 is_deeply([sort keys %$job], [sort qw(id object status created_at started_at
-    finished_at attempts model cached usage cost_usd metadata result error
-    links)], 'members of a job');
+    run_at deadline finished_at attempts model cached usage cost_usd metadata
+    result error last_error links)], 'members of a job');
 like($job->{id}, qr/^job_\w{24}$/, 'id');
 is($job->{object}, 'job', 'object');
 is($job->{status}, 'queued', 'status');

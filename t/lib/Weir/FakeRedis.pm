@@ -412,6 +412,12 @@ my %run = (
     TIME    => sub { my $t = time;
                      array(bulk(int $t), bulk(int(($t - int $t) * 1e6))) },
     PERSIST => sub { ":1\r\n" },
+    INFO    => sub { bulk("# Memory\r\nused_memory:1000\r\n"
+                          . "maxmemory:1000000\r\n") },
+    ZCARD   => sub { ':' . keys(%{ $_[0]{$_[1]} // {} }) . "\r\n" },
+    ZREMRANGEBYRANK => sub { ":0\r\n" },
+    ZREMRANGEBYSCORE => sub { ":0\r\n" },
+    HDEL    => sub { delete $_[0]{$_[1]}{$_[2]} ? ":1\r\n" : ":0\r\n" },
     EXPIRE  => sub { exists $_[0]{$_[1]} ? ":1\r\n" : ":0\r\n" },
     EXISTS  => sub { exists $_[0]{$_[1]} ? ":1\r\n" : ":0\r\n" },
     GET     => sub { bulk($_[0]{$_[1]}) },
