@@ -6,6 +6,8 @@
 #   make check      unit tests only             make prove   t/ only
 #   make asan       t/ again, nginx and all of ours with sanitizers
 #   make fuzz       FUZZ_SECONDS each, FUZZ=name for one target
+#   make chaos      everything is killed, and nothing may be lost: KILLS, SEED;
+#                   chaos-short, chaos-mutants: lua-free-tests/chaos/README.md
 #   make bench      ROW=name for one row
 #   make image      docker images; make test-image runs them
 #   make install    PREFIX, DESTDIR, MODULEDIR
@@ -74,7 +76,8 @@ DAEMONS := $(BUILD)/weir-worker $(BUILD)/weir $(BUILD)/weir-mock-llm
 
 .PHONY: all artefacts module worker faults deps test-deps run test check unit replay prove \
         asan asan-deps test-trixie fuzz fuzz-one lint bench install image \
-        test-image clean
+        test-image clean chaos chaos-build chaos-parts chaos-short \
+        chaos-mutants
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -208,6 +211,39 @@ $(BUILD)/bench/jobs: $(OBJ)/lua-free-tests/bench/jobs.o \
         $(call with,lua-free-tests/bench/jobs.c) $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call do,LINK $@)$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
+
+# chaos: always against a worker that knows the named points and the poison
+
+CHAOS         := lua-free-tests/chaos
+CHAOS_PARTS   := $(addprefix $(BUILD)/chaos/,driver nemesis proxy checker)
+FAULTY        := FAULTS=1 BUILD=$(BUILD)/faults
+
+chaos_part = $(patsubst %,$(OBJ)/$(CHAOS)/%.o,chaos $(1))
+
+$(BUILD)/chaos/driver: $(call chaos_part,driver plan)
+$(BUILD)/chaos/nemesis: $(call chaos_part,nemesis course)
+$(BUILD)/chaos/proxy: $(call chaos_part,proxy)
+$(BUILD)/chaos/checker: $(call chaos_part,checker checker_logs checker_redis \
+                                          checker_aof checker_rules)
+
+$(CHAOS_PARTS):
+	@mkdir -p $(@D)
+	$(call do,LINK $@)$(CC) $(LDFLAGS) -o $@ $^ -lcurl -lhiredis
+
+chaos-build:
+	@$(TOOLS)/deps.sh build run
+	@+$(SUBMAKE) $(FAULTY) artefacts chaos-parts
+
+chaos-parts: $(CHAOS_PARTS)
+
+chaos: chaos-build
+	@BUILD=$(BUILD)/faults $(CHAOS)/run
+
+chaos-short: chaos-build
+	@KILLS=50 BUILD=$(BUILD)/faults $(CHAOS)/run
+
+chaos-mutants: chaos-build
+	@BUILD=$(BUILD)/faults $(CHAOS)/mutants.sh $(MUTANT)
 
 bench: all
 	@$(TOOLS)/deps.sh run bench

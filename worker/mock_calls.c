@@ -8,8 +8,10 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 
 #define BUCKETS  65536          /* a power of two */
@@ -28,6 +30,7 @@ struct mock_calls {
     uint64_t     ended[MOCK_END_CUT + 1];
     uint64_t     untagged;
     uint64_t     era;
+    int          log;           /* -1: none */
     size_t       tags;
     struct tag  *buckets[BUCKETS];
 };
@@ -81,10 +84,39 @@ tag_make(struct mock_calls *calls, const char *name)
 }
 
 
+static void
+calls_log(const struct mock_calls *calls, const struct mock_ticket *ticket,
+    const char *what, const char *end)
+{
+    struct timespec  ts;
+
+    if (calls->log < 0 || ticket->tag == NULL) {
+        return;
+    }
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    dprintf(calls->log, "%lld %s %s %" PRIu64 "%s\n",
+            (long long) ts.tv_sec * 1000 + ts.tv_nsec / 1000000, what,
+            ticket->tag, ticket->turn, end);
+}
+
+
 struct mock_calls *
 mock_calls_init(void)
 {
-    return mock_alloc_zeroed(sizeof(struct mock_calls));
+    struct mock_calls  *calls;
+
+    calls = mock_alloc_zeroed(sizeof(struct mock_calls));
+    calls->log = -1;
+
+    return calls;
+}
+
+
+void
+mock_calls_log(struct mock_calls *calls, int fd)
+{
+    calls->log = fd;
 }
 
 
@@ -132,6 +164,7 @@ mock_calls_tag(struct mock_calls *calls, struct mock_ticket *ticket,
 
     ticket->turn = ++tag->calls;
     ticket->tag = tag->name;
+    calls_log(calls, ticket, "begin", "");
 
     return true;
 }
@@ -141,6 +174,8 @@ void
 mock_calls_end(struct mock_calls *calls, struct mock_ticket *ticket,
     enum mock_end end)
 {
+    static const char *const  names[] = { " completed", " aborted", " cut" };
+
     assert(calls->open > 0);
     calls->open--;
 
@@ -150,6 +185,7 @@ mock_calls_end(struct mock_calls *calls, struct mock_ticket *ticket,
     }
 
     calls->ended[end]++;
+    calls_log(calls, ticket, "end", names[end]);
 
     if (ticket->tag != NULL) {
         tag_find(calls, ticket->tag)->ended[end]++;
@@ -160,6 +196,7 @@ mock_calls_end(struct mock_calls *calls, struct mock_ticket *ticket,
 void
 mock_calls_reset(struct mock_calls *calls)
 {
+    int          log;
     size_t       i;
     uint64_t     open, era;
     struct tag  *tag, *next;
@@ -173,11 +210,13 @@ mock_calls_reset(struct mock_calls *calls)
 
     open = calls->open;
     era = calls->era;
+    log = calls->log;
 
     memset(calls, 0, sizeof(struct mock_calls));
 
     calls->open = open;
     calls->era = era + 1;
+    calls->log = log;
 }
 
 

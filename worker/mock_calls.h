@@ -36,6 +36,14 @@ struct mock_ticket {
 struct mock_calls *mock_calls_init(void);
 void mock_calls_deinit(struct mock_calls **calls);
 
+/* From now on each call with a tag leaves two lines in this file:
+ *
+ *     <ms since 1970> begin <tag> <turn>
+ *     <ms since 1970> end <tag> <turn> completed|aborted|cut
+ *
+ * Each is one write.  The descriptor stays the caller's; -1: none. */
+void mock_calls_log(struct mock_calls *calls, int fd);
+
 /* Counts a call; the ticket has no tag yet. */
 void mock_calls_begin(struct mock_calls *calls, struct mock_ticket *ticket);
 

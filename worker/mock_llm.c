@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,7 +163,7 @@ port_file_write(const char *path, unsigned port)
 int
 main(int argc, char **argv)
 {
-    int                   fd;
+    int                   fd, log;
     char                  name[80];
     unsigned              files, port;
     struct mock_loop      loop;
@@ -182,6 +183,16 @@ main(int argc, char **argv)
                               &options.plan);
     if (server == NULL) {
         die("libmicrohttpd did not start");
+    }
+
+    if (options.call_log != NULL) {
+        log = open(options.call_log,
+                   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        if (log == -1) {
+            die("cannot open \"%s\": %s", options.call_log, strerror(errno));
+        }
+
+        mock_server_log(server, log);
     }
 
     if (options.port_file != NULL) {

@@ -23,6 +23,7 @@ static const char  help[] =
 "  --listen ADDR:PORT   numeric address, IPv6 in brackets; port 0: a free one\n"
 "                       (default " LISTEN_DEFAULT ")\n"
 "  --port-file PATH     write the port's number there, once listening\n"
+"  --call-log PATH      append a line at each begin and end of a tagged call\n"
 "  --plan DIRECTIVES    default behaviour, such as \"delay=200 status=503\"\n"
 "  --help               this text\n"
 "  --version            the version\n";
@@ -31,6 +32,7 @@ static const char  help[] =
 static const struct option  long_options[] = {
     { "listen",    required_argument, NULL, 'l' },
     { "port-file", required_argument, NULL, 'f' },
+    { "call-log",  required_argument, NULL, 'c' },
     { "plan",      required_argument, NULL, 'p' },
     { "help",      no_argument,       NULL, 'h' },
     { "version",   no_argument,       NULL, 'v' },
@@ -155,6 +157,14 @@ mock_options_parse(struct mock_options *options, int argc, char **argv)
             }
 
             options->port_file = optarg;
+            break;
+
+        case 'c':
+            if (*optarg == '\0') {
+                usage_error("empty path of --call-log");
+            }
+
+            options->call_log = optarg;
             break;
 
         case 'p':

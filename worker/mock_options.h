@@ -15,6 +15,7 @@ struct mock_options {
     struct sockaddr_storage  address;
     socklen_t                address_len;
     const char              *port_file;     /* NULL: none */
+    const char              *call_log;      /* NULL: none */
     struct mock_plan         plan;
 };
 

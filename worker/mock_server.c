@@ -440,6 +440,13 @@ mock_server_init(struct mock_loop *loop, int listener, unsigned connections,
 
 
 void
+mock_server_log(struct mock_server *server, int fd)
+{
+    mock_calls_log(server->context.calls, fd);
+}
+
+
+void
 mock_server_deinit(struct mock_server **server_x)
 {
     struct mock_server  *server;

@@ -19,6 +19,9 @@ struct mock_server;
 struct mock_server *mock_server_init(struct mock_loop *loop, int listener,
     unsigned connections, const struct mock_plan *plan);
 
+/* See mock_calls_log(). */
+void mock_server_log(struct mock_server *server, int fd);
+
 /* Ends all connections at once. */
 void mock_server_deinit(struct mock_server **server);
 

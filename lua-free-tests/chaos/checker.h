@@ -1,0 +1,152 @@
+/*
+ * What the checker knows.  It has read the ledger, the logs of nemesis, proxy
+ * and mock, Redis and Redis's append-only file, and spells the names of
+ * docs/redis-contract.md on its own: nothing of the worker is in it.
+ */
+
+#ifndef CHECKER_H
+#define CHECKER_H
+
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chaos.h"
+
+
+#define ID_LEN     24
+#define ENTRY_MAX  44
+#define FOREVER    INT64_MAX
+
+
+/* one transfer between a worker and the provider */
+
+typedef struct {
+    int64_t    begin;
+    int64_t    end;             /* FOREVER: still open */
+    unsigned   turn;            /* 1: the first of its job */
+    bool       aborted;         /* the worker closed it, or died */
+} call_t;
+
+
+typedef struct {
+    int64_t    asked;
+    int64_t    answered;        /* FOREVER: not yet */
+    unsigned   job;
+    unsigned   answers;
+    char       op[12];
+    int        status;
+    int        curl;
+    char       state[16];
+    long       text;
+} request_t;
+
+
+/* as Redis has it at the end */
+
+typedef struct {
+    char       id[ID_LEN + 1];
+    char       state[16];       /* of fin; "": none */
+    char       token[36];
+    int64_t    fin_at;
+    int64_t    claims;          /* deliveries, of all entries */
+    unsigned   fins;            /* times that "fin" was written, by the AOF */
+    unsigned   overwrites;      /* times that it was changed or removed */
+    unsigned   retries;         /* generations but the first */
+    unsigned   job;
+} run_t;
+
+
+typedef struct {
+    unsigned   n;               /* 0: no such job in the ledger */
+    char       kind[12];
+    char       way[8];
+    unsigned   planned;
+    int64_t    run_at;          /* s */
+    int64_t    deadline;        /* s */
+    bool       accepted;
+    bool       refused;
+    int64_t    accepted_at;
+    int64_t    cancel_asked;    /* when that cancel was sent which got ... */
+    int64_t    cancelled_at;    /* ... the first 200; 0: none */
+    run_t     *run;             /* NULL: Redis has none */
+    unsigned   runs;
+    unsigned   hits;            /* faults that may have cost it an execution */
+    call_t    *calls;           /* in the order of their turns */
+    size_t     ncalls;
+} job_t;
+
+
+/* somebody was harmed from begin to end */
+
+typedef struct {
+    char       kind[16];
+    long       pid;
+    int64_t    begin;
+    int64_t    end;
+    bool       worker;          /* runners feel it */
+    bool       edge;            /* clients may feel it */
+    bool       listed;          /* "held" tells all that it may have hit */
+    char      *held;            /* entries, with a space before each */
+} fault_t;
+
+
+typedef struct {
+    char       entry[ENTRY_MAX];
+    unsigned   job;
+} entry_t;
+
+
+typedef struct {
+    char       entry[ENTRY_MAX];
+    int64_t    at;
+} claim_t;
+
+
+typedef struct {
+    job_t      *jobs;           /* by number, 1 to njobs */
+    size_t      njobs;
+    request_t  *requests;       /* by number */
+    size_t      nrequests;
+    fault_t    *faults;
+    size_t      nfaults;
+    run_t      *runs;           /* by id */
+    size_t      nruns;
+    entry_t    *entries;        /* by entry */
+    size_t      nentries;
+    claim_t    *claims;         /* by entry, then time */
+    size_t      nclaims;
+    char      **dead;           /* runs that are dead letters */
+    size_t      ndead;
+    size_t      fenced;
+    size_t      kills;
+    int64_t     late;           /* ms, the driver's worst delay */
+    int64_t     now;
+    bool        drained;
+} course_t;
+
+
+/* Prints the first ones of each rule, counts all. */
+__attribute__((format(printf, 2, 3)))
+void violation(const char *rule, const char *fmt, ...);
+size_t violations(void);
+
+void *grown(void *array, size_t n, size_t size);
+
+/* ledger, faults.log, proxy.log, calls.log, claims.log, the workers' logs */
+void logs_read(course_t *c);
+
+/* runs, dead letters, outcomes; what must be gone at rest (I4, I5, I6) */
+void redis_read(course_t *c);
+
+/* every write to a register (I2) */
+void aof_read(course_t *c);
+
+/* the rules that need more than one source */
+void rules_check(course_t *c);
+
+void figures_print(const course_t *c);
+
+
+#endif /* CHECKER_H */

@@ -1,0 +1,474 @@
+/*
+ * The clients.  Submits jobs at an even pace until enough were accepted and the
+ * nemesis has ended, cancels some, asks for each until it has seen its end.
+ * Whatever was asked and answered goes into the ledger, nothing else does:
+ *
+ *     <ms> job N kind way class planned run_at deadline
+ *     <ms> ask R N op
+ *     <ms> answer R N op status state text id curl
+ *     <ms> late MS                    how long the driver itself was held up
+ *     <ms> end drained|undrained
+ *
+ * R numbers the requests; op is submit, wait, chat, poll, hold or cancel;
+ * status 0: no answer; state: of a job object; text: the number in "job cN." of
+ * an answer, -1 if there is none.  A run is known by its request's id, "cN".
+ *
+ * Each request has a connection of its own: libcurl repeats what fails on one
+ * that was used before, and the ledger would not know.
+ */
+
+#define _GNU_SOURCE
+
+#include "driver.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+
+#define STEP           20           /* ms of a turn */
+#define OPEN_MAX       400          /* jobs without an end */
+#define ANSWER_MAX     60           /* s; whoever waits longer was forgotten */
+#define DRAIN_MAX      90000        /* ms after the nemesis */
+#define TEXT_MAX       (64 * 1024)
+
+
+typedef struct {
+    unsigned             r;
+    const char          *op;
+    job_t               *job;
+    CURL                *easy;
+    struct curl_slist   *headers;
+    char                 id[32];            /* X-Weir-Job */
+    size_t               len;
+    char                 text[TEXT_MAX];    /* of the answer */
+} request_t;
+
+
+static CURLM    *multi;
+static int       ledger;
+static plan_t    plan;
+static char      base[128];
+static char      authorization[256];
+static job_t   **jobs;
+static size_t    njobs, jobs_size;
+static size_t    naccepted, nopen;
+static unsigned  nrequests, nrunning;
+
+
+/* answers */
+
+static size_t
+on_body(char *data, size_t size, size_t n, void *cls)
+{
+    size_t      room;
+    request_t  *q;
+
+    q = cls;
+    room = TEXT_MAX - 1 - q->len;
+    n *= size;
+
+    memcpy(q->text + q->len, data, n < room ? n : room);
+    q->len += n < room ? n : room;
+
+    return n;
+}
+
+
+static size_t
+on_header(char *data, size_t size, size_t n, void *cls)
+{
+    request_t  *q;
+
+    q = cls;
+
+    if (n * size > 12 && strncasecmp(data, "X-Weir-Job: ", 12) == 0) {
+        sscanf(data + 12, "%31[A-Za-z0-9_]", q->id);
+    }
+
+    return n * size;
+}
+
+
+/* The value of a member of a flat part of a job object; "-": none.  Only what
+ * stands before the result is looked for. */
+
+static void
+member(const char *text, const char *name, char value[32])
+{
+    char         quoted[32];
+    const char  *p;
+
+    snprintf(value, 32, "-");
+    snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+    p = strstr(text, quoted);
+
+    if (p) {
+        p += strlen(quoted);
+        p += strspn(p, ": ");
+        (void) sscanf(p, "\"%31[A-Za-z0-9_]", value);
+    }
+}
+
+
+static long
+text_of(const char *text)
+{
+    long         n;
+    const char  *p;
+
+    p = strstr(text, "job c");
+
+    return p && sscanf(p, "job c%ld.", &n) == 1 ? n : -1;
+}
+
+
+static bool
+is_final(const char *state)
+{
+    return strcmp(state, "completed") == 0 || strcmp(state, "failed") == 0
+           || strcmp(state, "cancelled") == 0 || strcmp(state, "expired") == 0;
+}
+
+
+/* requests */
+
+static void
+ask(job_t *job, const char *op, const char *method, const char *path,
+    const char *body, unsigned wait)
+{
+    char        url[256], line[64];
+    request_t  *q;
+
+    q = calloc(1, sizeof(request_t));
+    if (q == NULL) {
+        chaos_die("out of memory");
+    }
+
+    q->r = ++nrequests;
+    q->op = op;
+    q->job = job;
+    q->easy = curl_easy_init();
+    q->headers = curl_slist_append(NULL, authorization);
+    q->headers = curl_slist_append(q->headers, "Expect:");
+
+    if (body) {
+        snprintf(line, sizeof(line), "X-Request-Id: c%u", job->n);
+        q->headers = curl_slist_append(q->headers, line);
+        q->headers = curl_slist_append(q->headers,
+                                       "Content-Type: application/json");
+        curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, body);
+    }
+
+    if (wait) {
+        snprintf(line, sizeof(line), "Prefer: wait=%u", wait);
+        q->headers = curl_slist_append(q->headers, line);
+    }
+
+    snprintf(url, sizeof(url), "%s%s", base, path);
+    curl_easy_setopt(q->easy, CURLOPT_URL, url);
+    curl_easy_setopt(q->easy, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
+    curl_easy_setopt(q->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(q->easy, CURLOPT_WRITEDATA, q);
+    curl_easy_setopt(q->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(q->easy, CURLOPT_HEADERDATA, q);
+    curl_easy_setopt(q->easy, CURLOPT_PRIVATE, q);
+    curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(q->easy, CURLOPT_FORBID_REUSE, 1L);
+    curl_easy_setopt(q->easy, CURLOPT_TIMEOUT, (long) ANSWER_MAX);
+    curl_easy_setopt(q->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(q->easy, CURLOPT_PROXY, "");
+
+    chaos_log(ledger, "ask %u %u %s", q->r, job->n, op);
+    curl_multi_add_handle(multi, q->easy);
+    nrunning++;
+}
+
+
+static void
+submit(unsigned n)
+{
+    job_t  *job;
+
+    job = plan_job(&plan, n);
+
+    if (njobs == jobs_size) {
+        jobs_size = jobs_size ? 2 * jobs_size : 1024;
+        jobs = realloc(jobs, jobs_size * sizeof(job_t *));
+
+        if (jobs == NULL) {
+            chaos_die("out of memory");
+        }
+    }
+
+    jobs[njobs++] = job;
+    nopen++;
+
+    chaos_log(ledger, "job %u %s %s %s %u %lld %lld", n, kind_names[job->kind],
+              way_names[job->way], job->class, job->planned,
+              (long long) job->run_at, (long long) job->deadline);
+
+    switch (job->way) {
+
+    case WAY_CHAT:
+        ask(job, "chat", "POST", "/v1/chat/completions", job->body, 0);
+        break;
+
+    case WAY_WAIT:
+        ask(job, "wait", "POST", "/v1/jobs", job->body, 5 + n % 15);
+        break;
+
+    default: /* WAY_JOB */
+        ask(job, "submit", "POST", "/v1/jobs", job->body, 0);
+        break;
+    }
+}
+
+
+static void
+settle(job_t *job, job_state_e state)
+{
+    if (job->state != JOB_FINAL && job->state != JOB_REFUSED
+        && job->state != JOB_UNKNOWN)
+    {
+        nopen--;
+    }
+
+    job->state = state;
+    job->poll_at = 0;
+    free(job->body);
+    job->body = NULL;
+}
+
+
+static void
+on_submitted(request_t *q, long status, const char *state, const char *id)
+{
+    job_t  *job;
+
+    job = q->job;
+
+    if (id[0] == '-') {
+
+        if (status && status != 503 && status != 429) {
+            chaos_die("job %u: status %ld: %s", job->n, status, q->text);
+        }
+
+        settle(job, status ? JOB_REFUSED : JOB_UNKNOWN);
+        return;
+    }
+
+    naccepted++;
+    snprintf(job->id, sizeof(job->id), "%s", id);
+    job->state = JOB_ACCEPTED;
+
+    if ((job->way == WAY_CHAT && status == 200) || is_final(state)) {
+        settle(job, JOB_FINAL);
+        return;
+    }
+
+    job->poll_at = chaos_now() + 1 + job->n % 200;
+
+    if (job->kind == KIND_CANCEL) {
+        job->cancel_at = chaos_now() + job->cancel_after;
+    }
+}
+
+
+static void
+on_asked(request_t *q, long status, const char *state)
+{
+    job_t  *job;
+
+    job = q->job;
+
+    if (strcmp(q->op, "cancel") == 0) {
+
+        if (status != 200 && status != 409 && status != 404) {
+            job->cancel_at = chaos_now() + 100;     /* not acknowledged */
+        }
+
+        return;
+    }
+
+    if (job->state != JOB_ACCEPTED) {
+        return;
+    }
+
+    if ((status == 200 && is_final(state)) || status == 404 || status == 410) {
+        settle(job, JOB_FINAL);
+        return;
+    }
+
+    job->poll_at = chaos_now() + (status == 200 ? 100 + job->n % 400 : 300);
+}
+
+
+static void
+on_done(CURL *easy, CURLcode code)
+{
+    char        state[32], id[32];
+    long        status;
+    request_t  *q;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &q);
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+
+    if (code != CURLE_OK) {
+        status = 0;                         /* a part of an answer is none */
+    }
+
+    q->text[q->len] = '\0';
+    member(q->text, "status", state);
+    member(q->text, "id", id);
+
+    if (q->id[0]) {
+        snprintf(id, sizeof(id), "%s", q->id);
+    }
+
+    if (status == 0 || strncmp(id, "job_", 4) != 0) {
+        snprintf(id, sizeof(id), "-");
+    }
+
+    chaos_log(ledger, "answer %u %u %s %ld %s %ld %s %d", q->r, q->job->n,
+              q->op, status, status == 200 || status == 202 ? state : "-",
+              text_of(q->text), id, (int) code);
+
+    if (q->job->state == JOB_NEW) {
+        on_submitted(q, status, state, id);
+
+    } else {
+        on_asked(q, status, state);
+    }
+
+    curl_multi_remove_handle(multi, easy);
+    curl_easy_cleanup(easy);
+    curl_slist_free_all(q->headers);
+    free(q);
+    nrunning--;
+}
+
+
+/* what is due */
+
+static void
+poll_jobs(int64_t now)
+{
+    char    path[64];
+    size_t  i;
+    job_t  *job;
+
+    for (i = 0; i < njobs; i++) {
+        job = jobs[i];
+        snprintf(path, sizeof(path), "/v1/jobs/%s", job->id);
+
+        if (job->cancel_at && job->cancel_at <= now) {
+            job->cancel_at = 0;
+            ask(job, "cancel", "DELETE", path, NULL, 0);
+        }
+
+        if (job->state == JOB_ACCEPTED && job->poll_at && job->poll_at <= now) {
+            job->poll_at = 0;
+
+            if (job->n % 10 < 7) {
+                ask(job, "hold", "GET", path, NULL, 2 + job->n % 13);
+
+            } else {
+                ask(job, "poll", "GET", path, NULL, 0);
+            }
+        }
+    }
+}
+
+
+static void
+turn(void)
+{
+    int       left;
+    int64_t   before;
+    CURLMsg  *message;
+
+    curl_multi_perform(multi, &left);
+
+    while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+        if (message->msg == CURLMSG_DONE) {
+            on_done(message->easy_handle, message->data.result);
+        }
+    }
+
+    before = chaos_now();
+    curl_multi_poll(multi, NULL, 0, STEP, &left);
+    before = chaos_now() - before;
+
+    if (before > 2 * STEP) {
+        chaos_log(ledger, "late %lld", (long long) before - STEP);
+    }
+}
+
+
+static void
+drive(size_t wanted, unsigned per_second)
+{
+    bool      ended;
+    int64_t   now, next, drain;
+    unsigned  n;
+
+    n = 0;
+    drain = 0;
+    ended = false;
+    next = chaos_now();
+
+    while (1) {
+        now = chaos_now();
+
+        if (!ended && access(chaos_path("nemesis.done"), F_OK) == 0
+            && naccepted >= wanted)
+        {
+            ended = true;
+            drain = now + DRAIN_MAX;
+        }
+
+        while (!ended && next <= now) {
+            next += 1000 / per_second;
+
+            if (nopen < OPEN_MAX) {
+                submit(++n);
+            }
+        }
+
+        if (ended && ((nopen == 0 && nrunning == 0) || now > drain)) {
+            break;
+        }
+
+        poll_jobs(now);
+        turn();
+    }
+
+    chaos_log(ledger, "end %s", nopen + nrunning ? "undrained" : "drained");
+}
+
+
+int
+main(void)
+{
+    ledger = chaos_log_open("ledger");
+    plan.seed = (uint64_t) chaos_env_number("CHAOS_SEED", 1);
+    plan.poison = chaos_env_number("CHAOS_POISON", 0) != 0;
+    plan.times = chaos_env_number("CHAOS_TIMES", 0) != 0;
+
+    snprintf(base, sizeof(base), "http://127.0.0.1:%s",
+             chaos_env("CHAOS_PORT"));
+    snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s",
+             chaos_env("CHAOS_KEY"));
+
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    multi = curl_multi_init();
+
+    drive((size_t) chaos_env_number("CHAOS_JOBS", 400),
+          (unsigned) chaos_env_number("CHAOS_RATE", 20));
+
+    return 0;
+}

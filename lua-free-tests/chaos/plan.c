@@ -1,0 +1,211 @@
+/*
+ * What each job will be: kind, way, class, how long it takes, how the provider
+ * fails it.  A function of the seed and the job's number alone.
+ */
+
+#define _GNU_SOURCE
+
+#include "driver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+#define BODY_MAX       8192
+#define DIRECTIVE_MAX  256
+
+
+const char *const  kind_names[] = {
+    "innocent", "cancel", "poison", "doomed", "deadline"
+};
+
+const char *const  way_names[] = { "job", "wait", "chat" };
+
+
+static kind_e
+plan_kind(const plan_t *plan, chaos_dice_t *d)
+{
+    unsigned  n;
+
+    n = chaos_roll(d, 1000);
+
+    if (n < 10) {
+        return plan->poison ? KIND_POISON : KIND_INNOCENT;
+    }
+
+    if (n < 40) {
+        return KIND_CANCEL;
+    }
+
+    if (n < 50) {
+        return KIND_DOOMED;
+    }
+
+    if (n < 70) {
+        return plan->times ? KIND_DEADLINE : KIND_INNOCENT;
+    }
+
+    return KIND_INNOCENT;
+}
+
+
+/* ms that the provider takes */
+
+static unsigned
+plan_delay(const job_t *job, chaos_dice_t *d)
+{
+    unsigned  n, ms;
+
+    n = chaos_roll(d, 100);
+    ms = n < 60 ? 20 + chaos_roll(d, 280)
+         : n < 90 ? 300 + chaos_roll(d, 700)
+         : 1000 + chaos_roll(d, 1500);
+
+    switch (job->kind) {
+
+    case KIND_CANCEL:
+        return 4000 + ms;       /* it should still run when it is cancelled */
+
+    case KIND_DEADLINE:
+        return ms * 2;
+
+    default:
+        return ms;
+    }
+}
+
+
+/* The provider's mistakes.  Three tries are allowed, so that two are forgiven;
+ * one that hangs costs the idle timeout, and is rare. */
+
+static void
+plan_mistakes(job_t *job, chaos_dice_t *d, char *text, size_t size)
+{
+    unsigned                  n, times;
+    static const char *const  kinds[] = {
+        "status=500", "status=429 retry-after-ms=200", "status=503",
+        "cut=body", "cut=before", "garbage=json"
+    };
+
+    text[0] = '\0';
+    n = chaos_roll(d, 1000);
+    times = 1 + chaos_roll(d, 2);
+
+    if (job->kind == KIND_DOOMED) {
+        snprintf(text, size, " %s", n < 300 ? "status=400" : "status=500");
+        job->planned = n < 300 ? 1 : 3;
+
+    } else if (job->kind == KIND_INNOCENT && n < 80) {
+        snprintf(text, size, " %s times=%u", kinds[n % 6], times);
+        job->planned = times;
+
+    } else if (job->kind == KIND_INNOCENT && n < 84) {
+        snprintf(text, size, " hang times=1");
+        job->planned = 1;
+    }
+}
+
+
+static void
+plan_times(const plan_t *plan, job_t *job, chaos_dice_t *d)
+{
+    unsigned  n, s;
+
+    n = chaos_roll(d, 100);
+    s = chaos_roll(d, 3);
+
+    if (job->kind == KIND_DEADLINE) {
+        job->deadline = chaos_now() / 1000 + 2 + s;
+
+    } else if (plan->times && job->way == WAY_JOB && n < 5) {
+        job->run_at = chaos_now() / 1000 + 1 + s;
+    }
+}
+
+
+static void
+plan_body(job_t *job, chaos_dice_t *d)
+{
+    int       len;
+    char      content[BODY_MAX / 2], mistakes[DIRECTIVE_MAX], times[64];
+    unsigned  pad;
+
+    plan_mistakes(job, d, mistakes, sizeof(mistakes));
+
+    /* what is longer than a message must be fetched by the edge */
+
+    pad = chaos_roll(d, 10) == 0 ? 3000 : 0;
+
+    snprintf(content, sizeof(content),
+             "%s[[mock tag=c%u delay=%u%s]]job c%u.%*s",
+             job->kind == KIND_POISON ? "[[poison]]" : "", job->n,
+             plan_delay(job, d), mistakes, job->n, (int) pad,
+             pad ? "." : "");
+
+    times[0] = '\0';
+
+    if (job->run_at) {
+        snprintf(times, sizeof(times), ",\"run_at\":%lld",
+                 (long long) job->run_at);
+
+    } else if (job->deadline) {
+        snprintf(times, sizeof(times), ",\"deadline\":%lld",
+                 (long long) job->deadline);
+    }
+
+    if (job->way == WAY_CHAT) {
+        len = asprintf(&job->body, "{\"model\":\"mock-1\",\"messages\":"
+                       "[{\"role\":\"user\",\"content\":\"%s\"}]}", content);
+
+    } else {
+        len = asprintf(&job->body, "{\"request\":{\"model\":\"mock-1\","
+                       "\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}"
+                       ",\"priority\":\"%s\",\"metadata\":{\"n\":%u}%s}",
+                       content, job->class, job->n, times);
+    }
+
+    if (len < 0) {
+        chaos_die("out of memory");
+    }
+}
+
+
+job_t *
+plan_job(const plan_t *plan, unsigned n)
+{
+    job_t         *job;
+    unsigned       k;
+    chaos_dice_t   d;
+
+    job = calloc(1, sizeof(job_t));
+    if (job == NULL) {
+        chaos_die("out of memory");
+    }
+
+    chaos_dice(&d, plan->seed * 1000003 + n, "job");
+
+    job->n = n;
+    job->kind = plan_kind(plan, &d);
+
+    k = chaos_roll(&d, 4);
+    job->way = k < 2 ? WAY_JOB : k == 2 ? WAY_WAIT : WAY_CHAT;
+
+    if (job->kind == KIND_CANCEL) {
+        job->way = WAY_JOB;
+
+    } else if (job->kind == KIND_DEADLINE && job->way == WAY_CHAT) {
+        job->way = WAY_WAIT;
+    }
+
+    k = chaos_roll(&d, 10);
+    job->class = job->way == WAY_CHAT ? "high"
+                 : k < 2 ? "high" : k < 8 ? "normal" : "low";
+
+    job->cancel_after = chaos_roll(&d, 4) == 0 ? 1 : 1 + chaos_roll(&d, 1500);
+
+    plan_times(plan, job, &d);
+    plan_body(job, &d);
+
+    return job;
+}
