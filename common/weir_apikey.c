@@ -456,13 +456,67 @@ weir_field_read(weir_key_t *key, weir_str_t name, weir_str_t value,
 }
 
 
+/* does the name stand in the fields before? */
+
+static bool
+weir_field_twice(weir_str_t before, weir_str_t name)
+{
+    weir_str_t  part;
+
+    while (weir_split(&before, ':', &part)) {
+        if (part.len > name.len && part.data[name.len] == '='
+            && memcmp(part.data, name.data, name.len) == 0)
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static bool
+weir_fields_read(weir_key_t *key, weir_str_t rest, char error_r[WEIR_KEY_ERROR])
+{
+    weir_str_t   all, part, name, value, before;
+    const char  *eq;
+
+    all = rest;
+
+    while (weir_split(&rest, ':', &part)) {
+        eq = part.len ? memchr(part.data, '=', part.len) : NULL;
+
+        if (eq == NULL) {
+            snprintf(error_r, WEIR_KEY_ERROR,
+                     "after the digest only name=value may follow");
+            return false;
+        }
+
+        name = (weir_str_t) { part.data, (size_t) (eq - part.data) };
+        value = (weir_str_t) { eq + 1, part.len - name.len - 1 };
+        before = (weir_str_t) { all.data, (size_t) (part.data - all.data) };
+
+        if (weir_field_twice(before, name)) {
+            snprintf(error_r, WEIR_KEY_ERROR, "\"%.*s\" is given twice",
+                     name.len < 32 ? (int) name.len : 32, name.data);
+            return false;
+        }
+
+        if (!weir_field_read(key, name, value, error_r)) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 bool
 weir_apikey_read(weir_str_t line, weir_key_t *key_r,
     char error_r[WEIR_KEY_ERROR])
 {
-    size_t       n;
-    weir_str_t   rest, part, id;
-    const char  *eq;
+    size_t      n;
+    weir_str_t  rest, part, id;
 
     memset(key_r, 0, sizeof(weir_key_t));
     key_r->scopes = WEIR_SCOPE_DEFAULT;
@@ -498,23 +552,8 @@ weir_apikey_read(weir_str_t line, weir_key_t *key_r,
                                 "64 hexadecimal digits in lower case");
     }
 
-    while (weir_split(&rest, ':', &part)) {
-        eq = part.len ? memchr(part.data, '=', part.len) : NULL;
-
-        if (eq == NULL) {
-            snprintf(error_r, WEIR_KEY_ERROR,
-                     "after the digest only name=value may follow");
-            return false;
-        }
-
-        n = (size_t) (eq - part.data);
-
-        if (!weir_field_read(key_r, (weir_str_t) { part.data, n },
-                             (weir_str_t) { eq + 1, part.len - n - 1 },
-                             error_r))
-        {
-            return false;
-        }
+    if (!weir_fields_read(key_r, rest, error_r)) {
+        return false;
     }
 
     if (key_r->owner[0] == '\0') {
