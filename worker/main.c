@@ -9,10 +9,10 @@
 #include "conf.h"
 #include "fault.h"
 #include "supervisor.h"
+#include "weir_version.h"
 
 
-#define MAIN_CONF     "/etc/weir/worker.conf"
-#define MAIN_VERSION  "0.1.0"
+#define MAIN_CONF  "/etc/weir/worker.conf"
 
 
 static void
@@ -55,7 +55,7 @@ main(int argc, char **argv)
             break;
 
         case 'v':
-            printf("weir-worker " MAIN_VERSION "\n");
+            printf("weir-worker " WEIR_VERSION "\n");
             return 0;
 
         case 'h':

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weir_version.h"
 
-#define VERSION         "0.1.0"
+
 #define LISTEN_DEFAULT  "127.0.0.1:0"
 
 
@@ -176,7 +177,7 @@ mock_options_parse(struct mock_options *options, int argc, char **argv)
             exit(0);
 
         case 'v':
-            puts("weir-mock-llm " VERSION);
+            puts("weir-mock-llm " WEIR_VERSION);
             exit(0);
 
         case ':':
