@@ -195,6 +195,7 @@ weir_run_field(weir_run_t *run, weir_str_t name, const weir_reply_t *value)
         { WEIR_RUN_GEN, NULL, &run->gen, NULL },
         { WEIR_RUN_FAILURES, NULL, &run->failures, NULL },
         { WEIR_RUN_CRASH, NULL, &run->crash, NULL },
+        { WEIR_RUN_CLASS, NULL, NULL, &run->class },
         { WEIR_RUN_FIN, NULL, NULL, &run->fin },
         { WEIR_RUN_KIND, NULL, NULL, &run->kind },
         { WEIR_RUN_ERROR, NULL, NULL, &run->error }

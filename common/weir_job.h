@@ -100,6 +100,7 @@ typedef struct {
     long long     attempts;         /* deliveries but those handed back */
     long long     failures;
     long long     crash;            /* deaths alone */
+    weir_str_t    class;            /* name */
     weir_str_t    kind;             /* of the last error; empty: none */
     weir_str_t    error;
 } weir_run_t;

@@ -304,8 +304,6 @@ void weir_txn_hand_back(weir_txn_t *t, unsigned shard, const char *run,
 void weir_txn_reap(weir_txn_t *t, unsigned shard, const char *consumer,
     int64_t ms);
 void weir_txn_consumers(weir_txn_t *t, unsigned shard, weir_class_e class);
-bool weir_txn_consumers_read(const weir_answer_t *a, size_t i,
-    weir_str_t *name_r, long long *pending_r);
 void weir_txn_alive(weir_txn_t *t, unsigned shard,
     const char *const *consumers, unsigned n);
 void weir_txn_pending_of(weir_txn_t *t, unsigned shard, weir_class_e class,
@@ -313,6 +311,95 @@ void weir_txn_pending_of(weir_txn_t *t, unsigned shard, weir_class_e class,
 void weir_txn_take_over(weir_txn_t *t, unsigned shard, const char *consumer,
     weir_class_e class, int64_t min_idle, const weir_str_t *entries,
     unsigned n);
+
+
+/*
+ * What an operator does (tool).  Pausing is a string that workers look at, and
+ * an entry of the control stream that tells them to.
+ */
+void weir_txn_pause(weir_txn_t *t, unsigned shard, bool paused);
+
+/* The state of a shard's queue; then, of each stream that exists, what is in
+ * it.  Not in one transaction: hiredis 0.14 reads seven levels. */
+typedef struct {
+    int64_t       now;              /* ms, Redis's clock */
+    long long     delayed;
+    long long     unfinished;
+    long long     dead;
+    long long     hooks;
+    bool          paused;
+    long long     used;             /* bytes of memory */
+    long long     limit;            /* 0: none */
+    bool          exists[WEIR_CLASSES];
+} weir_stats_t;
+
+typedef struct {
+    long long            length;    /* entries */
+    long long            pending;   /* of them, in somebody's hand */
+    long long            lag;       /* of them, not yet read */
+    int64_t              oldest;    /* ms: when the first one was added */
+    const weir_reply_t  *consumers; /* lives as long as the answer */
+} weir_stream_t;
+
+void weir_txn_stats(weir_txn_t *t, unsigned shard);
+bool weir_txn_stats_read(const weir_answer_t *a, weir_stats_t *stats_r);
+
+void weir_txn_stream(weir_txn_t *t, unsigned shard, weir_class_e class);
+void weir_txn_stream_read(const weir_answer_t *a, weir_stream_t *stream_r);
+
+/* the i-th consumer of a stream: its name and what it holds; false: the end */
+bool weir_txn_stream_consumer(const weir_stream_t *s, size_t i,
+    weir_str_t *name_r, long long *pending_r);
+
+/* The reply is 1 if the consumer's process lives. */
+void weir_txn_is_live(weir_txn_t *t, unsigned shard, const char *consumer);
+
+/* Runs that are not final, from the one with the nearest deadline on. */
+void weir_txn_unfinished(weir_txn_t *t, unsigned shard, long long from,
+    unsigned count);
+
+/* Dead letters, the newest first: members "<token>:<run>" and times by turns.
+ * The second says whether there is one: a nil, or its time. */
+void weir_txn_dead(weir_txn_t *t, unsigned shard, long long from,
+    unsigned count);
+void weir_txn_dead_find(weir_txn_t *t, unsigned shard, weir_str_t token,
+    const char *run);
+bool weir_txn_dead_parse(weir_str_t member, weir_str_t *token_r,
+    weir_str_t *run_r);
+
+/* Removes one; with request what was asked too. */
+void weir_txn_dead_drop(weir_txn_t *t, unsigned shard, weir_str_t token,
+    const char *run, bool request);
+
+/* What a run asked; nil: it is gone. */
+void weir_txn_request(weir_txn_t *t, unsigned shard, const char *run);
+
+/*
+ * A finished job again, as a new one.  First it is read with all that was
+ * asked; the new job is of the same owner and has as much time.
+ */
+typedef struct {
+    bool               found;
+    bool               hook;        /* it has a webhook */
+    weir_state_e       state;
+    weir_str_t         token;
+    weir_str_t         retried_as;  /* id; empty: not yet */
+    weir_submission_t  submission;  /* points into the reply; no payload: it is
+                                       gone */
+} weir_again_t;
+
+void weir_txn_again(weir_txn_t *t, unsigned shard, const char *id);
+bool weir_txn_again_read(const weir_answer_t *a, const char *as,
+    weir_again_t *again_r);
+
+/* Then it is noted what it becomes: once, or with force in any case.  The last
+ * reply is the id that stands there. */
+void weir_txn_retried(weir_txn_t *t, unsigned shard, const char *id,
+    const char *as, bool force);
+weir_str_t weir_txn_retried_as(const weir_answer_t *a);
+
+/* Nothing came of it. */
+void weir_txn_not_retried(weir_txn_t *t, unsigned shard, const char *id);
 
 /* One command of plain words: AUTH, SELECT, PING, SUBSCRIBE, TIME, ... */
 void weir_txn_words(weir_txn_t *t, unsigned n, const char *const *words);

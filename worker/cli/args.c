@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "weir_str.h"
+
 
 static void
 args_say(const char *fmt, va_list args)
@@ -117,13 +119,13 @@ args_option(int argc, char **argv, int *i, const cli_option_t *options)
 
 
 static int
-args_complete(const cli_option_t *options, int got, int want)
+args_complete(const cli_option_t *options, int got, int nmin, int nmax)
 {
-    if (got > want) {
+    if (got > nmax) {
         return cli_usage("too many arguments");
     }
 
-    if (got < want) {
+    if (got < nmin) {
         return cli_usage("an argument is missing");
     }
 
@@ -138,14 +140,18 @@ args_complete(const cli_option_t *options, int got, int want)
 
 
 int
-args_parse(int argc, char **argv, const cli_option_t *options,
-    const char **words, int nwords)
+args_parse_some(int argc, char **argv, const cli_option_t *options,
+    const char **words, int nmin, int nmax)
 {
     int   i, n, rc;
     bool  only_words;
 
     n = 0;
     only_words = false;
+
+    for (i = 0; i < nmax; i++) {
+        words[i] = NULL;
+    }
 
     for (i = 0; i < argc; i++) {
         if (!only_words && strcmp(argv[i], "--") == 0) {
@@ -157,10 +163,37 @@ args_parse(int argc, char **argv, const cli_option_t *options,
                 return rc;
             }
 
-        } else if (n++ < nwords) {
+        } else if (n++ < nmax) {
             words[n - 1] = argv[i];
         }
     }
 
-    return args_complete(options, n, nwords);
+    return args_complete(options, n, nmin, nmax);
+}
+
+
+int
+args_parse(int argc, char **argv, const cli_option_t *options,
+    const char **words, int nwords)
+{
+    return args_parse_some(argc, argv, options, words, nwords, nwords);
+}
+
+
+int
+args_number(const char *name, const char *value, unsigned max, unsigned *n)
+{
+    int64_t  got;
+
+    if (value == NULL) {
+        return CLI_OK;
+    }
+
+    if (!weir_str_digits(weir_str_of(value), 9, &got) || got < 1 || got > max) {
+        return cli_usage("\"--%s\" must be a number from 1 to %u", name, max);
+    }
+
+    *n = (unsigned) got;
+
+    return CLI_OK;
 }

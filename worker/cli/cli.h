@@ -11,8 +11,6 @@
 #include <stddef.h>
 
 
-#define CLI_VERSION  "0.1.0"
-
 /* exit statuses */
 #define CLI_OK       0
 #define CLI_FAILED   1
@@ -43,6 +41,14 @@ typedef struct {
 int args_parse(int argc, char **argv, const cli_option_t *options,
     const char **words, int nwords);
 
+/* The same with nmin to nmax of them; those that are missing are NULL. */
+int args_parse_some(int argc, char **argv, const cli_option_t *options,
+    const char **words, int nmin, int nmax);
+
+/* A number of 1 to max behind --name; NULL leaves *n as it is. */
+int args_number(const char *name, const char *value, unsigned max,
+    unsigned *n);
+
 /* Says "weir: ..." and returns the status. */
 int cli_failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -55,7 +61,17 @@ int cli_flush(void);
 int keys_create(int argc, char **argv);
 int keys_list(int argc, char **argv);
 int keys_revoke(int argc, char **argv);
+int jobs_list(int argc, char **argv);
 int jobs_show(int argc, char **argv);
+int jobs_cancel(int argc, char **argv);
+int jobs_retry(int argc, char **argv);
+int dead_list(int argc, char **argv);
+int dead_show(int argc, char **argv);
+int dead_retry(int argc, char **argv);
+int dead_drop(int argc, char **argv);
+int queue_stats(int argc, char **argv);
+int queue_pause(int argc, char **argv);
+int queue_resume(int argc, char **argv);
 
 
 #endif /* CLI_H */

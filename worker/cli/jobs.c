@@ -3,163 +3,202 @@
  * was asked, and what was answered only with --json.
  */
 
+#include "again.h"
 #include "cli.h"
-#include "redis.h"
+#include "record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "weir_outcome.h"
-#include "weir_txn.h"
+#include "weir_apikey.h"
+
+
+#define JOBS_PAGE     1000          /* ids asked for at once */
+#define JOBS_BATCH    100           /* looked at in one transaction */
+#define JOBS_LIMIT    50            /* shown, if nobody says otherwise */
+#define JOBS_SECONDS  60            /* for a list */
 
 
 typedef struct {
-    bool           json;
+    redis_t      *redis;
+    const char   *owner;            /* NULL: all that are not finished */
+    const char   *status;           /* NULL: any */
+    unsigned      limit;
+    bool          json;
+
+    unsigned      shown;
+    weir_json_t  *docs;             /* of --json */
+    bool          failed;           /* no memory */
+
+    weir_buf_t    ids;              /* of a page, WEIR_ID_LEN bytes each */
+    weir_str_t    batch[JOBS_BATCH];
+    unsigned      nbatch;
+    size_t        page;             /* members that came */
+} jobs_list_t;
+
+
+typedef struct {
+    weir_cancel_t  cancel;
     bool           found;
-    unsigned       shard;
-    const char    *id;              /* without "job_" */
-    char           token[WEIR_NAME_MAX];
-    weir_json_t   *doc;             /* what is shown; NULL: no memory */
-} jobs_t;
+    bool           won;
+    weir_state_e   state;
+    char           owner[WEIR_OWNER_MAX + 1];
+    char           fin[WEIR_NAME_MAX];
+    weir_txn_t     mails;           /* to those who wait */
+} jobs_cancel_t;
 
 
-static int
-jobs_set(weir_json_t *to, const char *name, weir_str_t s)
+/* show */
+
+int
+jobs_show(int argc, char **argv)
 {
-    weir_json_t  *v;
+    int              rc;
+    bool             json = false;
+    redis_t         *r;
+    unsigned         shard;
+    const char      *word, *id;
+    weir_json_t     *doc;
+    redis_options_t  o = { 0 };
 
-    v = s.len ? weir_json_new_str(s) : weir_json_new_null();
-    if (v == NULL) {
-        v = weir_json_new_str(weir_str("(not UTF-8)"));
+    const cli_option_t  options[] = {
+        REDIS_OPTIONS(o),
+        { "json", NULL, &json, false },
+        { NULL, NULL, NULL, false }
+    };
+
+    rc = args_parse(argc, argv, options, &word, 1);
+    rc = rc == CLI_OK ? redis_check(&o) : rc;
+    rc = rc == CLI_OK ? record_id(word, &id, &shard) : rc;
+
+    if (rc != CLI_OK) {
+        return rc;
     }
 
-    return weir_json_set_take(to, name, v);
-}
+    doc = NULL;
+    rc = redis_open(&r, &o);
+    rc = rc == CLI_OK ? record_read(r, shard, id, &doc) : rc;
+    redis_close(&r);
 
-
-static int
-jobs_set_number(weir_json_t *to, const char *name, long long n)
-{
-    return weir_json_set_take(to, name, weir_json_new_int(n));
-}
-
-
-/* ms since 1970; 0: it has not happened */
-
-static int
-jobs_set_time(weir_json_t *to, const char *name, int64_t t)
-{
-    return weir_json_set_take(to, name, t ? weir_json_new_int(t)
-                                          : weir_json_new_null());
-}
-
-
-static long long
-jobs_number(const weir_reply_t *run, const char *field)
-{
-    weir_str_t  s;
-
-    s = weir_reply_field(run, field);
-
-    return s.len ? strtoll(s.data, NULL, 10) : 0;
-}
-
-
-static weir_json_t *
-jobs_doc(const char *id, const weir_job_t *job, const weir_run_t *run,
-    const weir_reply_t *record)
-{
-    int           rc;
-    char          name[64];
-    weir_json_t  *to;
-
-    to = weir_json_object();
-    snprintf(name, sizeof(name), WEIR_JOB_PREFIX "%s", id);
-
-    rc = jobs_set(to, "id", weir_str_of(name));
-    rc |= jobs_set(to, "state", weir_str_of(weir_state_name(run->state)));
-    rc |= jobs_set(to, "decided", run->fin);
-    rc |= jobs_set(to, "owner", job->owner);
-    rc |= jobs_set(to, "model", job->model);
-    rc |= jobs_set(to, "class", weir_reply_field(record, WEIR_RUN_CLASS));
-    rc |= jobs_set(to, "route", job->route);
-    rc |= jobs_set(to, "request_id", job->request_id);
-    rc |= jobs_set(to, "metadata", job->metadata);
-    rc |= jobs_set_time(to, "created", job->created);
-    rc |= jobs_set_time(to, "deadline", jobs_number(record,
-                                                    WEIR_RUN_DEADLINE));
-    rc |= jobs_set_time(to, "started", run->started);
-    rc |= jobs_set_time(to, "finished", run->fin_at);
-    rc |= jobs_set_number(to, "generation", run->gen);
-    rc |= jobs_set_number(to, "attempts", run->attempts);
-    rc |= jobs_set_number(to, "failures", jobs_number(record,
-                                                      WEIR_RUN_FAILURES));
-    rc |= jobs_set(to, "last_error", weir_reply_field(record,
-                                                      WEIR_RUN_ERROR));
-    if (rc != 0) {
-        weir_json_free(&to);
+    if (rc == CLI_OK && doc == NULL) {
+        rc = record_missing(id);
     }
 
-    return to;
+    if (rc == CLI_OK && json) {
+        rc = record_print_json(doc);
+
+    } else if (rc == CLI_OK) {
+        record_print(doc);
+    }
+
+    weir_json_free(&doc);
+
+    return rc == CLI_OK ? cli_flush() : rc;
+}
+
+
+/* list */
+
+static void
+jobs_row(jobs_list_t *l, weir_str_t run_id, const weir_job_t *job,
+    const weir_run_t *run)
+{
+    char          created[RECORD_TIME], id[WEIR_ID_LEN + 1];
+    weir_json_t  *doc;
+
+    memcpy(id, run_id.data, WEIR_ID_LEN);
+    id[WEIR_ID_LEN] = '\0';
+    l->shown++;
+
+    if (l->json) {
+        doc = record_doc(id, job, run);
+        l->failed |= weir_json_add_take(l->docs, doc) != 0;
+        return;
+    }
+
+    printf(WEIR_JOB_PREFIX "%s %-11s %-24s %-6.*s %3lld %.*s %.*s\n", id,
+           weir_state_name(run->state), record_time(created, job->created),
+           (int) run->class.len, run->class.data ? run->class.data : "",
+           run->attempts, (int) job->owner.len, job->owner.data,
+           (int) job->model.len, job->model.data ? job->model.data : "");
 }
 
 
 static void
 jobs_looked(void *data, const weir_answer_t *answer)
 {
-    size_t               n;
-    jobs_t              *j = data;
-    weir_job_t           job;
-    weir_run_t           run;
-    const weir_reply_t  *record;
+    unsigned      i;
+    weir_job_t    job;
+    weir_run_t    run;
+    jobs_list_t  *l = data;
 
-    if (!weir_txn_look_read(answer, &job, &run) || !job.found) {
-        return;
-    }
+    for (i = 0; i < l->nbatch && l->shown < l->limit; i++) {
 
-    n = weir_reply_count(answer->reply);
-    record = weir_reply_at(answer->reply, n - 1);
+        /* a ticket, or its time is over */
 
-    j->found = true;
-    j->doc = jobs_doc(j->id, &job, &run, record);
+        if (!weir_txn_looks_read(answer, i, &job, &run) || !job.found) {
+            continue;
+        }
 
-    if (weir_token_has_outcome(run.token)) {
-        snprintf(j->token, sizeof(j->token), "%.*s", (int) run.token.len,
-                 run.token.data);
+        if (l->status == NULL
+            || strcmp(l->status, weir_state_name(run.state)) == 0)
+        {
+            jobs_row(l, l->batch[i], &job, &run);
+        }
     }
 }
 
+
+/* ids, or ids and times by turns */
 
 static void
-jobs_fetched(void *data, const weir_answer_t *answer)
+jobs_paged(void *data, const weir_answer_t *answer)
 {
-    char         error[WEIR_JSON_ERROR];
-    jobs_t      *j = data;
-    weir_str_t   text;
-    weir_json_t  *v;
+    size_t        i, step;
+    unsigned      shard;
+    weir_str_t    id;
+    jobs_list_t  *l = data;
 
-    text = weir_reply_str(answer->reply);
-    v = text.len ? weir_json_parse(text, error) : NULL;
+    step = l->owner ? 2 : 1;
+    l->page = weir_reply_count(answer->reply) / step;
 
-    weir_json_set_take(j->doc, "outcome", v ? v : weir_json_new_null());
+    for (i = 0; i < l->page; i++) {
+        id = weir_reply_str(weir_reply_at(answer->reply, i * step));
+
+        if (weir_id_parse(id, &shard)) {
+            weir_buf_str(&l->ids, id);
+        }
+    }
 }
 
 
+/* looks at the ids of a page until there are as many as wanted */
+
 static int
-jobs_ask(redis_t *r, jobs_t *j)
+jobs_look(jobs_list_t *l)
 {
     int         rc;
+    size_t      at;
     weir_txn_t  t;
 
-    weir_txn_init(&t);
-    weir_txn_look(&t, j->shard, j->id, NULL);
-    rc = redis_ask(r, &t, jobs_looked, j);
+    rc = l->ids.failed ? cli_failed("no memory") : CLI_OK;
+    at = 0;
 
-    if (rc == CLI_OK && j->doc && j->token[0]) {
+    weir_txn_init(&t);
+
+    while (rc == CLI_OK && at < l->ids.len && l->shown < l->limit) {
+
+        for (l->nbatch = 0;
+             l->nbatch < JOBS_BATCH && at < l->ids.len;
+             at += WEIR_ID_LEN)
+        {
+            l->batch[l->nbatch].data = l->ids.data + at;
+            l->batch[l->nbatch++].len = WEIR_ID_LEN;
+        }
+
         weir_txn_reset(&t);
-        weir_txn_outcome(&t, j->shard, j->id, weir_str_of(j->token));
-        rc = redis_ask(r, &t, jobs_fetched, j);
+        weir_txn_looks(&t, RECORD_SHARD, l->batch, l->nbatch);
+        rc = redis_ask(l->redis, &t, jobs_looked, l);
     }
 
     weir_txn_free(&t);
@@ -168,196 +207,274 @@ jobs_ask(redis_t *r, jobs_t *j)
 }
 
 
-/* showing */
+/* An owner's list comes in one piece, since many may be of one moment. */
 
-static void
-jobs_print_time(const char *name, int64_t ms)
+static int
+jobs_pages(jobs_list_t *l)
 {
-    char       text[32];
-    time_t     seconds;
-    struct tm  tm;
+    int         rc;
+    long long   from;
+    weir_txn_t  t;
 
-    seconds = (time_t) (ms / 1000);
+    from = 0;
+    weir_txn_init(&t);
 
-    if (gmtime_r(&seconds, &tm) == NULL) {
-        return;
-    }
+    do {
+        weir_txn_reset(&t);
+        weir_buf_reset(&l->ids);
 
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    printf("%-12s %s.%03dZ\n", name, text, (int) (ms % 1000));
+        if (l->owner) {
+            weir_txn_list(&t, RECORD_SHARD, weir_str_of(l->owner), 0,
+                          WEIR_LIST_MAX);
+
+        } else {
+            weir_txn_unfinished(&t, RECORD_SHARD, from, JOBS_PAGE);
+        }
+
+        rc = redis_ask(l->redis, &t, jobs_paged, l);
+        rc = rc == CLI_OK ? jobs_look(l) : rc;
+        from += JOBS_PAGE;
+
+    } while (rc == CLI_OK && l->owner == NULL && l->page == JOBS_PAGE
+             && l->shown < l->limit);
+
+    weir_txn_free(&t);
+    weir_buf_free(&l->ids);
+
+    return rc;
 }
 
 
-static bool
-jobs_is_time(const char *name)
+static int
+jobs_list_check(const jobs_list_t *l)
 {
-    static const char   *names[] = {
-        "created", "deadline", "started", "finished", NULL
+    int  i;
+
+    if (l->owner && !weir_name_valid(weir_str_of(l->owner), WEIR_OWNER_MAX)) {
+        return cli_usage("\"--owner\" must be 1 to %d letters, digits and "
+                         ". _ - @", WEIR_OWNER_MAX);
+    }
+
+    if (l->status == NULL) {
+        return CLI_OK;
+    }
+
+    for (i = WEIR_QUEUED; i <= WEIR_EXPIRED; i++) {
+        if (strcmp(l->status, weir_state_name(i)) == 0) {
+            return CLI_OK;
+        }
+    }
+
+    return cli_usage("\"--status\" must be queued, in_progress, completed, "
+                     "failed, cancelled or expired");
+}
+
+
+int
+jobs_list(int argc, char **argv)
+{
+    int              rc;
+    const char      *limit = NULL;
+    jobs_list_t      l = { .limit = JOBS_LIMIT };
+    redis_options_t  o = { .seconds = JOBS_SECONDS };
+
+    const cli_option_t  options[] = {
+        REDIS_OPTIONS(o),
+        { "owner", &l.owner, NULL, false },
+        { "status", &l.status, NULL, false },
+        { "limit", &limit, NULL, false },
+        { "json", NULL, &l.json, false },
+        { NULL, NULL, NULL, false }
     };
-    const char         **n;
 
-    for (n = names; *n; n++) {
-        if (strcmp(name, *n) == 0) {
-            return true;
-        }
+    rc = args_parse(argc, argv, options, NULL, 0);
+    rc = rc == CLI_OK ? redis_check(&o) : rc;
+    rc = rc == CLI_OK ? jobs_list_check(&l) : rc;
+    rc = rc == CLI_OK ? args_number("limit", limit, WEIR_LIST_MAX, &l.limit)
+                      : rc;
+
+    if (rc != CLI_OK) {
+        return rc;
     }
 
-    return false;
+    l.docs = weir_json_array();
+    rc = redis_open(&l.redis, &o);
+    rc = rc == CLI_OK ? jobs_pages(&l) : rc;
+    redis_close(&l.redis);
+
+    if (rc == CLI_OK && l.json) {
+        rc = l.failed ? cli_failed("no memory") : record_print_json(l.docs);
+    }
+
+    weir_json_free(&l.docs);
+
+    return rc == CLI_OK ? cli_flush() : rc;
 }
 
 
-/* the answer itself may be private: its measures only */
+/* cancel */
 
 static void
-jobs_print_outcome(weir_json_t *outcome)
+jobs_cancel_looked(void *data, const weir_answer_t *answer)
 {
-    weir_str_t    provider, message;
-    weir_json_t  *usage;
+    weir_job_t      job;
+    weir_run_t      run;
+    jobs_cancel_t  *c = data;
 
-    usage = weir_json_get(outcome, "usage");
-    provider = weir_json_str(weir_json_get(outcome, "provider"));
-    message = weir_json_str(weir_json_get(weir_json_get(outcome, "error"),
-                                          "message"));
-
-    if (!weir_json_is_object(outcome)) {
-        printf("%-12s gone\n", "outcome");
+    if (!weir_txn_look_read(answer, &job, &run) || !job.found) {
         return;
     }
 
-    printf("%-12s %zu choices, %lld tokens in, %lld out, by %.*s\n", "outcome",
-           weir_json_count(weir_json_get(outcome, "choices")),
-           weir_json_int(weir_json_get(usage, "input_tokens")),
-           weir_json_int(weir_json_get(usage, "output_tokens")),
-           (int) provider.len, provider.data ? provider.data : "");
-
-    if (message.len) {
-        printf("%-12s %.*s\n", "error", (int) message.len, message.data);
-    }
+    c->found = true;
+    c->cancel.hook = job.hook_url.len > 0;
+    snprintf(c->owner, sizeof(c->owner), "%.*s", (int) job.owner.len,
+             job.owner.data);
 }
 
 
 static void
-jobs_print(weir_json_t *doc)
+jobs_cancelled(void *data, const weir_answer_t *answer)
 {
-    void         *iter;
-    weir_str_t    s;
-    const char   *name;
-    weir_json_t  *value;
+    size_t               i;
+    char                 box[WEIR_MAILBOX_LEN + 1];
+    weir_str_t           name, token;
+    jobs_cancel_t       *c = data;
+    const weir_reply_t  *boxes;
 
-    for (iter = weir_json_next(doc, NULL, &name, &value);
-         iter;
-         iter = weir_json_next(doc, iter, &name, &value))
-    {
-        s = weir_json_str(value);
+    snprintf(c->fin, sizeof(c->fin), "%.*s",
+             (int) weir_txn_cancel_fin(answer).len,
+             weir_txn_cancel_fin(answer).data);
 
-        if (strcmp(name, "outcome") == 0) {
-            jobs_print_outcome(value);
+    if (!weir_fin_parse(weir_str_of(c->fin), &c->state, &token)) {
+        c->state = WEIR_FAILED;
+        return;
+    }
 
-        } else if (jobs_is_time(name) && weir_json_is_int(value)) {
-            jobs_print_time(name, weir_json_int(value));
+    c->won = weir_str_eq(token, weir_str(WEIR_TOKEN_OPERATOR));
+    boxes = weir_txn_cancel_mailboxes(answer);
 
-        } else if (weir_json_is_int(value)) {
-            printf("%-12s %lld\n", name, weir_json_int(value));
+    for (i = 0; c->won && i < weir_reply_count(boxes); i++) {
+        name = weir_reply_str(weir_reply_at(boxes, i));
 
-        } else if (s.len) {
-            printf("%-12s %.*s\n", name, (int) s.len, s.data);
+        if (name.len == WEIR_MAILBOX_LEN) {
+            memcpy(box, name.data, name.len);
+            box[name.len] = '\0';
+            weir_txn_mail(&c->mails, box, c->cancel.id, c->fin, c->cancel.now,
+                          weir_str_null);
         }
     }
 }
 
 
 static int
-jobs_print_json(const weir_json_t *doc)
+jobs_cancel_id(redis_t *r, jobs_cancel_t *c)
 {
-    weir_buf_t  out = { 0 };
+    int         rc;
+    weir_txn_t  t;
 
-    if (weir_json_write(doc, &out) != 0) {
-        weir_buf_free(&out);
-        return cli_failed("no memory");
+    weir_txn_init(&t);
+    weir_txn_init(&c->mails);
+
+    weir_txn_look(&t, c->cancel.shard, c->cancel.id, NULL);
+    rc = redis_ask(r, &t, jobs_cancel_looked, c);
+
+    if (rc == CLI_OK && !c->found) {
+        rc = record_missing(c->cancel.id);
     }
 
-    printf("%.*s\n", (int) out.len, out.data);
-    weir_buf_free(&out);
-
-    return CLI_OK;
-}
-
-
-static int
-jobs_show_id(const redis_options_t *o, jobs_t *j)
-{
-    int       rc;
-    redis_t  *r;
-
-    rc = redis_open(&r, o);
+    rc = rc == CLI_OK ? redis_time(r, &c->cancel.now) : rc;
 
     if (rc == CLI_OK) {
-        rc = jobs_ask(r, j);
+        c->cancel.owner = weir_str_of(c->owner);
+        weir_txn_reset(&t);
+        weir_txn_cancel(&t, &c->cancel);
+        rc = redis_ask(r, &t, jobs_cancelled, c);
     }
 
-    redis_close(&r);
-
-    if (rc == CLI_OK && !j->found) {
-        return cli_failed("no job " WEIR_JOB_PREFIX "%s: it never was, or its "
-                          "time is over", j->id);
+    if (rc == CLI_OK && c->mails.replies) {
+        rc = redis_ask(r, &c->mails, NULL, NULL);
     }
 
-    if (rc == CLI_OK && j->doc == NULL) {
-        return cli_failed("no memory");
-    }
-
-    if (rc == CLI_OK && j->json) {
-        return jobs_print_json(j->doc);
-    }
-
-    if (rc == CLI_OK) {
-        jobs_print(j->doc);
-    }
+    weir_txn_free(&c->mails);
+    weir_txn_free(&t);
 
     return rc;
 }
 
 
 int
-jobs_show(int argc, char **argv)
+jobs_cancel(int argc, char **argv)
 {
     int              rc;
-    jobs_t           j = { 0 };
-    weir_str_t       id;
+    redis_t         *r;
     const char      *word;
+    jobs_cancel_t    c = { .cancel = { .token = WEIR_TOKEN_OPERATOR,
+                                       .tell = true } };
     redis_options_t  o = { 0 };
 
     const cli_option_t  options[] = {
-        { "redis", &o.address, NULL, false },
-        { "password-file", &o.password_file, NULL, false },
-        { "db", &o.db, NULL, false },
-        { "json", NULL, &j.json, false },
+        REDIS_OPTIONS(o),
         { NULL, NULL, NULL, false }
     };
 
     rc = args_parse(argc, argv, options, &word, 1);
+    rc = rc == CLI_OK ? redis_check(&o) : rc;
+    rc = rc == CLI_OK ? record_id(word, &c.cancel.id, &c.cancel.shard) : rc;
+
     if (rc != CLI_OK) {
         return rc;
     }
 
-    o.address = o.address ? o.address : getenv("WEIR_REDIS");
+    rc = redis_open(&r, &o);
+    rc = rc == CLI_OK ? jobs_cancel_id(r, &c) : rc;
+    redis_close(&r);
 
-    if (o.address == NULL) {
-        return cli_usage("option \"--redis\" or WEIR_REDIS in the environment "
-                         "is required");
+    if (rc == CLI_OK && c.state != WEIR_CANCELLED) {
+        return cli_failed("job " WEIR_JOB_PREFIX "%s had ended before: %s",
+                          c.cancel.id, weir_state_name(c.state));
     }
 
-    if (!weir_job_id_parse(weir_str_of(word), &id, &j.shard)) {
-        id = weir_str_of(word);
-
-        if (!weir_id_parse(id, &j.shard)) {
-            return cli_usage("\"%s\" is not the id of a job", word);
-        }
+    if (rc == CLI_OK) {
+        fprintf(stderr, "%s job " WEIR_JOB_PREFIX "%s\n",
+                c.won ? "cancelled" : "cancelled before:", c.cancel.id);
     }
 
-    j.id = id.data;
-    rc = jobs_show_id(&o, &j);
-    weir_json_free(&j.doc);
+    return rc;
+}
+
+
+/* retry */
+
+int
+jobs_retry(int argc, char **argv)
+{
+    int              rc;
+    again_t          g = { 0 };
+    redis_t         *r;
+    const char      *word;
+    redis_options_t  o = { 0 };
+
+    const cli_option_t  options[] = {
+        REDIS_OPTIONS(o),
+        { "force", NULL, &g.force, false },
+        { NULL, NULL, NULL, false }
+    };
+
+    rc = args_parse(argc, argv, options, &word, 1);
+    rc = rc == CLI_OK ? redis_check(&o) : rc;
+    rc = rc == CLI_OK ? record_id(word, &g.id, &g.shard) : rc;
+
+    if (rc != CLI_OK) {
+        return rc;
+    }
+
+    rc = redis_open(&r, &o);
+    rc = rc == CLI_OK ? again_submit(r, &g) : rc;
+    redis_close(&r);
+
+    if (rc == CLI_OK) {
+        printf(WEIR_JOB_PREFIX "%s\n", g.as);
+    }
 
     return rc == CLI_OK ? cli_flush() : rc;
 }

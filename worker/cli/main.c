@@ -9,9 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "weir_version.h"
+
 
 static int main_version(int argc, char **argv);
 static int main_help(int argc, char **argv);
+
+
+#define REDIS  "[--redis ADDR] [--password-file F] [--db N]"
 
 
 static const cli_command_t  commands[] = {
@@ -26,10 +31,40 @@ static const cli_command_t  commands[] = {
     { "keys revoke", "--file F ID",
       "ends a key, named by its public id",
       keys_revoke },
-    { "jobs show", "[--redis ADDR] [--password-file F] [--db N] [--json] "
-                   "JOB_ID",
+    { "jobs list", REDIS " [--owner NAME] [--status STATE] [--limit N] "
+                   "[--json]",
+      "lists an owner's jobs, or all that are not finished",
+      jobs_list },
+    { "jobs show", REDIS " [--json] JOB_ID",
       "shows a job: its records and what came of it",
       jobs_show },
+    { "jobs cancel", REDIS " JOB_ID",
+      "cancels a job, running or not",
+      jobs_cancel },
+    { "jobs retry", REDIS " [--force] JOB_ID",
+      "submits a finished job again as a new one, and prints its id",
+      jobs_retry },
+    { "dead list", REDIS " [--limit N] [--json]",
+      "lists the dead letters, the newest first",
+      dead_list },
+    { "dead show", REDIS " [--payload] [--json] JOB_ID",
+      "shows a dead letter; with --payload what was asked, too",
+      dead_show },
+    { "dead retry", REDIS " JOB_ID | --all --yes",
+      "submits dead letters again; prints old and new ids",
+      dead_retry },
+    { "dead drop", REDIS " JOB_ID | --all --yes",
+      "forgets dead letters and what they asked",
+      dead_drop },
+    { "queue stats", REDIS " [--json]",
+      "shows the state of the queue",
+      queue_stats },
+    { "queue pause", REDIS " [--wait [--timeout SECONDS]]",
+      "keeps runners from claiming; --wait until nothing is in hand",
+      queue_pause },
+    { "queue resume", REDIS,
+      "lets runners claim again",
+      queue_resume },
     { "version", "", "prints the version", main_version },
     { "help", "[COMMAND]", "explains a command, or lists them all",
       main_help },
@@ -100,7 +135,7 @@ main_version(int argc, char **argv)
         return cli_usage("too many arguments");
     }
 
-    puts("weir " CLI_VERSION);
+    puts("weir " WEIR_VERSION);
 
     return cli_flush();
 }

@@ -33,6 +33,7 @@ struct redis_s {
     const char      *address;
 
     int              status;            /* of the unit in flight */
+    bool             lost;              /* it had no answer */
     weir_answer_pt   fn;
     void            *data;
 };
@@ -185,6 +186,8 @@ redis_answered(void *data, const weir_answer_t *answer)
 {
     redis_t  *r = data;
 
+    r->lost = (answer->code == WEIR_ANSWER_LOST);
+
     if (answer->code == WEIR_ANSWER_OK) {
         r->status = CLI_OK;
 
@@ -263,6 +266,7 @@ redis_ask(redis_t *r, const weir_txn_t *t, weir_answer_pt fn, void *data)
     r->fn = fn;
     r->data = data;
     r->status = CLI_FAILED;
+    r->lost = true;
 
     if (weir_pipe_send(r->pipe, t, (uint64_t) r->deadline, redis_answered, r)
         != 0)
@@ -275,6 +279,39 @@ redis_ask(redis_t *r, const weir_txn_t *t, weir_answer_pt fn, void *data)
     }
 
     return r->status;
+}
+
+
+bool
+redis_is_lost(const redis_t *r)
+{
+    return r->lost;
+}
+
+
+static void
+redis_told(void *data, const weir_answer_t *answer)
+{
+    int64_t  *ms = data;
+
+    *ms = weir_reply_int(weir_reply_at(answer->reply, 0)) * 1000
+          + weir_reply_int(weir_reply_at(answer->reply, 1)) / 1000;
+}
+
+
+int
+redis_time(redis_t *r, int64_t *ms_r)
+{
+    int         rc;
+    weir_txn_t  t;
+    const char *words[] = { "TIME" };
+
+    weir_txn_init(&t);
+    weir_txn_words(&t, 1, words);
+    rc = redis_ask(r, &t, redis_told, ms_r);
+    weir_txn_free(&t);
+
+    return rc;
 }
 
 
@@ -317,10 +354,29 @@ redis_auth(redis_t *r, const char *file)
 
 
 int
+redis_check(const redis_options_t *o)
+{
+    if (o->address == NULL && getenv("WEIR_REDIS") == NULL) {
+        return cli_usage("option \"--redis\" or WEIR_REDIS in the environment "
+                         "is required");
+    }
+
+    return CLI_OK;
+}
+
+
+int
 redis_open(redis_t **redis, const redis_options_t *o)
 {
     int       rc;
     redis_t  *r;
+
+    *redis = NULL;
+
+    rc = redis_check(o);
+    if (rc != CLI_OK) {
+        return rc;
+    }
 
     r = calloc(1, sizeof(redis_t));
     *redis = r;
@@ -330,7 +386,7 @@ redis_open(redis_t **redis, const redis_options_t *o)
     }
 
     r->fd = -1;
-    r->address = o->address;
+    r->address = o->address ? o->address : getenv("WEIR_REDIS");
     r->deadline = redis_now()
                   + (o->seconds ? o->seconds : REDIS_SECONDS) * 1000LL;
     r->pipe = weir_pipe_create(1, REDIS_OUT_MAX);
@@ -339,8 +395,8 @@ redis_open(redis_t **redis, const redis_options_t *o)
         return cli_failed("no memory");
     }
 
-    rc = strncmp(o->address, "unix:", 5) == 0
-         ? redis_connect_unix(r, o->address + 5) : redis_connect_tcp(r);
+    rc = strncmp(r->address, "unix:", 5) == 0
+         ? redis_connect_unix(r, r->address + 5) : redis_connect_tcp(r);
 
     if (rc == CLI_OK && o->password_file) {
         rc = redis_auth(r, o->password_file);

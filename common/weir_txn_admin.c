@@ -1,0 +1,503 @@
+/*
+ * The transactions of an operator: stopping and looking at the queue, dead
+ * letters, and a finished job again.  Pure.
+ */
+
+#include "weir_txn_part.h"
+
+#include <stdlib.h>
+
+
+#define WEIR_AGAIN_BY  5000         /* ms for the submission to arrive */
+
+
+/* the replies of weir_txn_stats(); those of the classes last */
+
+enum {
+    WEIR_STATS_TIME = 0,
+    WEIR_STATS_MEMORY,
+    WEIR_STATS_PAUSED,
+    WEIR_STATS_DELAYED,
+    WEIR_STATS_UNFINISHED,
+    WEIR_STATS_DEAD,
+    WEIR_STATS_HOOKS,
+    WEIR_STATS_EXISTS
+};
+
+/* those of weir_txn_again() */
+
+enum {
+    WEIR_AGAIN_TIME = 0,
+    WEIR_AGAIN_JOB,
+    WEIR_AGAIN_RUN,
+    WEIR_AGAIN_REQUEST,
+    WEIR_AGAIN_REPLIES
+};
+
+
+void
+weir_txn_pause(weir_txn_t *t, unsigned shard, bool paused)
+{
+    char        key[WEIR_NAME_MAX], most[WEIR_DECIMAL_MAX];
+    weir_str_t  name;
+
+    weir_add(t, W("MULTI"));
+    name = weir_name(key, WEIR_KEY_PAUSED, shard);
+
+    if (paused) {
+        weir_add(t, W("SET"), name, W("1"));
+
+    } else {
+        weir_add(t, W("DEL"), name);
+    }
+
+    weir_add(t, W("XADD"), weir_name(key, WEIR_KEY_CONTROL, shard),
+             W("MAXLEN"), W("~"), weir_decimal(most, WEIR_CONTROL_MAX),
+             W("*"), W(WEIR_CONTROL_OP), W(WEIR_CONTROL_QUEUE));
+    weir_add(t, W("EXEC"));
+}
+
+
+/* the state of the queue */
+
+void
+weir_txn_stats(weir_txn_t *t, unsigned shard)
+{
+    int   i;
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("TIME"));
+    weir_add(t, W("INFO"), W("memory"));
+    weir_add(t, W("GET"), weir_name(key, WEIR_KEY_PAUSED, shard));
+    weir_add(t, W("ZCARD"), weir_name(key, WEIR_KEY_DELAYED, shard));
+    weir_add(t, W("ZCARD"), weir_name(key, WEIR_KEY_DEADLINE, shard));
+    weir_add(t, W("ZCARD"), weir_name(key, WEIR_KEY_DEAD, shard));
+    weir_add(t, W("ZCARD"), weir_name(key, WEIR_KEY_HOOKS, shard));
+
+    for (i = 0; i < WEIR_CLASSES; i++) {
+        weir_add(t, W("EXISTS"), weir_name(key, WEIR_KEY_READY, shard,
+                                           weir_class_name(i)));
+    }
+
+    weir_add(t, W("EXEC"));
+}
+
+
+void
+weir_txn_stream(weir_txn_t *t, unsigned shard, weir_class_e class)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("XINFO"), W("STREAM"),
+             weir_name(key, WEIR_KEY_READY, shard, weir_class_name(class)),
+             W("FULL"), W("COUNT"), W("1"));
+}
+
+
+/* the reply behind a name in a flat array */
+
+static const weir_reply_t *
+weir_stats_value(const weir_reply_t *array, const char *name)
+{
+    size_t  i;
+
+    for (i = 0; i + 1 < weir_reply_count(array); i += 2) {
+        if (weir_str_eq(weir_reply_str(weir_reply_at(array, i)),
+                        weir_str_of(name)))
+        {
+            return weir_reply_at(array, i + 1);
+        }
+    }
+
+    return NULL;
+}
+
+
+/* "name:number" in a text of lines */
+
+static long long
+weir_stats_line(weir_str_t info, const char *name)
+{
+    size_t       n;
+    const char  *p, *end;
+
+    n = strlen(name);
+    end = info.data + info.len;
+
+    for (p = info.data; p && (size_t) (end - p) > n; p++) {
+        if (memcmp(p, name, n) == 0 && p[n] == ':'
+            && (p == info.data || p[-1] == '\n'))
+        {
+            return strtoll(p + n + 1, NULL, 10);
+        }
+
+        p = memchr(p, '\n', (size_t) (end - p));
+        if (p == NULL) {
+            break;
+        }
+    }
+
+    return 0;
+}
+
+
+bool
+weir_txn_stats_read(const weir_answer_t *a, weir_stats_t *s)
+{
+    size_t               i;
+    weir_str_t           memory;
+    const weir_reply_t  *r, *time;
+
+    memset(s, 0, sizeof(weir_stats_t));
+    r = a->reply;
+
+    if (a->code != WEIR_ANSWER_OK
+        || weir_reply_count(r) != WEIR_STATS_EXISTS + WEIR_CLASSES)
+    {
+        return false;
+    }
+
+    time = weir_reply_at(r, WEIR_STATS_TIME);
+    s->now = weir_reply_int(weir_reply_at(time, 0)) * 1000
+             + weir_reply_int(weir_reply_at(time, 1)) / 1000;
+
+    memory = weir_reply_str(weir_reply_at(r, WEIR_STATS_MEMORY));
+    s->used = weir_stats_line(memory, "used_memory");
+    s->limit = weir_stats_line(memory, "maxmemory");
+
+    s->paused = weir_reply_str(weir_reply_at(r, WEIR_STATS_PAUSED)).len > 0;
+    s->delayed = weir_reply_int(weir_reply_at(r, WEIR_STATS_DELAYED));
+    s->unfinished = weir_reply_int(weir_reply_at(r, WEIR_STATS_UNFINISHED));
+    s->dead = weir_reply_int(weir_reply_at(r, WEIR_STATS_DEAD));
+    s->hooks = weir_reply_int(weir_reply_at(r, WEIR_STATS_HOOKS));
+
+    for (i = 0; i < WEIR_CLASSES; i++) {
+        s->exists[i] = weir_reply_int(weir_reply_at(r, WEIR_STATS_EXISTS + i))
+                       == 1;
+    }
+
+    return true;
+}
+
+
+void
+weir_txn_stream_read(const weir_answer_t *a, weir_stream_t *s)
+{
+    size_t               i;
+    weir_str_t           id;
+    const weir_reply_t  *groups, *group, *lag;
+
+    memset(s, 0, sizeof(weir_stream_t));
+
+    s->length = weir_reply_int(weir_stats_value(a->reply, "length"));
+    s->lag = s->length;
+
+    id = weir_reply_str(weir_reply_at(
+             weir_reply_at(weir_stats_value(a->reply, "entries"), 0), 0));
+    s->oldest = id.len ? strtoll(id.data, NULL, 10) : 0;
+
+    groups = weir_stats_value(a->reply, "groups");
+
+    for (i = 0; i < weir_reply_count(groups); i++) {
+        group = weir_reply_at(groups, i);
+
+        if (!weir_str_eq(weir_reply_str(weir_stats_value(group, "name")),
+                         weir_str(WEIR_GROUP)))
+        {
+            continue;
+        }
+
+        s->pending = weir_reply_int(weir_stats_value(group, "pel-count"));
+        s->consumers = weir_stats_value(group, "consumers");
+
+        /* entries leave stream and list together, so that the rest is unread:
+         * where entries were deleted, Redis itself has no figure */
+
+        lag = weir_stats_value(group, "lag");
+        s->lag = !weir_reply_is_nil(lag) ? weir_reply_int(lag)
+                 : s->length > s->pending ? s->length - s->pending : 0;
+    }
+}
+
+
+bool
+weir_txn_stream_consumer(const weir_stream_t *s, size_t i, weir_str_t *name_r,
+    long long *pending_r)
+{
+    const weir_reply_t  *consumer;
+
+    consumer = weir_reply_at(s->consumers, i);
+
+    *name_r = weir_reply_str(weir_stats_value(consumer, "name"));
+    *pending_r = weir_reply_int(weir_stats_value(consumer, "pel-count"));
+
+    return consumer != NULL;
+}
+
+
+void
+weir_txn_is_live(weir_txn_t *t, unsigned shard, const char *consumer)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("EXISTS"), weir_name(key, WEIR_KEY_LIVE, shard, consumer));
+}
+
+
+/* lists */
+
+static void
+weir_add_slice(weir_txn_t *t, weir_str_t command, weir_str_t key,
+    long long from, unsigned count, bool scores)
+{
+    char        first[WEIR_DECIMAL_MAX], last[WEIR_DECIMAL_MAX];
+    weir_str_t  a, b;
+
+    a = weir_decimal(first, from);
+    b = weir_decimal(last, from + count - 1);
+
+    if (scores) {
+        weir_add(t, command, key, a, b, W("WITHSCORES"));
+
+    } else {
+        weir_add(t, command, key, a, b);
+    }
+}
+
+
+void
+weir_txn_unfinished(weir_txn_t *t, unsigned shard, long long from,
+    unsigned count)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add_slice(t, W("ZRANGE"), weir_name(key, WEIR_KEY_DEADLINE, shard),
+                   from, count, false);
+}
+
+
+void
+weir_txn_dead(weir_txn_t *t, unsigned shard, long long from, unsigned count)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add_slice(t, W("ZREVRANGE"), weir_name(key, WEIR_KEY_DEAD, shard),
+                   from, count, true);
+}
+
+
+/* the member of a dead letter */
+
+static weir_str_t
+weir_dead_member(char buf[WEIR_NAME_MAX], weir_str_t token, const char *run)
+{
+    char  text[64];
+
+    if (token.len >= sizeof(text)) {
+        return weir_str_null;
+    }
+
+    memcpy(text, token.data, token.len);
+    text[token.len] = '\0';
+
+    return weir_name(buf, WEIR_OUTBOX_MEMBER, text, run);
+}
+
+
+void
+weir_txn_dead_find(weir_txn_t *t, unsigned shard, weir_str_t token,
+    const char *run)
+{
+    char  key[WEIR_NAME_MAX], member[WEIR_NAME_MAX];
+
+    weir_add(t, W("ZSCORE"), weir_name(key, WEIR_KEY_DEAD, shard),
+             weir_dead_member(member, token, run));
+}
+
+
+bool
+weir_txn_dead_parse(weir_str_t member, weir_str_t *token_r, weir_str_t *run_r)
+{
+    unsigned  shard;
+
+    *run_r = member;
+
+    return weir_word(run_r, ':', token_r) && token_r->len
+           && weir_id_parse(*run_r, &shard);
+}
+
+
+void
+weir_txn_dead_drop(weir_txn_t *t, unsigned shard, weir_str_t token,
+    const char *run, bool request)
+{
+    char  key[WEIR_NAME_MAX], member[WEIR_NAME_MAX];
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("ZREM"), weir_name(key, WEIR_KEY_DEAD, shard),
+             weir_dead_member(member, token, run));
+
+    if (request) {
+        weir_add(t, W("DEL"), weir_name(key, WEIR_KEY_REQUEST, shard, run));
+    }
+
+    weir_add(t, W("EXEC"));
+}
+
+
+void
+weir_txn_request(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("GET"), weir_name(key, WEIR_KEY_REQUEST, shard, run));
+}
+
+
+/* a job again */
+
+void
+weir_txn_again(weir_txn_t *t, unsigned shard, const char *id)
+{
+    weir_keys_t  k;
+
+    weir_keys(&k, shard, id, id);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("TIME"));
+    weir_add(t, W("HGETALL"), k.job);
+    weir_add(t, W("HGETALL"), k.run);
+    weir_add(t, W("GET"), k.request);
+    weir_add(t, W("EXEC"));
+}
+
+
+static int64_t
+weir_again_number(const weir_reply_t *hash, const char *name, int64_t otherwise)
+{
+    int64_t  n;
+
+    return weir_str_digits(weir_reply_field(hash, name), 18, &n) ? n
+                                                                 : otherwise;
+}
+
+
+/* times are new, all else is as it was */
+
+static void
+weir_again_submission(weir_submission_t *s, int64_t now,
+    const weir_reply_t *job, const weir_reply_t *run)
+{
+    int      class;
+    int64_t  created, deadline, day;
+
+    s->owner = weir_reply_field(job, WEIR_JOB_OWNER);
+    s->key_id = weir_reply_field(job, WEIR_JOB_KEY);
+    s->request_id = weir_reply_field(job, WEIR_JOB_REQUEST);
+    s->route = weir_reply_field(job, WEIR_JOB_ROUTE);
+    s->model = weir_reply_field(job, WEIR_JOB_MODEL);
+    s->metadata = weir_reply_field(job, WEIR_JOB_METADATA);
+    s->prefix = weir_reply_field(job, WEIR_JOB_PREFIX_FIELD);
+    s->hook_url = weir_reply_field(job, WEIR_JOB_HOOK_URL);
+    s->hook_secret = weir_reply_field(job, WEIR_JOB_HOOK_SECRET);
+
+    class = weir_class_parse(weir_reply_field(run, WEIR_RUN_CLASS));
+    s->class = class < 0 ? WEIR_NORMAL : (weir_class_e) class;
+
+    day = WEIR_DEADLINE_DEFAULT * 1000LL;
+    created = weir_again_number(run, WEIR_RUN_CREATED, now);
+    deadline = weir_again_number(run, WEIR_RUN_DEADLINE, created + day);
+
+    s->created = now;
+    s->by = now + WEIR_AGAIN_BY;
+    s->deadline = now + (deadline > created ? deadline - created : day);
+    s->ttl = weir_again_number(run, WEIR_RUN_TTL, WEIR_TTL_DEFAULT);
+    s->records = weir_again_number(run, WEIR_RUN_RECORDS, WEIR_TTL_RECORDS);
+
+    s->listed = true;
+    s->open = weir_reply_field(run, WEIR_RUN_OWNER).len > 0;
+    s->keep = weir_reply_field(run, WEIR_RUN_KEEP).len > 0;
+}
+
+
+bool
+weir_txn_again_read(const weir_answer_t *a, const char *as, weir_again_t *g)
+{
+    int64_t              now;
+    weir_run_t           run;
+    const weir_reply_t  *job, *registers, *time;
+
+    memset(g, 0, sizeof(weir_again_t));
+
+    if (a->code != WEIR_ANSWER_OK
+        || weir_reply_count(a->reply) != WEIR_AGAIN_REPLIES)
+    {
+        return false;
+    }
+
+    time = weir_reply_at(a->reply, WEIR_AGAIN_TIME);
+    job = weir_reply_at(a->reply, WEIR_AGAIN_JOB);
+    registers = weir_reply_at(a->reply, WEIR_AGAIN_RUN);
+
+    now = weir_reply_int(weir_reply_at(time, 0)) * 1000
+          + weir_reply_int(weir_reply_at(time, 1)) / 1000;
+
+    weir_run_read(&run, registers);
+    weir_again_submission(&g->submission, now, job, registers);
+    memcpy(g->submission.id, as, WEIR_ID_LEN);
+
+    g->submission.payload = weir_reply_str(weir_reply_at(a->reply,
+                                                         WEIR_AGAIN_REQUEST));
+    g->found = run.found && g->submission.owner.len > 0;
+    g->hook = g->submission.hook_url.len > 0;
+    g->state = run.state;
+    g->token = run.token;
+    g->retried_as = weir_reply_field(job, WEIR_JOB_RETRIED_AS);
+
+    return weir_id_parse(weir_str_of(g->submission.id), &g->submission.shard);
+}
+
+
+void
+weir_txn_retried(weir_txn_t *t, unsigned shard, const char *id, const char *as,
+    bool force)
+{
+    char         seconds[WEIR_DECIMAL_MAX];
+    weir_keys_t  k;
+
+    weir_keys(&k, shard, id, id);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, force ? W("HSET") : W("HSETNX"), k.job,
+             W(WEIR_JOB_RETRIED_AS), weir_str_of(as));
+
+    /* it may have vanished just now */
+
+    weir_add(t, W("EXPIRE"), k.job, weir_decimal(seconds, WEIR_TTL_RECORDS),
+             W("NX"));
+    weir_add(t, W("HGET"), k.job, W(WEIR_JOB_RETRIED_AS));
+    weir_add(t, W("EXEC"));
+}
+
+
+weir_str_t
+weir_txn_retried_as(const weir_answer_t *a)
+{
+    size_t  n;
+
+    n = weir_reply_count(a->reply);
+
+    return a->code == WEIR_ANSWER_OK && n
+           ? weir_reply_str(weir_reply_at(a->reply, n - 1)) : weir_str_null;
+}
+
+
+void
+weir_txn_not_retried(weir_txn_t *t, unsigned shard, const char *id)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("HDEL"), weir_name(key, WEIR_KEY_JOB, shard, id),
+             W(WEIR_JOB_RETRIED_AS));
+}
