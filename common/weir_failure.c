@@ -128,7 +128,7 @@ weir_failure_of_status(unsigned status)
     }
 
     for (i = 0; i < WEIR_FAIL_KINDS; i++) {
-        if (weir_kinds[i].status == status) {
+        if (weir_kinds[i].status == status && i != WEIR_FAIL_KEY_REUSED) {
             return i;
         }
     }
