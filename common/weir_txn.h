@@ -304,6 +304,8 @@ void weir_txn_hand_back(weir_txn_t *t, unsigned shard, const char *run,
 void weir_txn_reap(weir_txn_t *t, unsigned shard, const char *consumer,
     int64_t ms);
 void weir_txn_consumers(weir_txn_t *t, unsigned shard, weir_class_e class);
+bool weir_txn_consumers_read(const weir_answer_t *a, size_t i,
+    weir_str_t *name_r, long long *pending_r);
 void weir_txn_alive(weir_txn_t *t, unsigned shard,
     const char *const *consumers, unsigned n);
 void weir_txn_pending_of(weir_txn_t *t, unsigned shard, weir_class_e class,

@@ -132,6 +132,31 @@ weir_txn_consumers(weir_txn_t *t, unsigned shard, weir_class_e class)
 }
 
 
+bool
+weir_txn_consumers_read(const weir_answer_t *a, size_t i, weir_str_t *name_r,
+    long long *pending_r)
+{
+    size_t               k;
+    weir_str_t           name;
+    const weir_reply_t  *row;
+
+    row = weir_reply_at(a->reply, i);
+
+    *name_r = weir_reply_field(row, "name");
+    *pending_r = 0;
+
+    for (k = 0; k + 1 < weir_reply_count(row); k += 2) {
+        name = weir_reply_str(weir_reply_at(row, k));
+
+        if (weir_str_eq(name, W("pending"))) {
+            *pending_r = weir_reply_int(weir_reply_at(row, k + 1));
+        }
+    }
+
+    return name_r->len > 0;
+}
+
+
 void
 weir_txn_alive(weir_txn_t *t, unsigned shard, const char *const *consumers,
     unsigned n)

@@ -14,7 +14,8 @@
 
 typedef enum {
     COUNTERS_counter,
-    COUNTERS_gauge
+    COUNTERS_gauge,
+    COUNTERS_highest
 } counters_type_e;
 
 
@@ -51,7 +52,7 @@ counters_write_head(const counters_row_t *row, const char *suffix,
     weir_buf_printf(out, "# HELP " COUNTERS_PREFIX "%s%s %s\n"
                     "# TYPE " COUNTERS_PREFIX "%s%s %s\n",
                     row->family, suffix, row->help, row->family, suffix,
-                    row->type == COUNTERS_gauge ? "gauge" : "counter");
+                    row->type == COUNTERS_counter ? "counter" : "gauge");
 }
 
 
@@ -81,7 +82,7 @@ counters_clear_gauges(counters_t *c)
     size_t  i;
 
     for (i = 0; i < COUNTERS_ROWS; i++) {
-        if (counters_rows[i].type == COUNTERS_gauge) {
+        if (counters_rows[i].type != COUNTERS_counter) {
             __atomic_store_n(counters_field(c, &counters_rows[i]), 0,
                              __ATOMIC_RELAXED);
         }
@@ -93,7 +94,7 @@ void
 counters_write(const counters_t *c, size_t n, weir_buf_t *out)
 {
     size_t                 i, slot;
-    uint64_t               sum;
+    uint64_t               sum, value;
     const char            *family, *suffix;
     const counters_row_t  *row;
 
@@ -101,7 +102,7 @@ counters_write(const counters_t *c, size_t n, weir_buf_t *out)
 
     for (i = 0; i < COUNTERS_ROWS; i++) {
         row = &counters_rows[i];
-        suffix = row->type == COUNTERS_gauge ? "" : "_total";
+        suffix = row->type == COUNTERS_counter ? "_total" : "";
 
         if (strcmp(family, row->family) != 0) {
             family = row->family;
@@ -111,8 +112,15 @@ counters_write(const counters_t *c, size_t n, weir_buf_t *out)
         sum = 0;
 
         for (slot = 0; slot < n; slot++) {
-            sum += __atomic_load_n(counters_field(&c[slot], row),
-                                   __ATOMIC_RELAXED);
+            value = __atomic_load_n(counters_field(&c[slot], row),
+                                    __ATOMIC_RELAXED);
+
+            if (row->type != COUNTERS_highest) {
+                sum += value;
+
+            } else if (sum < value) {
+                sum = value;
+            }
         }
 
         weir_buf_printf(out, COUNTERS_PREFIX "%s%s%s%s%s %llu\n", family,

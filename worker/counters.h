@@ -12,7 +12,8 @@
 
 
 /* field, family, labels, type, help; rows of one family stand together.
- * A gauge goes back to 0 when its runner ends. */
+ * A gauge goes back to 0 when its runner ends.  "highest" is a gauge of what
+ * all runners see alike: the greatest counts, not the sum. */
 
 #define COUNTERS(X)                                                           \
     X(claimed, "runs_claimed", "", counter,                                   \
@@ -32,8 +33,9 @@
     X(recovered_own, "entries_recovered", "from=\"self\"", counter,           \
       "Queue entries taken over after a crash or a lost reply")               \
     X(recovered, "entries_recovered", "from=\"lease\"", counter, "")          \
+    X(recovered_dead, "entries_recovered", "from=\"dead\"", counter, "")      \
     X(handed_back, "entries_handed_back", "", counter,                        \
-      "Queue entries given back at a drain")                                  \
+      "Queue entries given back at a drain or a pause")                       \
     X(dropped, "entries_dropped", "", counter,                                \
       "Queue entries that had nothing to run any more")                       \
     X(promoted, "entries_promoted", "", counter,                              \
@@ -75,7 +77,15 @@
     X(cells, "cells", "", gauge, "Cells that have runs")                      \
     X(in_hand, "runs_in_hand", "", gauge, "Runs that are in hand")            \
     X(connections, "redis_connected", "", gauge,                              \
-      "Connections to Redis that are up")
+      "Connections to Redis that are up")                                     \
+    X(queue_paused, "queue_paused", "", highest,                              \
+      "1: an operator has paused the queue")                                  \
+    X(queue_full, "queue_full", "", highest,                                  \
+      "1: Redis's memory is nearly full, nothing is claimed")                 \
+    X(redis_memory, "redis_memory_percent", "", highest,                      \
+      "Redis's memory in use, in percent of its limit")                       \
+    X(consumers, "queue_consumers", "", highest,                              \
+      "Consumers that Redis remembers")
 
 
 typedef struct {

@@ -21,6 +21,7 @@
 
 #define LEASE_LIVE_EVERY   2000         /* ms */
 #define LEASE_LIVE_FOR     6000         /* ms */
+#define LEASE_LIVE_LATE    1500         /* ms until an answer is a stall */
 #define LEASE_CLOCK_EVERY  10000        /* ms */
 
 
@@ -54,6 +55,7 @@ struct lease_s {
     loop_timer_t   renewal;
     loop_timer_t   live;
     uint64_t       clock_at;            /* loop_now() of the next question */
+    uint64_t       live_sent;           /* loop_now(); 0: answered */
     lease_back_t   back[WEIR_CLASSES];
 };
 
@@ -413,6 +415,23 @@ lease_check_all(lease_t *l, redis_t *by)
 /* that we live */
 
 static void
+lease_on_live(void *data, const weir_answer_t *answer)
+{
+    lease_t  *l;
+
+    l = data;
+
+    if (answer->code == WEIR_ANSWER_OK && l->live_sent
+        && loop_now(l->runner->loop) - l->live_sent > LEASE_LIVE_LATE)
+    {
+        takeover_stalled(l->runner->takeover);
+    }
+
+    l->live_sent = 0;
+}
+
+
+static void
 lease_live(void *data)
 {
     lease_t     *l;
@@ -430,7 +449,12 @@ lease_live(void *data)
 
     t = runner_txn(r);
     weir_txn_live(t, RUNNER_SHARD, r->consumer, LEASE_LIVE_FOR);
-    (void) redis_send(r->renew, t, lease_timeout(l), NULL, NULL);
+
+    if (redis_send(r->renew, t, lease_timeout(l), lease_on_live, l) == 0
+        && l->live_sent == 0)
+    {
+        l->live_sent = loop_now(r->loop);
+    }
 
     if (loop_now(r->loop) >= l->clock_at) {
         l->clock_at = loop_now(r->loop) + LEASE_CLOCK_EVERY;

@@ -1,29 +1,25 @@
 /*
  * Reading the queue.  One command at a time on a connection that does nothing
  * else: our own unfinished entries first, after a start and after each broken
- * connection; then, about every second, those whose lease is over; else new
+ * connection; then, about every second, what others left (takeover.c); else new
  * ones, waiting for them.  What is asked for never exceeds the free slots, and
  * the next read goes out as soon as there are some.
  */
 
-#define _GNU_SOURCE                 /* memrchr */
-
-#include "runner.h"
+#include "queue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "log.h"
 #include "mem.h"
+#include "share.h"
 
 
 #define QUEUE_BLOCK        2000         /* ms that a read waits in Redis */
 #define QUEUE_BLOCK_GRACE  2000         /* ms until it counts as lost */
-#define QUEUE_CLAIM_EVERY  1000         /* ms between looks at old leases */
-#define QUEUE_CLAIM_AFTER  3000         /* ms after an outage: see below */
-#define QUEUE_BATCH        256          /* entries of a read, at most */
+#define QUEUE_BLOCK_LATE   1500         /* ms until it counts as a stall */
 #define QUEUE_PAUSE        1000         /* ms, after an error */
-#define QUEUE_ID_MAX       JOB_ENTRY_MAX
 
 
 struct queue_s {
@@ -47,17 +43,15 @@ struct queue_s {
     /* new ones: while there are more than slots, they are read class by class,
      * since a read of several streams takes as many from each */
     bool           backlog;
-    unsigned       class;               /* of the next such read */
-    unsigned       asked;               /* entries of each stream, at most */
-
-    /* leases that are over */
-    uint64_t       claim_at;            /* loop_now() of the next look */
-    weir_class_e   claim_class;         /* of the answer to come */
-    char           cursors[WEIR_CLASSES][QUEUE_ID_MAX];
+    share_t        share;
+    unsigned       counts[WEIR_CLASSES];    /* asked of each class */
+    weir_class_e   class;               /* of the answer to come */
+    unsigned       asked;               /* of each stream, if of all at once */
+    uint64_t       due;                 /* loop_now() of the answer, at most */
 };
 
 
-static const weir_class_e  queue_classes[] = {
+const weir_class_e  queue_classes[WEIR_CLASSES] = {
     WEIR_HIGH, WEIR_NORMAL, WEIR_LOW
 };
 
@@ -91,10 +85,21 @@ queue_show(queue_t *q)
 }
 
 
-static void
-queue_pause(queue_t *q, const char *what, const weir_answer_t *answer)
+static bool
+queue_error_is(const weir_answer_t *answer, const char *word)
 {
-    LOG(LOG_WARN, "queue_paused", log_text("at", what),
+    size_t  n;
+
+    n = strlen(word);
+
+    return answer->error.len >= n && memcmp(answer->error.data, word, n) == 0;
+}
+
+
+static void
+queue_later(queue_t *q, const char *what, const weir_answer_t *answer)
+{
+    LOG(LOG_WARN, "queue_later", log_text("at", what),
         log_str("reason", answer->error));
 
     q->pause = loop_now(q->runner->loop) + QUEUE_PAUSE;
@@ -126,15 +131,17 @@ queue_on_group(void *data, const weir_answer_t *answer)
         return;
     }
 
-    if (answer->code != WEIR_ANSWER_OK
-        && !(answer->error.len >= 9
-             && memcmp(answer->error.data, "BUSYGROUP", 9) == 0))
+    /* without memory nothing is created, but it may be there already: a read
+     * tells */
+
+    if (answer->code != WEIR_ANSWER_OK && !queue_error_is(answer, "BUSYGROUP")
+        && !queue_error_is(answer, "OOM"))
     {
-        queue_pause(q, "group", answer);
+        queue_later(q, "group", answer);
         return;
     }
 
-    if (q->groups == 0 && q->checked) {
+    if (q->groups == 0 && q->checked && q->pause <= loop_now(q->runner->loop)) {
         q->grouped = true;
         queue_scan_start(q);
     }
@@ -163,11 +170,30 @@ queue_ensure_groups(queue_t *q)
 }
 
 
-/* true: the answer is no error */
+/* questions and answers on "read" */
 
-static bool
-queue_is_good(queue_t *q, const char *what, const weir_answer_t *answer)
+void
+queue_send(queue_t *q, weir_txn_t *t, uint64_t block, weir_answer_pt fn,
+    void *data)
 {
+    runner_t  *r;
+
+    r = q->runner;
+
+    if (redis_send(r->read, t, block ? block + QUEUE_BLOCK_GRACE
+                                     : (uint64_t) r->conf->redis.timeout,
+                   fn, data) == 0)
+    {
+        q->outstanding++;
+    }
+}
+
+
+bool
+queue_answered(queue_t *q, const char *what, const weir_answer_t *answer)
+{
+    q->outstanding--;
+
     if (answer->code == WEIR_ANSWER_OK) {
         return true;
     }
@@ -176,160 +202,32 @@ queue_is_good(queue_t *q, const char *what, const weir_answer_t *answer)
         return false;                   /* queue_on_down() */
     }
 
-    if (answer->error.len >= 7 && memcmp(answer->error.data, "NOGROUP", 7) == 0)
+    if (queue_error_is(answer, "UNBLOCKED")) {
+        return false;                   /* a failover, or the key is gone */
+    }
+
+    if (queue_error_is(answer, "NOGROUP")
+        || queue_error_is(answer, "ERR no such key"))
     {
         LOG(LOG_ERROR, "group_missing",
             log_text("reason", "Redis was emptied; the groups are made anew"));
         q->grouped = false;
     }
 
-    queue_pause(q, what, answer);
+    queue_later(q, what, answer);
 
     return false;
 }
 
 
-/* entries */
-
-static int
-queue_class_of(const weir_reply_t *stream)
+bool
+queue_is_taking(const queue_t *q)
 {
-    weir_str_t   name;
-    const char  *colon;
-
-    name = weir_reply_str(stream);
-    colon = name.len ? memrchr(name.data, ':', name.len) : NULL;
-
-    if (colon == NULL) {
-        return -1;
-    }
-
-    name.len -= (size_t) (colon + 1 - name.data);
-    name.data = colon + 1;
-
-    return weir_class_parse(name);
+    return q->checked && !q->stopped && gate_is_open(q->runner->gate);
 }
 
 
-static void
-queue_drop_nil(queue_t *q, weir_class_e class, weir_str_t entry)
-{
-    char         text[JOB_ENTRY_MAX];
-    runner_t    *r;
-    weir_txn_t  *t;
-
-    r = q->runner;
-    memcpy(text, entry.data, entry.len);
-    text[entry.len] = '\0';
-
-    t = runner_txn(r);
-    weir_txn_drop(t, RUNNER_SHARD, "", class, text, false);
-    (void) redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout, NULL, NULL);
-}
-
-
-/* Entries of one stream into jobs; after_r: the id of the last one.  Returns
- * how many were new to us. */
-
-static size_t
-queue_take(queue_t *q, weir_class_e class, const weir_reply_t *entries,
-    char after_r[QUEUE_ID_MAX])
-{
-    size_t               i, n;
-    runner_t            *r;
-    weir_str_t           id;
-    const weir_reply_t  *entry, *fields;
-
-    r = q->runner;
-    n = 0;
-
-    for (i = 0; i < weir_reply_count(entries); i++) {
-        entry = weir_reply_at(entries, i);
-        fields = weir_reply_at(entry, 1);
-        id = weir_reply_str(weir_reply_at(entry, 0));
-
-        if (id.len == 0 || id.len >= JOB_ENTRY_MAX) {
-            continue;
-        }
-
-        memcpy(after_r, id.data, id.len);
-        after_r[id.len] = '\0';
-
-        if (jobs_holds(r->jobs, class, id)) {
-            continue;
-        }
-
-        if (weir_reply_is_nil(fields)) {
-            queue_drop_nil(q, class, id);
-            continue;
-        }
-
-        if (r->state == RUNNER_LEAVING) {
-            lease_hand_back_entry(r->lease, class, id);
-            continue;
-        }
-
-        if (jobs_free(r->jobs) == 0) {
-            queue_rescan(q, 0);         /* pending in our name: found again */
-            break;
-        }
-
-        claim_entry(r, class, id, weir_reply_field(fields, WEIR_ENTRY_RUN),
-                    weir_reply_field(fields, WEIR_ENTRY_GEN));
-        n++;
-    }
-
-    lease_hand_back_flush(r->lease);
-
-    return n;
-}
-
-
-static void
-queue_on_new(void *data, const weir_answer_t *answer)
-{
-    int                  class;
-    bool                 full;
-    char                 after[QUEUE_ID_MAX];
-    size_t               i;
-    queue_t             *q;
-    const weir_reply_t  *stream, *entries;
-
-    q = data;
-    q->outstanding--;
-
-    if (!queue_is_good(q, "read", answer)) {
-        return;
-    }
-
-    /* the streams come in the order of asking: the most urgent first */
-
-    full = false;
-
-    for (i = 0; i < weir_reply_count(answer->reply); i++) {
-        stream = weir_reply_at(answer->reply, i);
-        entries = weir_reply_at(stream, 1);
-        class = queue_class_of(weir_reply_at(stream, 0));
-
-        if (weir_reply_count(entries) >= q->asked) {
-            full = true;
-        }
-
-        if (class >= 0) {
-            (void) queue_take(q, (weir_class_e) class, entries, after);
-        }
-    }
-
-    if (full) {
-        q->backlog = true;
-        q->class = 0;
-
-    } else if (q->backlog && ++q->class == WEIR_CLASSES) {
-        q->backlog = false;             /* all streams are empty */
-        q->class = 0;
-    }
-}
-
+/* our own */
 
 static void
 queue_on_own(void *data, const weir_answer_t *answer)
@@ -339,14 +237,13 @@ queue_on_own(void *data, const weir_answer_t *answer)
     const weir_reply_t  *entries;
 
     q = data;
-    q->outstanding--;
 
-    if (!queue_is_good(q, "read own", answer)) {
+    if (!queue_answered(q, "read own", answer)) {
         return;
     }
 
     entries = weir_reply_at(weir_reply_at(answer->reply, 0), 1);
-    n = queue_take(q, q->scan_class, entries, q->scan_after);
+    n = entries_take(q->runner, q->scan_class, entries, q->scan_after);
 
     if (n) {
         counters_add(q->runner->counters, recovered_own, n);
@@ -368,44 +265,144 @@ queue_on_own(void *data, const weir_answer_t *answer)
 
 
 static void
-queue_on_old(void *data, const weir_answer_t *answer)
+queue_ask_own(queue_t *q, size_t free)
 {
-    char           after[QUEUE_ID_MAX];
-    size_t         n;
-    queue_t       *q;
-    weir_str_t     cursor;
-    weir_class_e   class;
+    weir_txn_t  *t;
+
+    t = runner_txn(q->runner);
+    weir_txn_read_own(t, RUNNER_SHARD, q->runner->consumer, q->scan_class,
+                      q->scan_after,
+                      (unsigned) (free < QUEUE_BATCH ? free : QUEUE_BATCH));
+
+    queue_send(q, t, 0, queue_on_own, q);
+}
+
+
+/* new ones, while none are left behind: all streams at once, waiting */
+
+static void
+queue_on_new(void *data, const weir_answer_t *answer)
+{
+    int                  class;
+    char                 after[QUEUE_ID_MAX];
+    size_t               i;
+    queue_t             *q;
+    const weir_reply_t  *stream, *entries;
 
     q = data;
-    q->outstanding--;
-    class = q->claim_class++;
 
-    if (!queue_is_good(q, "take over", answer)) {
+    if (!queue_answered(q, "read", answer)) {
         return;
     }
 
-    cursor = weir_reply_str(weir_reply_at(answer->reply, 0));
+    if (loop_now(q->runner->loop) > q->due + QUEUE_BLOCK_LATE) {
+        takeover_stalled(q->runner->takeover);
+    }
 
-    if (cursor.len == 0 || cursor.len >= QUEUE_ID_MAX) {
+    /* the streams come in the order of asking: the most urgent first */
+
+    for (i = 0; i < weir_reply_count(answer->reply); i++) {
+        stream = weir_reply_at(answer->reply, i);
+        entries = weir_reply_at(stream, 1);
+        class = entries_class(weir_reply_at(stream, 0));
+
+        if (weir_reply_count(entries) >= q->asked) {
+            q->backlog = true;
+        }
+
+        if (class >= 0) {
+            (void) entries_take(q->runner, (weir_class_e) class, entries,
+                                after);
+        }
+    }
+}
+
+
+static void
+queue_ask_new(queue_t *q, size_t free)
+{
+    uint64_t     block, now, next;
+    weir_txn_t  *t;
+
+    q->asked = (unsigned) (free < QUEUE_BATCH ? free : QUEUE_BATCH);
+    q->asked = q->asked < WEIR_CLASSES ? 1 : q->asked / WEIR_CLASSES;
+
+    /* back in time for the next look at what others left */
+
+    now = loop_now(q->runner->loop);
+    next = takeover_next(q->runner->takeover);
+    block = next > now ? next - now : 1;
+
+    if (block > QUEUE_BLOCK) {
+        block = QUEUE_BLOCK;
+    }
+
+    q->due = now + block;
+
+    t = runner_txn(q->runner);
+    weir_txn_read(t, RUNNER_SHARD, q->runner->consumer, queue_classes,
+                  WEIR_CLASSES, q->asked, (unsigned) block);
+
+    queue_send(q, t, block, queue_on_new, q);
+}
+
+
+/* with a backlog: each class its share */
+
+static void
+queue_on_share(void *data, const weir_answer_t *answer)
+{
+    char                 after[QUEUE_ID_MAX];
+    queue_t             *q;
+    weir_class_e         class;
+    const weir_reply_t  *entries;
+
+    q = data;
+
+    while (q->class < WEIR_LOW && q->counts[q->class] == 0) {
+        q->class++;
+    }
+
+    class = q->class++;
+
+    if (!queue_answered(q, "read", answer)) {
         return;
     }
 
-    memcpy(q->cursors[class], cursor.data, cursor.len);
-    q->cursors[class][cursor.len] = '\0';
+    entries = weir_reply_at(weir_reply_at(answer->reply, 0), 1);
 
-    n = queue_take(q, class, weir_reply_at(answer->reply, 1), after);
-
-    if (n) {
-        counters_add(q->runner->counters, recovered, n);
-        LOG(LOG_INFO, "entries_recovered", log_text("from", "lease"),
-            log_text("class", weir_class_name(class)),
-            log_num("entries", (long long) n));
+    if (weir_reply_count(entries) < q->counts[class]) {
+        share_empty(&q->share, class, loop_now(q->runner->loop));
     }
 
-    /* not the end yet */
+    (void) entries_take(q->runner, class, entries, after);
+}
 
-    if (!weir_str_eq(cursor, weir_str("0-0"))) {
-        q->claim_at = 0;
+
+static void
+queue_ask_share(queue_t *q, size_t free)
+{
+    unsigned       n;
+    weir_txn_t    *t;
+    weir_class_e   class;
+
+    n = (unsigned) (free < QUEUE_BATCH ? free : QUEUE_BATCH);
+
+    if (!share_out(&q->share, n, loop_now(q->runner->loop), q->counts)) {
+        q->backlog = false;             /* all streams are empty */
+        queue_ask_new(q, free);
+        return;
+    }
+
+    q->class = WEIR_HIGH;
+
+    for (class = 0; class < WEIR_CLASSES; class++) {
+        if (q->counts[class]) {
+            t = runner_txn(q->runner);
+            weir_txn_read(t, RUNNER_SHARD, q->runner->consumer, &class, 1,
+                          q->counts[class], 0);
+            queue_send(q, t, 0, queue_on_share, q);
+        }
     }
 }
 
@@ -413,92 +410,9 @@ queue_on_old(void *data, const weir_answer_t *answer)
 /* what to ask next */
 
 static void
-queue_send(queue_t *q, weir_txn_t *t, uint64_t block, weir_answer_pt fn)
-{
-    runner_t  *r;
-
-    r = q->runner;
-
-    if (redis_send(r->read, t, block ? block + QUEUE_BLOCK_GRACE
-                                     : (uint64_t) r->conf->redis.timeout,
-                   fn, q) == 0)
-    {
-        q->outstanding++;
-    }
-}
-
-
-static void
-queue_ask_own(queue_t *q, unsigned count)
-{
-    weir_txn_t  *t;
-
-    t = runner_txn(q->runner);
-    weir_txn_read_own(t, RUNNER_SHARD, q->runner->consumer, q->scan_class,
-                      q->scan_after, count);
-
-    queue_send(q, t, 0, queue_on_own);
-}
-
-
-static void
-queue_ask_old(queue_t *q, unsigned count)
-{
-    size_t       i;
-    runner_t    *r;
-    weir_txn_t  *t;
-
-    r = q->runner;
-
-    q->claim_class = WEIR_HIGH;
-    q->claim_at = loop_now(r->loop) + QUEUE_CLAIM_EVERY / 2
-                  + mem_chance() % QUEUE_CLAIM_EVERY;
-
-    for (i = 0; i < WEIR_CLASSES; i++) {
-        t = runner_txn(r);
-        weir_txn_autoclaim(t, RUNNER_SHARD, r->consumer, queue_classes[i],
-                           r->conf->worker.lease, q->cursors[i], count);
-        queue_send(q, t, 0, queue_on_old);
-    }
-}
-
-
-static void
-queue_ask_new(queue_t *q, unsigned count)
-{
-    uint64_t     block, now;
-    weir_txn_t  *t;
-
-    q->asked = count;
-    t = runner_txn(q->runner);
-
-    if (q->backlog) {
-        weir_txn_read(t, RUNNER_SHARD, q->runner->consumer,
-                      &queue_classes[q->class], 1, count, 0);
-        queue_send(q, t, 0, queue_on_new);
-        return;
-    }
-
-    /* back in time for the next look at old leases */
-
-    now = loop_now(q->runner->loop);
-    block = q->claim_at > now ? q->claim_at - now : 1;
-
-    if (block > QUEUE_BLOCK) {
-        block = QUEUE_BLOCK;
-    }
-
-    weir_txn_read(t, RUNNER_SHARD, q->runner->consumer, queue_classes,
-                  WEIR_CLASSES, count, (unsigned) block);
-
-    queue_send(q, t, block, queue_on_new);
-}
-
-
-static void
 queue_on_turn(void *data)
 {
-    size_t     free, count;
+    size_t     free;
     queue_t   *q;
     runner_t  *r;
     uint64_t   now;
@@ -520,37 +434,35 @@ queue_on_turn(void *data)
 
     queue_show(q);
 
+    if (!gate_is_open(r->gate)) {
+        return;
+    }
+
     if (q->rescan_at && now >= q->rescan_at) {
         queue_scan_start(q);
     }
 
     free = jobs_free(r->jobs);
 
-    if (q->scanning && free) {
-        queue_ask_own(q, (unsigned) (free < QUEUE_BATCH ? free : QUEUE_BATCH));
+    if (free == 0) {
         return;
     }
 
-    count = free / WEIR_CLASSES;
-
-    if (count == 0 || q->scanning) {
+    if (q->scanning) {
+        queue_ask_own(q, free);
         return;
     }
 
-    if (count > QUEUE_BATCH) {
-        count = QUEUE_BATCH;
-    }
-
-    if (now >= q->claim_at) {
-        queue_ask_old(q, (unsigned) count);
+    if (takeover_turn(r->takeover, free)) {
         return;
     }
 
     if (q->backlog) {
-        count = free < QUEUE_BATCH ? free : QUEUE_BATCH;
+        queue_ask_share(q, free);
+        return;
     }
 
-    queue_ask_new(q, (unsigned) count);
+    queue_ask_new(q, free);
 }
 
 
@@ -574,7 +486,7 @@ queue_on_server(queue_t *q)
     /* during an outage all leases ran out: those who live renew theirs first */
 
     if (q->served) {
-        q->claim_at = loop_now(q->runner->loop) + QUEUE_CLAIM_AFTER;
+        takeover_stalled(q->runner->takeover);
     }
 
     q->served = true;
@@ -597,24 +509,23 @@ queue_on_down(queue_t *q)
 {
     if (!redis_is_up(q->runner->cmd)) {
         q->checked = false;
+        gate_on_down(q->runner->gate);
     }
 
     queue_show(q);
 }
 
 
-void
-queue_stop(queue_t *q)
+/* A read that waits in Redis ends at once with nothing. */
+
+static void
+queue_unblock(queue_t *q)
 {
     char         id[24];
     runner_t    *r;
     weir_txn_t  *t;
 
     r = q->runner;
-    q->stopped = true;
-    queue_show(q);
-
-    /* a read that waits in Redis ends at once with nothing */
 
     if (q->outstanding && redis_client_id(r->read)) {
         snprintf(id, sizeof(id), "%lld", redis_client_id(r->read));
@@ -624,6 +535,28 @@ queue_stop(queue_t *q)
         (void) redis_send(r->renew, t, (uint64_t) r->conf->redis.timeout, NULL,
                           NULL);
     }
+}
+
+
+void
+queue_on_gate(queue_t *q)
+{
+    if (gate_is_open(q->runner->gate)) {
+        takeover_now(q->runner->takeover);      /* what was handed back */
+        queue_wake(q, 0);
+
+    } else {
+        queue_unblock(q);
+    }
+}
+
+
+void
+queue_stop(queue_t *q)
+{
+    q->stopped = true;
+    queue_show(q);
+    queue_unblock(q);
 }
 
 
@@ -637,15 +570,10 @@ queue_is_idle(const queue_t *q)
 queue_t *
 queue_create(runner_t *r)
 {
-    size_t    i;
     queue_t  *q;
 
     q = mem_alloc(sizeof(queue_t));
     q->runner = r;
-
-    for (i = 0; i < WEIR_CLASSES; i++) {
-        snprintf(q->cursors[i], QUEUE_ID_MAX, "0-0");
-    }
 
     q->wake.fn = queue_on_wake;
     q->wake.data = q;

@@ -362,6 +362,8 @@ runner_up(runner_process_t *p)
      * has to send goes out at its end */
 
     r->server = server_create(r);
+    r->gate = gate_create(r);
+    r->takeover = takeover_create(r);
     r->queue = queue_create(r);
     r->lease = lease_create(r);
     r->finish = finish_create(r);
@@ -416,6 +418,8 @@ runner_down(runner_process_t *p)
     retry_destroy(&r->retry);
     lease_destroy(&r->lease);
     queue_destroy(&r->queue);
+    takeover_destroy(&r->takeover);
+    gate_destroy(&r->gate);
     server_destroy(&r->server);
 
     free(r->providers);

@@ -39,6 +39,8 @@ typedef struct retry_s      retry_t;
 typedef struct finish_s     finish_t;
 typedef struct reaper_s     reaper_t;
 typedef struct control_s    control_t;
+typedef struct gate_s       gate_t;
+typedef struct takeover_s   takeover_t;
 typedef struct catalogue_s  catalogue_t;
 typedef struct cells_s      cells_t;
 
@@ -64,7 +66,9 @@ struct runner_s {
     provider_t      **providers;        /* by their index in conf */
 
     server_t         *server;
+    gate_t           *gate;
     queue_t          *queue;
+    takeover_t       *takeover;
     lease_t          *lease;
     finish_t         *finish;
     retry_t          *retry;
@@ -106,6 +110,15 @@ server_t *server_create(runner_t *r);
 void server_destroy(server_t **s);
 void server_on_up(server_t *s);                 /* cmd is up */
 void server_ask_time(server_t *s, redis_t *by);
+weir_str_t server_info(weir_str_t info, const char *name);
+
+/* gate.c: may anything be claimed? */
+gate_t *gate_create(runner_t *r);
+void gate_destroy(gate_t **g);
+bool gate_is_open(const gate_t *g);
+void gate_ask(gate_t *g);                       /* whether it is paused */
+void gate_memory(gate_t *g, weir_str_t info);   /* what INFO memory said */
+void gate_on_down(gate_t *g);                   /* cmd is down */
 
 /* queue.c: entries of the ready streams */
 queue_t *queue_create(runner_t *r);
@@ -116,6 +129,15 @@ void queue_on_down(queue_t *q);                 /* read or cmd is down */
 void queue_stop(queue_t *q);                    /* no more entries */
 bool queue_is_idle(const queue_t *q);           /* no read is outstanding */
 void queue_rescan(queue_t *q, uint64_t ms);     /* own entries, in ms */
+void queue_on_gate(queue_t *q);                 /* it opened or closed */
+
+/* takeover.c: entries that others left pending */
+takeover_t *takeover_create(runner_t *r);
+void takeover_destroy(takeover_t **k);
+bool takeover_turn(takeover_t *k, size_t free); /* true: it asks something */
+uint64_t takeover_next(const takeover_t *k);    /* loop_now() of the next */
+void takeover_now(takeover_t *k);               /* the next is at once */
+void takeover_stalled(takeover_t *k);           /* signs of life are old */
 
 /* claim.c: from an entry to a run, or to nothing */
 void claim_entry(runner_t *r, weir_class_e class, weir_str_t entry,

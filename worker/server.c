@@ -25,7 +25,7 @@ struct server_s {
 
 /* "name:value\r\n" in the text of INFO */
 
-static weir_str_t
+weir_str_t
 server_info(weir_str_t info, const char *name)
 {
     size_t       len;
@@ -148,6 +148,7 @@ server_on_memory(void *data, const weir_answer_t *answer)
 
     if (answer->code == WEIR_ANSWER_OK) {
         server_check_memory(s, weir_reply_str(answer->reply));
+        gate_memory(s->runner->gate, weir_reply_str(answer->reply));
 
     } else {
         LOG(LOG_WARN, "redis_not_checked", log_str("reason", answer->error));
@@ -188,6 +189,7 @@ server_on_up(server_t *s)
     cmd = s->runner->cmd;
 
     server_ask_time(s, cmd);
+    gate_ask(s->runner->gate);
     server_ask(s, cmd, server_on_version, 2,
                (const char *[]) { "INFO", "server" });
     server_ask(s, cmd, server_on_memory, 2,

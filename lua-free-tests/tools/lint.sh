@@ -279,7 +279,7 @@ docs() {
     { grep -ohE '"weir_[a-z0-9_]+"' ngx_module/ngx_http_weir_metrics.h \
           2> /dev/null | tr -d '"'
       sed -nE 's/^ *X\(\w+, "(\w+)".*, counter,.*/weir_worker_\1_total/p
-               s/^ *X\(\w+, "(\w+)".*, gauge,.*/weir_worker_\1/p' \
+               s/^ *X\(\w+, "(\w+)".*, (gauge|highest),.*/weir_worker_\1/p' \
           worker/counters.h 2> /dev/null
     } | sort -u | documented docs/metrics.md "metric"
 }

@@ -128,6 +128,50 @@ test_hand_back(void **state)
 
 
 static void
+consumers_read(void *data, const weir_answer_t *a)
+{
+    size_t      i;
+    long long   pending, *sum = data;
+    weir_str_t  name;
+
+    *sum = 0;
+
+    for (i = 0; i < 4; i++) {
+        if (weir_txn_consumers_read(a, i, &name, &pending)) {
+            assert_true(weir_str_eq(name, weir_str("a-0"))
+                        || weir_str_eq(name, weir_str("b")));
+            *sum += pending;
+        }
+    }
+}
+
+
+static void
+test_consumers(void **state)
+{
+    long long  sum;
+
+    (void) state;
+
+    answer("*2\r\n*6\r\n$4\r\nname\r\n$3\r\na-0\r\n$7\r\npending\r\n:12\r\n"
+           "$4\r\nidle\r\n:7\r\n"
+           "*8\r\n$4\r\nname\r\n$1\r\nb\r\n$4\r\nidle\r\n:7\r\n"
+           "$7\r\npending\r\n:3\r\n$8\r\ninactive\r\n:9\r\n",
+           false, consumers_read, &sum);
+    assert_int_equal(sum, 15);
+
+    answer("*1\r\n*2\r\n$4\r\nidle\r\n:7\r\n", false, consumers_read, &sum);
+    assert_int_equal(sum, 0);
+
+    answer("-ERR no such key\r\n", false, consumers_read, &sum);
+    assert_int_equal(sum, 0);
+
+    answer(NULL, false, consumers_read, &sum);
+    assert_int_equal(sum, 0);
+}
+
+
+static void
 test_take_over(void **state)
 {
     unsigned    i;
@@ -174,6 +218,7 @@ main(void)
         cmocka_unit_test(test_control),
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_hand_back),
+        cmocka_unit_test(test_consumers),
         cmocka_unit_test(test_take_over),
     };
 
