@@ -292,6 +292,9 @@ void weir_txn_held(weir_txn_t *t, unsigned shard, const weir_held_t *held,
 bool weir_txn_held_read(const weir_answer_t *a, unsigned i, weir_str_t *fin_r,
     long long *deliveries_r);
 
+/* What the first half of weir_txn_retry_watch() found in "fin". */
+weir_str_t weir_txn_retry_fin(const weir_answer_t *a);
+
 /* An entry that was claimed looks idle for idle ms, and the delivery counts as
  * none. */
 void weir_txn_hand_back(weir_txn_t *t, unsigned shard, const char *run,

@@ -110,6 +110,14 @@ weir_txn_hand_back(weir_txn_t *t, unsigned shard, const char *run,
 }
 
 
+weir_str_t
+weir_txn_retry_fin(const weir_answer_t *a)
+{
+    return a->code == WEIR_ANSWER_OK
+           ? weir_reply_str(weir_reply_at(a->reply, 0)) : weir_str_null;
+}
+
+
 /* those who died */
 
 void

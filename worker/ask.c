@@ -54,7 +54,7 @@ ask_again(job_t *job, int64_t least)
     }
 
     ask_log_failure(job, "run_put_off", wait);
-    retry_job(job, wait);
+    fence_retry(job, wait);
 
     return true;
 }

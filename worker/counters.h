@@ -26,7 +26,7 @@
     X(retried, "runs_retried", "", counter,                                   \
       "Runs put off to be tried again")                                       \
     X(fenced, "runs_fenced", "", counter,                                     \
-      "Results dropped because another had finalised the run")                \
+      "Results dropped because another had finalised the run, or was at it")  \
     X(cut_ended, "runs_cut", "reason=\"ended\"", counter,                     \
       "Calls closed because the run had ended, or was taken by another")      \
     X(cut_taken, "runs_cut", "reason=\"taken\"", counter, "")                 \

@@ -2,6 +2,7 @@
  * Finishing: one transaction that may be repeated decides a run; whoever wins
  * it tells the mailboxes.  A result whose finish was not answered is kept and
  * sent again until it is, so that an outage of Redis costs time and no calls.
+ * If another may have the run by then, fence.c writes it.
  */
 
 #include "runner.h"
@@ -30,9 +31,6 @@ typedef struct {
     char           run[WEIR_ID_LEN + 1];
     int64_t        now;
 } finish_overdue_t;
-
-
-static void finish_send(job_t *job);
 
 
 static void
@@ -168,13 +166,38 @@ finish_on_ok(job_t *job, const weir_answer_t *answer)
 }
 
 
-static void
-finish_on_answer(void *data, const weir_answer_t *answer)
+void
+finish_fenced(job_t *job, bool final)
 {
-    job_t     *job;
+    counters_add(job->runner->counters, fenced, 1);
+    finish_log(job, "job_fenced");
+
+    if (final) {
+        claim_drop(job, true);
+
+    } else {
+        job_release(job);
+    }
+}
+
+
+bool
+finish_is(const job_t *job, weir_str_t fin)
+{
+    char  own[64];
+
+    snprintf(own, sizeof(own), "%s:%s", weir_state_name(job->end),
+             job->end_token);
+
+    return weir_str_eq(fin, weir_str_of(own));
+}
+
+
+void
+finish_answer(job_t *job, const weir_answer_t *answer)
+{
     runner_t  *r;
 
-    job = data;
     r = job->runner;
 
     switch (answer->code) {
@@ -215,18 +238,33 @@ finish_on_answer(void *data, const weir_answer_t *answer)
 
 
 static void
-finish_send(job_t *job)
+finish_on_answer(void *data, const weir_answer_t *answer)
 {
-    runner_t       *r;
-    weir_txn_t     *t;
-    weir_finish_t   f;
+    finish_answer(data, answer);
+}
+
+
+void
+finish_add(const job_t *job, weir_txn_t *t)
+{
+    weir_finish_t  f;
+
+    finish_fill(job, &f);
+    weir_txn_finish(t, &f);
+}
+
+
+void
+finish_now(job_t *job)
+{
+    runner_t    *r;
+    weir_txn_t  *t;
 
     r = job->runner;
     job_move(job, JOB_FINISHING);
 
-    finish_fill(job, &f);
     t = runner_txn(r);
-    weir_txn_finish(t, &f);
+    finish_add(job, t);
 
     if (redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout,
                    finish_on_answer, job) != 0)
@@ -236,6 +274,21 @@ finish_send(job_t *job)
     }
 
     FAULT_SENT("finish_sent");
+}
+
+
+static void
+finish_send(job_t *job)
+{
+    /* another may have it by now, and be at it: a result that comes late must
+     * not cut that one short */
+
+    if (lease_in_doubt(job)) {
+        fence_finish(job);
+
+    } else {
+        finish_now(job);
+    }
 }
 
 
@@ -415,10 +468,22 @@ finish_create(runner_t *r)
 }
 
 
+static void
+finish_abandon(runner_t *r, job_state_e state)
+{
+    job_t  *job;
+
+    for (job = jobs_first(r->jobs, state); job; job = job->next) {
+        counters_add(r->counters, abandoned, 1);
+        LOG(LOG_ERROR, "result_abandoned", log_text("job", job->name),
+            log_text("reason", "no answer of Redis before leaving"));
+    }
+}
+
+
 void
 finish_destroy(finish_t **fp)
 {
-    job_t     *job;
     runner_t  *r;
     finish_t  *f;
 
@@ -426,11 +491,8 @@ finish_destroy(finish_t **fp)
     r = f->runner;
     *fp = NULL;
 
-    for (job = jobs_first(r->jobs, JOB_PARKED); job; job = job->next) {
-        counters_add(r->counters, abandoned, 1);
-        LOG(LOG_ERROR, "result_abandoned", log_text("job", job->name),
-            log_text("reason", "no answer of Redis before leaving"));
-    }
+    finish_abandon(r, JOB_PARKED);
+    finish_abandon(r, JOB_DOUBTED);
 
     loop_timer_stop(r->loop, &f->again);
     free(f);

@@ -1,7 +1,7 @@
 /*
  * Jobs in hand.  Owns the job objects, their lists and the tables that find a
  * queue entry or a run.  What happens to a job is decided by claim.c, ask.c,
- * retry.c and finish.c; this file only knows where it is.
+ * fence.c and finish.c; this file only knows where it is.
  */
 
 #include "job.h"

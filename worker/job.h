@@ -17,6 +17,7 @@ typedef enum {
     JOB_ISOLATED,               /* in a cell, or waits for one */
     JOB_FINISHING,              /* the finish is on its way */
     JOB_PARKED,                 /* the finish must be sent again */
+    JOB_DOUBTED,                /* the finish is made or sent under WATCH */
     JOB_RETRYING,               /* waits for its retry, or it is on its way */
     JOB_DROPPING,               /* the drop is on its way */
     JOB_STATES

@@ -77,11 +77,13 @@ lease_is_claimed(const job_t *job)
 /* giving up */
 
 static void
-lease_give_up(job_t *job, bool final)
+lease_give_up(job_t *job, weir_str_t fin)
 {
+    bool       final;
     runner_t  *r;
 
     r = job->runner;
+    final = fin.len > 0;
 
     switch (job->state) {
 
@@ -94,13 +96,19 @@ lease_give_up(job_t *job, bool final)
         return;
 
     case JOB_RETRYING:
-        retry_forget(r->retry, job);
+        fence_forget(r->fence, job);
         counters_add(r->counters, fenced, 1);
         break;
 
     case JOB_PARKED:
-        counters_add(r->counters, fenced, 1);
-        break;
+    case JOB_DOUBTED:
+        if (finish_is(job, fin)) {
+            return;                     /* it was done, and not answered */
+        }
+
+        fence_forget(r->fence, job);
+        finish_fenced(job, final);
+        return;
 
     default: /* JOB_ASKING */
         ask_cancel(job);
@@ -231,12 +239,12 @@ lease_on_held(void *data, const weir_answer_t *answer)
         if (weir_txn_held_read(answer, i, &fin, &deliveries)) {
 
             if (fin.len) {
-                lease_give_up(job, true);
+                lease_give_up(job, fin);
                 continue;
             }
 
             if (lease_is_claimed(job) && deliveries != job->deliveries) {
-                lease_give_up(job, false);
+                lease_give_up(job, weir_str_null);
                 continue;
             }
         }

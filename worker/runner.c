@@ -90,7 +90,7 @@ runner_hand_back_all(runner_t *r)
     for (i = 0; i < (int) (sizeof(states) / sizeof(states[0])); i++) {
         while ((job = jobs_first(r->jobs, states[i])) != NULL) {
             ask_cancel(job);
-            retry_forget(r->retry, job);
+            fence_forget(r->fence, job);
             lease_hand_back(r->lease, job);
         }
     }
@@ -271,7 +271,7 @@ runner_on_renew_up(void *data)
 static void
 runner_on_watch_up(void *data)
 {
-    retry_on_up(((runner_t *) data)->retry);
+    fence_on_up(((runner_t *) data)->fence);
 }
 
 
@@ -367,7 +367,7 @@ runner_up(runner_process_t *p)
     r->queue = queue_create(r);
     r->lease = lease_create(r);
     r->finish = finish_create(r);
-    r->retry = retry_create(r);
+    r->fence = fence_create(r);
     r->reaper = reaper_create(r);
     r->control = control_create(r);
     r->catalogue = catalogue_create(r);
@@ -415,7 +415,7 @@ runner_down(runner_process_t *p)
     catalogue_destroy(&r->catalogue);
     control_destroy(&r->control);
     reaper_destroy(&r->reaper);
-    retry_destroy(&r->retry);
+    fence_destroy(&r->fence);
     lease_destroy(&r->lease);
     queue_destroy(&r->queue);
     takeover_destroy(&r->takeover);

@@ -35,7 +35,7 @@ typedef struct runner_s     runner_t;
 typedef struct server_s     server_t;
 typedef struct queue_s      queue_t;
 typedef struct lease_s      lease_t;
-typedef struct retry_s      retry_t;
+typedef struct fence_s      fence_t;
 typedef struct finish_s     finish_t;
 typedef struct reaper_s     reaper_t;
 typedef struct control_s    control_t;
@@ -71,7 +71,7 @@ struct runner_s {
     takeover_t       *takeover;
     lease_t          *lease;
     finish_t         *finish;
-    retry_t          *retry;
+    fence_t          *fence;
     reaper_t         *reaper;
     control_t        *control;
     catalogue_t      *catalogue;
@@ -169,14 +169,20 @@ void finish_on_up(finish_t *f);                 /* cmd is up */
 void finish_job(job_t *job, weir_state_e state, const char *token);
 void finish_with(job_t *job, weir_str_t document);      /* completed */
 void finish_failed(job_t *job);                 /* job->outcome.error is set */
+void finish_now(job_t *job);                    /* it is not in doubt */
+void finish_add(const job_t *job, weir_txn_t *t);
+void finish_answer(job_t *job, const weir_answer_t *answer);
+bool finish_is(const job_t *job, weir_str_t fin);       /* it wrote this */
+void finish_fenced(job_t *job, bool final);     /* its result is dropped */
 void finish_overdue(runner_t *r, const char *run);
 
-/* retry.c: again, later */
-retry_t *retry_create(runner_t *r);
-void retry_destroy(retry_t **t);
-void retry_on_up(retry_t *t);                   /* watch is up */
-void retry_job(job_t *job, int64_t wait);       /* ms */
-void retry_forget(retry_t *t, const job_t *job);
+/* fence.c: what may be done only while a run is still ours */
+fence_t *fence_create(runner_t *r);
+void fence_destroy(fence_t **f);
+void fence_on_up(fence_t *f);                   /* watch is up */
+void fence_retry(job_t *job, int64_t wait);     /* again, in ms */
+void fence_finish(job_t *job);                  /* its end is in doubt */
+void fence_forget(fence_t *f, const job_t *job);
 
 /* lease.c: entries in hand stay ours; handing back */
 lease_t *lease_create(runner_t *r);
