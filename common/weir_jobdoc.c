@@ -27,7 +27,9 @@ weir_jobdoc_result(const weir_jobdoc_t *d, weir_buf_t *out)
 
     weir_buf_text(out, ",\"result\":");
 
-    if (d->state != WEIR_COMPLETED || d->outcome->choices == NULL) {
+    if (d->state != WEIR_COMPLETED || d->outcome->choices == NULL
+        || d->no_result)
+    {
         weir_buf_text(out, "null");
         return;
     }

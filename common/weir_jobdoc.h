@@ -25,6 +25,7 @@ typedef struct {
     weir_str_t             prefix;      /* what precedes /v1/jobs in links */
     const weir_outcome_t  *outcome;     /* without doc: none, or expired */
     bool                   brief;       /* for lists: no result, no error */
+    bool                   no_result;   /* null, and no reason for it */
 } weir_jobdoc_t;
 
 

@@ -232,10 +232,11 @@ weir_hook_is_due(const weir_hook_t *h, const weir_entry_t *e)
 
 void
 weir_txn_hook_begin(weir_txn_t *t, const weir_entry_t *e, int64_t until,
-    const char *endpoint, bool outcome)
+    const char *endpoint, bool first)
 {
     char              at[WEIR_DECIMAL_MAX], member[WEIR_NAME_MAX];
     char              key[WEIR_NAME_MAX];
+    weir_keys_t       keys;
     weir_hook_keys_t  k;
 
     weir_hook_keys(&k, e);
@@ -246,9 +247,11 @@ weir_txn_hook_begin(weir_txn_t *t, const weir_entry_t *e, int64_t until,
     weir_add(t, W("EXISTS"),
              weir_name(key, WEIR_KEY_ENDPOINT, e->shard, endpoint));
 
-    if (outcome) {
+    if (first) {
         weir_add(t, W("GET"),
                  weir_name(key, WEIR_KEY_OUTCOME, e->shard, e->id, e->token));
+        weir_keys(&keys, e->shard, e->id, e->id);
+        weir_add_look(t, &keys);
     }
 
     weir_add(t, W("EXEC"));
@@ -257,8 +260,11 @@ weir_txn_hook_begin(weir_txn_t *t, const weir_entry_t *e, int64_t until,
 
 bool
 weir_txn_hook_begin_read(const weir_answer_t *a, bool *gone_r,
-    weir_str_t *outcome_r)
+    weir_str_t *outcome_r, weir_job_t *job_r, weir_run_t *run_r)
 {
+    weir_job_read(job_r, weir_reply_at(a->reply, 3));
+    weir_run_read(run_r, weir_reply_at(a->reply, 4));
+
     *gone_r = (weir_reply_int(weir_reply_at(a->reply, 1)) == 1);
     *outcome_r = weir_reply_str(weir_reply_at(a->reply, 2));
 

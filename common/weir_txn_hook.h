@@ -67,11 +67,11 @@ bool weir_txn_hook_read(const weir_answer_t *a, weir_hook_t *hook_r);
 bool weir_hook_is_due(const weir_hook_t *hook, const weir_entry_t *e);
 
 /* Who holds the lock lets the entry rest until "until", and asks whether the
- * endpoint is gone; outcome: for the outcome too. */
+ * endpoint is gone; first: for all that the body is made of, too. */
 void weir_txn_hook_begin(weir_txn_t *t, const weir_entry_t *e, int64_t until,
-    const char *endpoint, bool outcome);
+    const char *endpoint, bool first);
 bool weir_txn_hook_begin_read(const weir_answer_t *a, bool *gone_r,
-    weir_str_t *outcome_r);
+    weir_str_t *outcome_r, weir_job_t *job_r, weir_run_t *run_r);
 
 /* What every try will send.  Stored once. */
 void weir_txn_hook_store(weir_txn_t *t, const weir_entry_t *e,

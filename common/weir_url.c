@@ -386,7 +386,7 @@ weir_url_check(weir_str_t url, const weir_url_policy_t *policy,
         start = canonical->len;
         weir_url_write(&u, canonical);
 
-        if (canonical->len - start > WEIR_URL_MAX) {
+        if (canonical->failed || canonical->len - start > WEIR_URL_MAX) {
             canonical->len = start;
             why = WEIR_URL_TOO_LONG;
         }

@@ -61,6 +61,9 @@ conf_base(conf_t *conf, setting_section_e section, size_t i)
     case SETTING_METRICS:
         return &conf->metrics;
 
+    case SETTING_WEBHOOK:
+        return &conf->webhook;
+
     case SETTING_PROVIDER:
         return &conf->providers[i];
 
@@ -108,7 +111,8 @@ conf_on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
         } else if (section == SETTING_SECTIONS) {
             snprintf(text, sizeof(text), "unknown section \"%.60s\" (known: "
-                     "redis, worker, log, metrics, provider, model)", name);
+                     "redis, worker, log, metrics, webhook, provider, model)",
+                     name);
 
         } else {
             setting_names(section, names, sizeof(names));
@@ -195,6 +199,7 @@ conf_on_setting(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
         conf_worker_t    worker;
         conf_log_t       log;
         conf_metrics_t   metrics;
+        conf_webhook_t   webhook;
         conf_provider_t  provider;
         conf_model_t     model;
     } scratch;
@@ -291,6 +296,7 @@ conf_take(conf_t *conf, cfg_t *cfg)
     conf_take_section(conf, cfg_getsec(cfg, "worker"), SETTING_WORKER, 0);
     conf_take_section(conf, cfg_getsec(cfg, "log"), SETTING_LOG, 0);
     conf_take_section(conf, cfg_getsec(cfg, "metrics"), SETTING_METRICS, 0);
+    conf_take_section(conf, cfg_getsec(cfg, "webhook"), SETTING_WEBHOOK, 0);
 
     conf->nproviders = cfg_size(cfg, "provider");
     conf->providers = mem_alloc(conf->nproviders * sizeof(conf_provider_t));
@@ -434,6 +440,7 @@ conf_free(conf_t **confp)
     setting_free(SETTING_WORKER, &conf->worker);
     setting_free(SETTING_LOG, &conf->log);
     setting_free(SETTING_METRICS, &conf->metrics);
+    setting_free(SETTING_WEBHOOK, &conf->webhook);
 
     for (i = 0; i < conf->nproviders; i++) {
         conf_wipe(conf->providers[i].api_key);

@@ -10,9 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weir_url.h"
+
 
 #define CONF_ERROR        512
 #define CONF_RUNNERS_MAX  64
+#define CONF_SCHEDULE_MAX 32
 
 enum { CONF_OPENAI = 0, CONF_BUILTIN };     /* dialects, as in setting.c */
 enum { CONF_HTTP2_AUTO = 0, CONF_HTTP2_OFF };
@@ -60,6 +63,21 @@ typedef struct {
 
 
 typedef struct {
+    int64_t   ms[CONF_SCHEDULE_MAX];
+    unsigned  n;
+} conf_schedule_t;
+
+
+typedef struct {
+    int64_t            timeout;     /* of a whole call */
+    conf_schedule_t    schedule;    /* waits between tries */
+    weir_url_policy_t  policy;
+    char              *proxy;
+    char              *ca_file;
+} conf_webhook_t;
+
+
+typedef struct {
     char     *name;
     int64_t   dialect;
     char     *base_url;         /* without a slash at its end */
@@ -91,6 +109,7 @@ typedef struct {
     conf_worker_t     worker;
     conf_log_t        log;
     conf_metrics_t    metrics;
+    conf_webhook_t    webhook;
     conf_provider_t  *providers;
     size_t            nproviders;
     conf_model_t     *models;

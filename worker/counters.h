@@ -60,6 +60,18 @@
     X(cell_starts, "cell_starts", "", counter, "Cells started")               \
     X(cell_deaths, "cell_deaths", "", counter,                                \
       "Cells that died with runs in them")                                    \
+    X(hook_sent, "webhooks_delivered", "", counter,                           \
+      "Webhooks that their receiver took")                                    \
+    X(hook_status, "webhook_failures", "cause=\"status\"", counter,           \
+      "Tries to deliver a webhook that failed, by cause")                     \
+    X(hook_transport, "webhook_failures", "cause=\"transport\"", counter, "") \
+    X(hook_timeout, "webhook_failures", "cause=\"timeout\"", counter, "")     \
+    X(hook_refused, "webhook_failures", "cause=\"refused\"", counter, "")     \
+    X(hook_gone, "webhook_failures", "cause=\"gone\"", counter, "")           \
+    X(hook_retried, "webhooks_put_off", "", counter,                          \
+      "Webhooks put off to be tried again")                                   \
+    X(hook_given_up, "webhooks_given_up", "", counter,                        \
+      "Webhooks whose last try failed")                                       \
     X(redis_connects, "redis_connections", "", counter,                       \
       "Connections to Redis that were made")                                  \
     X(redis_failures, "redis_failures", "", counter,                          \
@@ -76,6 +88,8 @@
     X(slots, "slots", "", gauge, "Runs that may be in hand")                  \
     X(cells, "cells", "", gauge, "Cells that have runs")                      \
     X(in_hand, "runs_in_hand", "", gauge, "Runs that are in hand")            \
+    X(hooks_pending, "webhooks_pending", "", gauge,                           \
+      "Webhooks in the outbox: one of the runners counts them")               \
     X(connections, "redis_connected", "", gauge,                              \
       "Connections to Redis that are up")                                     \
     X(queue_paused, "queue_paused", "", highest,                              \

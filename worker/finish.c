@@ -81,6 +81,10 @@ finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes)
 
     finish_count(r, f->state);
 
+    if (f->hook) {
+        webhook_kick(r->webhook);
+    }
+
     if (weir_reply_count(mailboxes) == 0) {
         return;
     }

@@ -30,7 +30,7 @@
 #define RUNNER_PENDING_MORE  4096
 #define RUNNER_BEAT          1000               /* ms between turns, at most */
 #define RUNNER_LOCK_STEP     50                 /* ms */
-#define RUNNER_DESCRIPTORS   128                /* besides those of calls */
+#define RUNNER_DESCRIPTORS   192                /* besides those of calls */
 
 
 typedef struct {
@@ -117,6 +117,7 @@ runner_leave(runner_process_t *p)
 
     reaper_stop(r->reaper);
     control_stop(r->control);
+    webhook_leave(r->webhook);
     runner_hand_back_all(r);
 
     loop_timer_set(r->loop, &p->patience, RUNNER_LEAVE_TIME);
@@ -146,6 +147,7 @@ runner_drain(runner_process_t *p)
 
     queue_stop(r->queue);
     catalogue_stop(r->catalogue);
+    webhook_stop(r->webhook);
 
     loop_timer_set(r->loop, &p->patience,
                    (uint64_t) r->conf->worker.drain_timeout);
@@ -184,7 +186,7 @@ runner_on_turn(void *data)
     r = data;
 
     if (r->state == RUNNER_DRAINING && jobs_in_hand(r->jobs) == 0
-        && queue_is_idle(r->queue))
+        && queue_is_idle(r->queue) && webhook_is_idle(r->webhook))
     {
         runner_leave((runner_process_t *) r);
     }
@@ -372,6 +374,7 @@ runner_up(runner_process_t *p)
     r->control = control_create(r);
     r->catalogue = catalogue_create(r);
     r->cells = cells_create(r);
+    r->webhook = webhook_create(r);
     loop_turn_add(r->loop, &p->turn);
 
     r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
@@ -412,6 +415,7 @@ runner_down(runner_process_t *p)
         provider_destroy(&r->providers[i]);
     }
 
+    webhook_destroy(&r->webhook);
     catalogue_destroy(&r->catalogue);
     control_destroy(&r->control);
     reaper_destroy(&r->reaper);

@@ -43,6 +43,7 @@ typedef struct gate_s       gate_t;
 typedef struct takeover_s   takeover_t;
 typedef struct catalogue_s  catalogue_t;
 typedef struct cells_s      cells_t;
+typedef struct webhook_s    webhook_t;
 
 struct runner_s {
     const conf_t     *conf;
@@ -75,6 +76,7 @@ struct runner_s {
     reaper_t         *reaper;
     control_t        *control;
     catalogue_t      *catalogue;
+    webhook_t        *webhook;
 
     zygote_t         *zygote;
     cells_t          *cells;
@@ -210,6 +212,14 @@ control_t *control_create(runner_t *r);
 void control_destroy(control_t **c);
 void control_on_up(control_t *c);               /* word is up */
 void control_stop(control_t *c);
+
+/* webhook.c: the ends of runs, told to whom they concern */
+webhook_t *webhook_create(runner_t *r);
+void webhook_destroy(webhook_t **w);
+void webhook_kick(webhook_t *w);                /* look now */
+void webhook_stop(webhook_t *w);                /* no new ones */
+bool webhook_is_idle(const webhook_t *w);
+void webhook_leave(webhook_t *w);               /* hands back */
 
 /* catalogue.c: the list of models */
 catalogue_t *catalogue_create(runner_t *r);

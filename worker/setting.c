@@ -31,11 +31,20 @@ static int set_address(const setting_t *s, void *field, const char *text,
     char *error_r);
 static int set_url(const setting_t *s, void *field, const char *text,
     char *error_r);
+static int set_times(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_cidrs(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_ports(const setting_t *s, void *field, const char *text,
+    char *error_r);
 
 
 #define S  1000                     /* ms */
 #define H  (3600 * S)
 #define M  (1024LL * 1024)          /* bytes */
+
+/* the waits of Standard Webhooks */
+#define SCHEDULE  "5s 5m 30m 2h 5h 10h 14h 20h 24h"
 
 static const char *const  levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const  dialects[] = { "openai", "builtin", NULL };
@@ -44,12 +53,14 @@ static const char *const  http2_words[] = { "auto", "off", NULL };
 
 #define REDIS(f)     SETTING_REDIS, #f
 #define WORKER(f)    SETTING_WORKER, #f
+#define WEBHOOK(f)   SETTING_WEBHOOK, #f
 #define PROVIDER(f)  SETTING_PROVIDER, #f
 
 #define RE(f)        offsetof(conf_redis_t, f)
 #define WO(f)        offsetof(conf_worker_t, f)
 #define LO(f)        offsetof(conf_log_t, f)
 #define ME(f)        offsetof(conf_metrics_t, f)
+#define WH(f)        offsetof(conf_webhook_t, f)
 #define PR(f)        offsetof(conf_provider_t, f)
 #define MO(f)        offsetof(conf_model_t, f)
 
@@ -87,6 +98,13 @@ const setting_t  settings[] = {
 
     { SETTING_METRICS, "listen", set_address, ME(listen), NULL, 0, 0, NULL },
 
+    { WEBHOOK(timeout), set_time, WH(timeout), "15s", 100, 30 * S, NULL },
+    { WEBHOOK(schedule), set_times, WH(schedule), SCHEDULE, 10, 48 * H, NULL },
+    { WEBHOOK(allow), set_cidrs, WH(policy.allow), NULL, 0, 0, NULL },
+    { WEBHOOK(ports), set_ports, WH(policy), NULL, 0, 0, NULL },
+    { WEBHOOK(proxy), set_url, WH(proxy), NULL, 0, 0, NULL },
+    { WEBHOOK(ca_file), set_text, WH(ca_file), NULL, 1, 4095, NULL },
+
     { PROVIDER(dialect), set_word, PR(dialect), "openai", 0, 0, dialects },
     { PROVIDER(base_url), set_url, PR(base_url), NULL, 0, 0, NULL },
     { PROVIDER(api_key_file), set_text, PR(api_key_file), NULL, 1, 4095, NULL },
@@ -116,6 +134,7 @@ static const struct {
     { "worker", false },
     { "log", false },
     { "metrics", false },
+    { "webhook", false },
     { "provider", true },
     { "model", true }
 };
@@ -308,6 +327,100 @@ set_url(const setting_t *s, void *field, const char *text, char *error_r)
 
     for (len = strlen(url); url[len - 1] == '/'; len--) {
         url[len - 1] = '\0';
+    }
+
+    return 0;
+}
+
+
+/* the next word of a list; false: there is none */
+
+static bool
+set_next(const char **rest, weir_str_t *word_r)
+{
+    *rest += strspn(*rest, " \t\n,");
+    *word_r = (weir_str_t) { *rest, strcspn(*rest, " \t\n,") };
+    *rest += word_r->len;
+
+    return word_r->len > 0;
+}
+
+
+static int
+set_times(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    char              word_text[VALUE_TEXT_MAX];
+    char              min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX];
+    int64_t           ms;
+    weir_str_t        word;
+    conf_schedule_t  *list;
+
+    list = field;
+    list->n = 0;
+
+    while (set_next(&text, &word)) {
+        snprintf(word_text, sizeof(word_text), "%.*s", (int) word.len,
+                 word.data);
+
+        if (list->n == CONF_SCHEDULE_MAX || word.len >= VALUE_TEXT_MAX
+            || !value_time(word_text, &ms) || ms < s->min || ms > s->max)
+        {
+            snprintf(error_r, CONF_ERROR, "expected up to %d times from %s to "
+                     "%s, separated by spaces", CONF_SCHEDULE_MAX,
+                     value_time_text(min, s->min),
+                     value_time_text(max, s->max));
+            return -1;
+        }
+
+        list->ms[list->n++] = ms;
+    }
+
+    return 0;
+}
+
+
+static int
+set_cidrs(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    weir_str_t     word;
+    const char    *why;
+    weir_cidrs_t  *list;
+
+    (void) s;
+
+    list = field;
+    list->n = 0;
+
+    while (set_next(&text, &word)) {
+        if (!weir_cidrs_add(list, word, &why)) {
+            snprintf(error_r, CONF_ERROR, "\"%.*s\": %s", (int) word.len,
+                     word.data, why);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+set_ports(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    weir_str_t          word;
+    const char         *why;
+    weir_url_policy_t  *policy;
+
+    (void) s;
+
+    policy = field;
+    policy->nports = 0;
+
+    while (set_next(&text, &word)) {
+        if (!weir_url_policy_port(policy, word, &why)) {
+            snprintf(error_r, CONF_ERROR, "\"%.*s\": %s", (int) word.len,
+                     word.data, why);
+            return -1;
+        }
     }
 
     return 0;

@@ -11,11 +11,12 @@
 #define LOCK    "weir:{0}:hooklock:" ID
 #define MEMBER  "1000001:" ID
 
-#define LOOK                                                                  \
+#define RECORDS                                                               \
     "HMGET " JOB " owner run route request model metadata created prefix "    \
     "hook_url hook_secret retried_as\n"                                       \
-    "HGETALL " RUN "\n"                                                       \
-    "HGETALL " HOOK "\n"
+    "HGETALL " RUN "\n"
+
+#define LOOK    RECORDS "HGETALL " HOOK "\n"
 
 
 static weir_entry_t
@@ -84,7 +85,7 @@ test_units(void **state)
     weir_txn_hook_begin(&t, &e, 50, "d", true);
     expect(&t, "MULTI\nZADD " HOOKS " XX 50 " MEMBER "\n"
                "EXISTS weir:{0}:endpoint:d\n"
-               "GET weir:{0}:outcome:" ID ":1000001\nEXEC\n");
+               "GET weir:{0}:outcome:" ID ":1000001\n" RECORDS "EXEC\n");
 
     weir_txn_hook_begin(&t, &e, 50, "d", false);
     expect(&t, "MULTI\nZADD " HOOKS " XX 50 " MEMBER "\n"

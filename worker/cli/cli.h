@@ -72,6 +72,8 @@ int dead_drop(int argc, char **argv);
 int queue_stats(int argc, char **argv);
 int queue_pause(int argc, char **argv);
 int queue_resume(int argc, char **argv);
+int webhooks_list(int argc, char **argv);
+int webhooks_redeliver(int argc, char **argv);
 
 
 #endif /* CLI_H */

@@ -65,6 +65,12 @@ static const cli_command_t  commands[] = {
     { "queue resume", REDIS,
       "lets runners claim again",
       queue_resume },
+    { "webhooks list", REDIS " [--json]",
+      "shows the webhooks that wait to be delivered",
+      webhooks_list },
+    { "webhooks redeliver", REDIS " JOB_ID",
+      "delivers a job's webhook again, now",
+      webhooks_redeliver },
     { "version", "", "prints the version", main_version },
     { "help", "[COMMAND]", "explains a command, or lists them all",
       main_help },
@@ -151,7 +157,7 @@ main_help(int argc, char **argv)
         puts("usage: weir COMMAND ...\n");
 
         for (c = commands; c->name; c++) {
-            printf("  %-12s %s\n", c->name, c->about);
+            printf("  %-18s %s\n", c->name, c->about);
         }
 
         return cli_flush();
