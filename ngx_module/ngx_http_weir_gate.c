@@ -213,7 +213,11 @@ ngx_http_weir_gate_auth(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
 
     ctx->scopes = record->scopes;
 
-    if (record->webhook.len && ngx_http_weir_gate_hook(ctx, record) != NGX_OK) {
+    /* a secret without an URL is for those that come with jobs */
+
+    if (record->webhook_secret.len
+        && ngx_http_weir_gate_hook(ctx, record) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
