@@ -21,8 +21,7 @@
 #define WEBHOOK_LOOK       500          /* ms between looks */
 #define WEBHOOK_LOCK       45000        /* ms; a call takes 30 s at most */
 #define WEBHOOK_REST       1000         /* ms, for an owner with too many */
-#define WEBHOOK_MOST       64           /* in flight */
-#define WEBHOOK_MOST_OF    16           /* of them, of one owner */
+#define WEBHOOK_MOST_OF    16           /* in flight, of one owner */
 
 
 static void webhook_look(void *data);

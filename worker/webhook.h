@@ -13,6 +13,7 @@
 #include "weir_webhook.h"
 
 
+#define WEBHOOK_MOST        64                  /* deliveries in flight */
 #define WEBHOOK_OWNER_MAX   80
 #define WEBHOOK_ERROR_MAX   128
 #define WEBHOOK_RESULT_MAX  (256 * 1024)        /* bytes of a body with one */

@@ -43,6 +43,7 @@ webhook_http_create(runner_t *r)
     o.connect_timeout = conf->timeout < WEBHOOK_CONNECT ? conf->timeout
                                                         : WEBHOOK_CONNECT;
     o.idle_timeout = conf->timeout;
+    o.connections = WEBHOOK_MOST;       /* that rest, too */
     o.body_max = WEBHOOK_BODY_MAX;
     o.head_max = WEBHOOK_HEAD_MAX;
 
