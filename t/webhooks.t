@@ -30,9 +30,18 @@ webhook {
 }
 END
 
+my $receiver = Weir::Receiver->new(dir => $stack->dir);
+
+# keys that have a webhook, and a secret for those of jobs
+
+$stack->keys;
+
+my $hooked = $stack->create_key('carol', 'submit', '--webhook',
+    $receiver->url('ok/key'), '--webhook-secret', $SECRET);
+my $signed = $stack->create_key('dave', 'submit', '--webhook-secret', $SECRET);
+
 $stack->start;
 
-my $receiver = Weir::Receiver->new(dir => $stack->dir);
 my %job;
 
 
@@ -162,6 +171,34 @@ for my $by (qw(standard openai)) {
 }
 
 
+# by the key: where, or only with what
+
+sub by_key {
+    my ($key, @webhook) = @_;
+
+    return $stack->ask('/v1/jobs', no_key => 1,
+        headers => ["Authorization: Bearer $key"], body => encode_json({
+            request => { model => 'mock-1', messages => [
+                { role => 'user', content => 'Hi' } ] }, @webhook }))->status;
+}
+
+
+is(by_key($hooked), 202, 'a key with a webhook');
+is(by_key($hooked, webhook => $receiver->url('ok/own')), 202,
+   'the job says where');
+is(by_key($signed, webhook => $receiver->url('ok/signed')), 202,
+   'and has the secret of the key');
+is(by_key($signed), 202, 'a key with a secret alone');
+is(by_key($stack->{other_key}, webhook => $receiver->url('ok/none')), 400,
+   'no secret at all');
+
+$stack->wait_for(10, sub { $receiver->got($_) }, $_) for qw(key own signed);
+@seen = verified(map { { %{ ($receiver->got($_))[0] }, secret => $SECRET } }
+                 qw(key own signed));
+is_deeply([map { $_->{standard} } @seen], [('job.completed') x 3],
+          'signed with the secret of the key');
+
+
 # again, on schedule, the same bytes under the same id
 
 ends('again', 'delivered');
@@ -262,6 +299,37 @@ submit('late', 'ok', 'delay=60000', deadline => int(time) + 2);
 ends('late', 'delivered', 15);
 is(decode_json(($receiver->got('late'))[0]{body})->{type}, 'job.expired',
    'one whose deadline passes');
+
+
+# one owner does not keep all others waiting: 16 at once in each runner
+
+my @crowd = map { $stack->request('/v1/jobs', body => encode_json({
+    request => { model => 'mock-1', messages => [
+        { role => 'user', content => "$_" } ] },
+    webhook => { url => $receiver->url('hang/60/crowd'), secret => $SECRET },
+})) } 1 .. 60;
+Weir::Client::wait_all(20, @crowd) or die 'submissions';
+
+$stack->wait_for(5, sub { $receiver->got('crowd') >= 16 }, 'a crowd');
+my $other = $stack->{other_key};
+$c = $stack->ask('/v1/jobs', no_key => 1,
+    headers => ["Authorization: Bearer $other"], body => encode_json({
+    request => { model => 'mock-1', messages => [
+        { role => 'user', content => 'Hi' } ] },
+    webhook => { url => $receiver->url('ok/other'), secret => $SECRET } }));
+$job{other} = decode_json($c->body)->{id};
+ends('other', 'delivered');
+
+$stack->wait_for(20, sub { $receiver->got('crowd') == 120 }, 'all tries');
+
+my @crowded = sort { $a <=> $b } map { $_->{time} } $receiver->got('crowd');
+cmp_ok((grep { $_ < $crowded[0] + 0.9 } @crowded), '<=', 32,
+       'a hanging crowd is let in little by little');
+cmp_ok(($receiver->got('other'))[0]{time}, '<', $crowded[59],
+       'and the other owner with it');
+
+$stack->wait_for(5, sub { $stack->redis('ZCARD', 'weir:{0}:hooks') == 0 },
+                 'all is delivered');
 
 
 # a loser's entry, one of no form, and the entry of a finish that was sent
@@ -370,6 +438,50 @@ is($stack->metric('webhook_failures_total{cause="status"}'), 1, 'failures');
 is($stack->metric('webhooks_put_off_total'), 1, 'those put off');
 $stack->wait_for(5, sub { $stack->metric('webhooks_pending') == 0 }, 'none waits');
 unlike($stack->log('worker'), qr/whsec_|MfKQ9r8G|Echo/, 'no secret, no body');
+
+
+# TLS: a certificate of an authority that is known, and one that is not
+
+my $dir = $stack->dir;
+
+system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+       . "-nodes -days 2 -subj /CN=receiver -addext "
+       . "subjectAltName=IP:127.0.0.1 -keyout $dir/tls.key "
+       . "-out $dir/tls.crt 2> $dir/openssl.log") == 0
+    or die Weir::Stack::slurp("$dir/openssl.log");
+
+my $tls = open(my $out, '-|', 'timeout', '100', 'node', 't/sdk/receiver.mjs',
+               "$dir/tls.key", "$dir/tls.crt") // die "node: $!";
+my $port = <$out> // die 'no port';
+chomp $port;
+
+
+sub over_tls {
+    my ($name) = @_;
+
+    my $c = $stack->ask('/v1/jobs', body => encode_json({
+        request => { model => 'mock-1', messages => [
+            { role => 'user', content => 'Hi' } ] },
+        webhook => { url => "https://127.0.0.1:$port/$name",
+                     secret => $SECRET } }));
+
+    $job{$name} = decode_json($c->body)->{id};
+}
+
+
+over_tls('stranger');
+ends('stranger', 'failed');
+like($stack->log('worker'), qr/job=$job{stranger} .*certificate/,
+     'a certificate that nobody knows is not taken');
+
+$stack->stop('worker');
+$stack->{worker_more} =~ s/^}/    ca_file = "$dir\/tls.crt"\n}/m;
+$stack->start('worker');
+
+over_tls('friend');
+ends('friend', 'delivered');
+is(scalar <$out>, "/friend\n", 'one of a known authority is');
+kill 'TERM', $tls;
 
 
 # a worker that allows nothing, whatever the edge let in

@@ -66,9 +66,16 @@ sub got {
     my ($self, $name) = @_;
 
     open my $f, '<', $self->{file} or die "$self->{file}: $!";
+    seek $f, $self->{at} // 0, 0;
+
+    while (defined(my $line = <$f>)) {
+        last if $line !~ /\n\z/;                # it is just being written
+        push @{ $self->{got} }, decode_json($line);
+        $self->{at} = tell $f;
+    }
 
     return grep { !defined $name || $_->{path} =~ m{/\Q$name\E$} }
-           map { decode_json($_) } <$f>;
+           @{ $self->{got} // [] };
 }
 
 
@@ -131,7 +138,8 @@ sub note {
     flock $f, LOCK_EX;
     seek $f, 0, 0;
 
-    my $before = grep { decode_json($_)->{path} eq $what->{path} } <$f>;
+    my $path = encode_json([$what->{path}]) =~ s/^\[|\]$//gr;
+    my $before = grep { /"path":\Q$path\E/ } <$f>;
 
     print $f encode_json($what), "\n";
     close $f;
