@@ -28,6 +28,8 @@
 
 
 #define ZYGOTE_CELLS  256
+#define ZYGOTE_STEP   50        /* ms */
+#define ZYGOTE_STEPS  40        /* of them for cells that end by themselves */
 
 
 typedef enum {
@@ -298,6 +300,32 @@ nest_run(nest_t *n)
 }
 
 
+/* The runner has gone, so that the cells see the end of their sockets. */
+
+static void
+nest_wait(nest_t *n)
+{
+    int            i, step, left;
+    struct pollfd  fd;
+
+    for (step = 0; step < ZYGOTE_STEPS; step++) {
+        nest_reap(n);
+        left = 0;
+
+        for (i = 0; i < ZYGOTE_CELLS; i++) {
+            left += (n->cells[i].pid != 0);
+        }
+
+        if (left == 0) {
+            return;
+        }
+
+        fd = (struct pollfd) { n->signals, POLLIN, 0 };
+        (void) poll(&fd, 1, ZYGOTE_STEP);
+    }
+}
+
+
 /* Signals are the runner's business: who tells a whole group to leave means
  * the runner, which finishes what is in its cells first. */
 
@@ -333,6 +361,7 @@ zygote_process(const conf_t *conf, int fd, pid_t parent)
 
     if (n->signals >= 0) {
         nest_run(n);
+        nest_wait(n);
     }
 
     free(n);
