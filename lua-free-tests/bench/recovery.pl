@@ -2,8 +2,8 @@
 # other.  For each kill, the seconds until the last of the entries that it held
 # is claimed again, and until the LLM has the first of the calls that follow.
 #
-# There are enough runners for none of them to die twice within the ten seconds
-# in which the supervisor holds a restart back.
+# Each runner dies often enough for the supervisor to hold its restarts back:
+# that wait is measured too.
 
 use strict;
 use warnings;
