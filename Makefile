@@ -2,7 +2,7 @@
 #
 #   make            the module, the worker, the tool and the mock LLM -> build/
 #   make run        the same, then a running system on port 8080
-#   make test       everything that is tested: lint, check, corpus, prove
+#   make test       everything that is tested: lint, check, corpus, prove, chaos
 #   make check      unit tests only             make prove   t/ only
 #   make asan       t/ again, nginx and all of ours with sanitizers
 #   make fuzz       FUZZ_SECONDS each, FUZZ=name for one target
@@ -129,7 +129,7 @@ run: deps
 
 test: test-deps
 	@+$(SUBMAKE) all
-	@+rc=0; for t in lint check replay prove; do \
+	@+rc=0; for t in lint check replay prove chaos-short; do \
 	    $(SUBMAKE) $$t || rc=1; done; exit $$rc
 
 lint: all

@@ -67,7 +67,7 @@ typedef struct {
     int64_t    deadline;        /* s */
     bool       accepted;
     bool       refused;
-    int64_t    accepted_at;
+    int64_t    answered_at;     /* the submission */
     int64_t    cancel_asked;    /* when that cancel was sent which got ... */
     int64_t    cancelled_at;    /* ... the first 200; 0: none */
     run_t     *run;             /* NULL: Redis has none */

@@ -189,7 +189,7 @@ take_answer(course_t *c, long long at, const char *line)
     if (is_submission(op)) {
         job->accepted = id[0] != '-';
         job->refused = id[0] == '-' && status != 0;
-        job->accepted_at = at;
+        job->answered_at = at;
 
     } else if (strcmp(op, "cancel") == 0 && status == 200
                && job->cancelled_at == 0)

@@ -73,7 +73,7 @@ left_over(redisContext *c, char what_r[96])
     size_t       i;
     long long    n, sum;
     redisReply  *reply;
-    static const char *const  sets[] = { "delayed", "deadline", "hooks" };
+    static const char *const  sets[] = { "delayed", "deadline" };
 
     sum = 0;
     what_r[0] = '\0';
@@ -96,6 +96,9 @@ left_over(redisContext *c, char what_r[96])
         }
 
         sum += n;
+    }
+
+    for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         snprintf(key, sizeof(key), PREFIX "%s", sets[i]);
         n = ask_number(c, "ZCARD", key);
 

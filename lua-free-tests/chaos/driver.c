@@ -31,7 +31,6 @@
 #define STEP           20           /* ms of a turn */
 #define OPEN_MAX       400          /* jobs without an end */
 #define ANSWER_MAX     60           /* s; whoever waits longer was forgotten */
-#define DRAIN_MAX      90000        /* ms after the nemesis */
 #define TEXT_MAX       (64 * 1024)
 
 
@@ -428,7 +427,7 @@ drive(size_t wanted, unsigned per_second)
             && naccepted >= wanted)
         {
             ended = true;
-            drain = now + DRAIN_MAX;
+            drain = now + chaos_env_number("CHAOS_DRAIN", 90000);
         }
 
         while (!ended && next <= now) {

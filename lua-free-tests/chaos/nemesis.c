@@ -6,8 +6,9 @@
  *     <ms> held PID CONSUMER ENTRY ...   what this runner had in hand
  *     <ms> end
  *
- * A fault that finds no target is put off until there is one, so that all of
- * the course happens.  Servers are started again by serve.sh, never here.
+ * A fault that finds no target is put off until there is one, and the rest of
+ * the course with it: all of it happens, and not all at once.  Servers are
+ * started again by serve.sh, never here.
  */
 
 #define _GNU_SOURCE
@@ -471,10 +472,10 @@ main(void)
 
     for (i = 0; i < n; i++) {
 
-        while (chaos_now() < start + course[i].at) {
+        do {
             wake_due(false);
             pause_ms(5);
-        }
+        } while (chaos_now() < start + course[i].at);
 
         since = chaos_now();
 
@@ -488,6 +489,8 @@ main(void)
                 break;
             }
         }
+
+        start += chaos_now() - since;
     }
 
     wake_due(true);

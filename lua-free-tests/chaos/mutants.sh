@@ -1,0 +1,85 @@
+#!/bin/bash
+# mutants.sh [NAME...]: each mutant of the worker must be caught by the checker.
+#
+# A copy of the sources is patched and its worker built in build/mutants/NAME;
+# the rest of the system is that of BUILD.  A mutant that is missed, or whose
+# patch does not apply any more, is a failure.
+
+set -u
+
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+HERE=$ROOT/lua-free-tests/chaos
+BUILD=$(cd "$ROOT" && cd "${BUILD:-build/faults}" && pwd) || exit 2
+WORK=$ROOT/build/mutants
+
+export SEED=${SEED:-1} KILLS=${KILLS:-40} MS=${MS:-20000} DRAIN=${DRAIN:-20000}
+export BUILD
+
+CAUGHT=0
+MISSED=0
+
+
+# the files of the tree as they are, with their times: objects stay valid
+
+copy() {
+    local dir=$WORK/$1
+
+    rm -rf "$dir"
+    mkdir -p "$dir/build"
+    (cd "$ROOT" && git ls-files -z -co --exclude-standard -- Makefile common \
+        worker lua-free-tests/tools conf/packages \
+        | xargs -0 cp -p --parents -t "$dir")
+    cp -rp "$BUILD/c" "$dir/build/c"
+}
+
+
+mutant() {
+    local name=$1 dir=$WORK/$1 patch=$HERE/mutants/$1.patch said
+
+    copy "$name"
+
+    if ! patch -d "$dir" -p1 -s --fuzz=1 < "$patch" > "$dir/patch.log" 2>&1
+    then
+        echo "$name: the patch does not apply: $(head -n 1 "$dir/patch.log")"
+        return 1
+    fi
+
+    if ! make -C "$dir" --no-print-directory BUILD=build FAULTS=1 \
+        build/weir-worker > "$dir/make.log" 2>&1
+    then
+        echo "$name: does not build: $(grep -m 1 error "$dir/make.log")"
+        return 1
+    fi
+
+    WORKER=$dir/build/weir-worker LOGS=$dir/logs "$HERE/run" \
+        > "$dir/chaos.log" 2>&1
+    said=$(tail -n 1 "$dir/chaos.log")
+
+    if [[ ! $said =~ ^violations:\ [0-9]+$ ]]; then
+        echo "$name: the course failed: $said"
+        return 1
+    fi
+
+    if [ "$said" = "violations: 0" ]; then
+        echo "$name: MISSED"
+        return 1
+    fi
+
+    echo "$name: caught by$(grep -oE '^[A-Z][A-Za-z0-9]*: ' "$dir/chaos.log" \
+        | sort -u | tr -d : | sed 's/^/ /' | tr -d '\n') ($said)"
+    rm -rf "$dir/logs" "$dir/build"
+}
+
+
+[ $# -gt 0 ] || set -- $(cd "$HERE/mutants" && ls *.patch | sed 's/\.patch$//')
+
+for NAME in "$@"; do
+    if mutant "$NAME"; then
+        CAUGHT=$((CAUGHT + 1))
+    else
+        MISSED=$((MISSED + 1))
+    fi
+done
+
+echo "mutants: $CAUGHT caught, $MISSED missed"
+[ $MISSED -eq 0 ]
