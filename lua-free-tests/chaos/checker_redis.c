@@ -14,8 +14,7 @@
 #include <time.h>
 
 
-#define REST_MAX  20000         /* ms until nothing moves any more */
-#define PREFIX    "weir:{0}:"
+#define PREFIX  "weir:{0}:"
 
 
 static const char *const  ready[] = { "high", "normal", "low" };
@@ -120,7 +119,7 @@ await_rest(redisContext *c)
     int64_t    end;
     long long  n;
 
-    end = chaos_now() + REST_MAX;
+    end = chaos_now() + chaos_env_number("CHAOS_REST", 20000);
 
     while ((n = left_over(c, what)) > 0 && chaos_now() < end) {
         nanosleep(&(struct timespec) { 0, 100000000 }, NULL);

@@ -17,7 +17,7 @@
 #define CLOSE_MAX    1000       /* ms after an acknowledged cancel */
 #define SETTLE       3000       /* ms: connections are made again */
 #define RECOVERY_MAX 1500       /* ms: as a lease is over */
-#define RECOVERED_MIN 20        /* kills, for half of them to mean anything */
+#define RECOVERED_MIN 8         /* kills, for half of them to mean anything */
 
 
 static int64_t   *closings;
@@ -564,7 +564,7 @@ print_recovery(const course_t *c)
     }
 
     if (n >= RECOVERED_MIN && percentile(all, n, 50) > RECOVERY_MAX) {
-        violation("recovery", "half of the killed runners' work waited for "
+        violation("R", "half of the killed runners' work waited for "
                   "more than %d ms", RECOVERY_MAX);
     }
 

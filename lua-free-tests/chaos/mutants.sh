@@ -2,7 +2,8 @@
 # mutants.sh [NAME...]: each mutant of the worker must be caught by the checker.
 #
 # A copy of the sources is patched and its worker built in build/mutants/NAME;
-# the rest of the system is that of BUILD.  A mutant that is missed, or whose
+# the rest of the system is that of BUILD.  A line "course: KILLS=5 ..." in a
+# patch sets its course.  A mutant that is missed, or whose
 # patch does not apply any more, is a failure.
 
 set -u
@@ -12,8 +13,8 @@ HERE=$ROOT/lua-free-tests/chaos
 BUILD=$(cd "$ROOT" && cd "${BUILD:-build/faults}" && pwd) || exit 2
 WORK=$ROOT/build/mutants
 
-export SEED=${SEED:-1} KILLS=${KILLS:-40} MS=${MS:-20000} DRAIN=${DRAIN:-20000}
-export BUILD
+export SEED=${SEED:-1} KILLS=${KILLS:-40} MS=${MS:-16000}
+export DRAIN=${DRAIN:-15000} REST=${REST:-5000} BUILD
 
 CAUGHT=0
 MISSED=0
@@ -34,7 +35,7 @@ copy() {
 
 
 mutant() {
-    local name=$1 dir=$WORK/$1 patch=$HERE/mutants/$1.patch said
+    local name=$1 dir=$WORK/$1 patch=$HERE/mutants/$1.patch said course
 
     copy "$name"
 
@@ -51,8 +52,10 @@ mutant() {
         return 1
     fi
 
-    WORKER=$dir/build/weir-worker LOGS=$dir/logs "$HERE/run" \
-        > "$dir/chaos.log" 2>&1
+    read -r -a course <<< "$(sed -n 's/^course: //p' "$patch")"
+
+    env "${course[@]}" WORKER="$dir/build/weir-worker" LOGS="$dir/logs" \
+        "$HERE/run" > "$dir/chaos.log" 2>&1
     said=$(tail -n 1 "$dir/chaos.log")
 
     if [[ ! $said =~ ^violations:\ [0-9]+$ ]]; then
@@ -65,7 +68,7 @@ mutant() {
         return 1
     fi
 
-    echo "$name: caught by$(grep -oE '^[A-Z][A-Za-z0-9]*: ' "$dir/chaos.log" \
+    echo "$name: caught by$(grep -oE '^[A-Z][0-9]*: ' "$dir/chaos.log" \
         | sort -u | tr -d : | sed 's/^/ /' | tr -d '\n') ($said)"
     rm -rf "$dir/logs" "$dir/build"
 }
