@@ -192,7 +192,7 @@ looks() {
     local c text
 
     c=$(tracked '*.c' '*.h')
-    text=$(tracked | grep -vE '(^|/)corpus/|\.(png|svg|json|bin)$')
+    text=$(tracked | grep -vE '(^|/)corpus/|\.(png|svg|json|bin|patch)$')
 
     [ -n "$c" ] || return
 
