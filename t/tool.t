@@ -25,7 +25,8 @@ sub slurp { Weir::Stack::slurp($_[0]) }
 my @commands = ('keys create', 'keys list', 'keys revoke', 'jobs list',
                 'jobs show', 'jobs cancel', 'jobs retry', 'dead list',
                 'dead show', 'dead retry', 'dead drop', 'queue stats',
-                'queue pause', 'queue resume', 'version', 'help');
+                'queue pause', 'queue resume', 'webhooks list',
+                'webhooks redeliver', 'version', 'help');
 
 my ($status, $out, $err) = $t->run('help');
 is($status, 0, 'help');
@@ -81,6 +82,10 @@ $t->refused([qw(keys create), @files, qw(--owner a --env LIVE)], 2,
 $t->refused([qw(keys create), @files, qw(--owner a --expires), $_], 2,
             qr/"--expires"/, "expires $_")
     for qw(0 -1 x 5y 1 30dd 99999999999999);
+$t->refused([qw(keys create), @files, qw(--owner a --webhook), 'nonsense'], 2,
+            qr/the URL of "--webhook"/);
+$t->refused([qw(keys create), @files, qw(--owner a --webhook-secret x)], 2,
+            qr/"--webhook-secret"/);
 ok(!-e "$d/keys", 'nothing was made');
 
 ($status, $out, $err) = $t->run(qw(keys create), @files, qw(--owner alice));
@@ -107,6 +112,20 @@ is_deeply([@{ $keys->[1] }{qw(id owner tier state revoked)}],
           [$bob, 'bob', 'gold', 'active', undef], 'the second');
 cmp_ok(abs($keys->[1]{expires} - time - 30 * 86400), '<', 60, 'its end');
 $t->ok([qw(keys list), @file], qr/^$alice +active +alice/m, qr/\A\z/, 'list');
+
+# one with a webhook, in a file of its own
+
+my @other = ('--file', "$d/other", '--pepper', "$d/other-pepper");
+($status, $out) = $t->run(qw(keys create), @other, qw(--owner carol --webhook),
+                          'https://example.com:8443/hook?a=b:c');
+is($status, 0, 'a key with a webhook');
+my ($drawn) = $out =~ /\Aweir_live_\w+\n(whsec_[\w+\/]+=*)\n\z/;
+ok($drawn, 'its secret was drawn, and is printed below');
+like(slurp("$d/other"), qr/:webhook_secret=\Q$drawn\E/, 'it is in the file');
+my $listed = ($t->run(qw(keys list --json --file), "$d/other"))[1];
+is(decode_json($listed)->[0]{webhook}, 'https://example.com:8443/hook?a=b:c',
+   'keys list shows the URL');
+unlike($listed, qr/whsec_/, 'and not the secret');
 
 $t->refused([qw(keys revoke), @file, 'AAAAAAAAAAAA'], 1, qr/AAAAAAAAAAAA/,
             'revoke: no such key');
@@ -150,7 +169,8 @@ my $id = 'job_00' . 'a' x 22;
 my @asking = ([qw(jobs list)], [qw(jobs show), $id], [qw(jobs cancel), $id],
               [qw(jobs retry), $id], [qw(dead list)], [qw(dead show), $id],
               [qw(dead retry), $id], [qw(dead drop), $id], [qw(queue stats)],
-              [qw(queue pause)], [qw(queue resume)]);
+              [qw(queue pause)], [qw(queue resume)], [qw(webhooks list)],
+              [qw(webhooks redeliver), $id]);
 
 for (@asking) {
     $t->refused($_, 2, qr/"--redis" or WEIR_REDIS/, "@$_: no address");
@@ -207,6 +227,9 @@ for (qw(retry drop)) {
 $t->refused([qw(queue pause --timeout), $_], 2, qr/"--timeout"/, "timeout $_")
     for qw(0 x 86401);
 $t->refused([qw(queue resume --wait)], 2, qr/unknown option/);
+$t->refused([qw(webhooks list x)], 2, qr/too many/);
+$t->refused([qw(webhooks redeliver)], 2, qr/argument is missing/);
+$t->refused([qw(webhooks redeliver nonsense)], 2, qr/not the id of a job/);
 
 $stack->stop;
 
