@@ -189,9 +189,9 @@ like(job($s, $memory)->{error}{message}, qr/3 times \($how\)/,
 
 $s->end;
 
-$s = stack('', 'hang_timeout = 2s');
+$s = stack('', 'hang_timeout = 5s');
 
-@innocent = submit($s, innocent(300, 20));
+@innocent = submit($s, innocent(300, 19), innocent(8000, 1));
 my ($hang) = submit($s, 'For ever: [[poison hang]]');
 my @after = submit($s, innocent(300, 20));
 
@@ -201,6 +201,7 @@ is(ended($s, 60, $hang), 'failed 1', 'it has failed');
 is(dead($s), $hang, 'as a dead letter');
 like($s->log('worker'), qr/event=runner_killed.*no turn/,
      'the watchdog killed its runner');
+is(count($s, qr/event=cell_killed/), 0, 'no cell was silent');
 
 $s->end;
 
@@ -318,7 +319,8 @@ my @runners = $s->children('worker');
 under_way($s, 30);
 kill 'KILL', children($runners[0]);
 is(ended($s, 20, @innocent), 'completed 30', 'without a zygote, too');
-is(count($s, qr/event=zygote_died/), 1, 'another runner, another zygote');
+is(count($s, qr/event=zygote_died/), 1, 'another zygote');
+isnt(($s->children('worker'))[0], $runners[0], 'of another runner');
 is(count($s, qr/event=run_crashed/), 1, 'nobody is to blame');
 
 $s->end;

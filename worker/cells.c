@@ -28,6 +28,7 @@
 #define CELLS_COHORT    64      /* runs in one, or an eighth of the slots */
 #define CELLS_SHARE     16      /* of its memory that payloads may take */
 #define CELLS_SILENCE   15000   /* ms, without a hang_timeout */
+#define CELLS_LEAST     5000    /* ms of silence: five of its beats */
 #define CELLS_PAUSE     500     /* ms, after a cell that could not be started */
 
 
@@ -573,7 +574,7 @@ cells_t *
 cells_create(runner_t *r)
 {
     cells_t        *c;
-    int64_t         hang;
+    uint64_t        silence;
     cell_events_t   events;
 
     c = mem_alloc(sizeof(cells_t));
@@ -590,10 +591,14 @@ cells_create(runner_t *r)
     events.on_end = cells_on_end;
     events.on_gone = cells_on_gone;
 
-    hang = r->conf->worker.hang_timeout;
+    silence = (uint64_t) r->conf->worker.hang_timeout / 4;
+
+    if (silence < CELLS_LEAST) {
+        silence = silence ? CELLS_LEAST : CELLS_SILENCE;
+    }
+
     c->links = cell_links_create(r->loop, r->zygote, r->conf->nproviders,
-                                 hang ? (uint64_t) hang / 4 : CELLS_SILENCE,
-                                 &events, c);
+                                 silence, &events, c);
 
     c->wake.fn = cells_on_wake;
     c->wake.data = c;

@@ -16,6 +16,7 @@
 
 
 #define CONF_SECRET_MAX  4096       /* bytes */
+#define CONF_HANG        5000       /* ms: a runner may wait for its lock */
 
 
 /* A secret is the file's first line without blanks at its end. */
@@ -216,6 +217,12 @@ conf_check(conf_t *conf, const char *path, char *error_r)
     if (conf->worker.backoff_max < conf->worker.backoff) {
         snprintf(error_r, CONF_ERROR, "%s: \"backoff_max\" is less than "
                  "\"backoff\" in section \"worker\"", path);
+        return -1;
+    }
+
+    if (conf->worker.hang_timeout && conf->worker.hang_timeout < CONF_HANG) {
+        snprintf(error_r, CONF_ERROR, "%s: \"hang_timeout\" is less than 5s, "
+                 "and not 0, in section \"worker\"", path);
         return -1;
     }
 
