@@ -7,12 +7,23 @@
 #include <stdio.h>
 
 
-/* the position of a reply inside EXEC's, counted from the first read */
+/* the position of a reply inside EXEC's: of a submission; of a look, counted
+ * from its first read */
+
+enum {
+    WEIR_SUBMIT_SET = 0,
+    WEIR_SUBMIT_PERSIST,
+    WEIR_SUBMIT_REPLIES = 7         /* at least */
+};
 
 enum {
     WEIR_LOOK_JOB = 0,
     WEIR_LOOK_RUN
 };
+
+#define WEIR_SUBMIT_OPTIONS  4          /* fields of a run that may be there */
+#define WEIR_SUBMIT_ARGS     (18 + 2 * WEIR_SUBMIT_OPTIONS)
+
 
 /* submission */
 
@@ -56,34 +67,54 @@ weir_submit_run(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
     char  ttl[WEIR_DECIMAL_MAX], records[WEIR_DECIMAL_MAX];
     char  run_at[WEIR_DECIMAL_MAX];
 
+    size_t      n;
+    weir_str_t  args[WEIR_SUBMIT_ARGS] = {
+        W("HSET"), k->run,
+        W(WEIR_RUN_JOB), weir_str_of(s->id),
+        W(WEIR_RUN_REQUEST), s->request_id,
+        W(WEIR_RUN_MODEL), s->model,
+        W(WEIR_RUN_CLASS), weir_str_of(weir_class_name(s->class)),
+        W(WEIR_RUN_CREATED), weir_decimal(created, s->created),
+        W(WEIR_RUN_DEADLINE), weir_decimal(deadline, s->deadline),
+        W(WEIR_RUN_TTL), weir_decimal(ttl, s->ttl),
+        W(WEIR_RUN_RECORDS), weir_decimal(records, s->records)
+    };
+
     weir_add(t, W("HSETNX"), k->run, W(WEIR_RUN_GEN), W("1"));
 
-    weir_add(t, W("HSET"), k->run,
-             W(WEIR_RUN_JOB), weir_str_of(s->id),
-             W(WEIR_RUN_REQUEST), s->request_id,
-             W(WEIR_RUN_MODEL), s->model,
-             W(WEIR_RUN_CLASS), weir_str_of(weir_class_name(s->class)),
-             W(WEIR_RUN_CREATED), weir_decimal(created, s->created),
-             W(WEIR_RUN_DEADLINE), weir_decimal(deadline, s->deadline),
-             W(WEIR_RUN_TTL), weir_decimal(ttl, s->ttl),
-             W(WEIR_RUN_RECORDS), weir_decimal(records, s->records));
+    n = WEIR_SUBMIT_ARGS - 2 * WEIR_SUBMIT_OPTIONS;
 
     if (s->run_at) {
-        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_RUN_AT),
-                 weir_decimal(run_at, s->run_at));
+        args[n++] = W(WEIR_RUN_RUN_AT);
+        args[n++] = weir_decimal(run_at, s->run_at);
     }
 
     if (s->open) {
-        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_OWNER), s->owner);
+        args[n++] = W(WEIR_RUN_OWNER);
+        args[n++] = s->owner;
     }
 
     if (s->hook_url.len) {
-        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_HOOK), W("1"));
+        args[n++] = W(WEIR_RUN_HOOK);
+        args[n++] = W("1");
     }
 
     if (s->keep) {
-        weir_add(t, W("HSET"), k->run, W(WEIR_RUN_KEEP), W("1"));
+        args[n++] = W(WEIR_RUN_KEEP);
+        args[n++] = W("1");
     }
+
+    weir_txn_add(t, n, args);
+}
+
+
+/* An owner's list is cut by one submission in some, which the random part of
+ * the id chooses: it may be a little longer than it should be. */
+
+static bool
+weir_submit_trims(const weir_submission_t *s)
+{
+    return s->id[WEIR_ID_LEN - 1] < '4';        /* 4 in 62 */
 }
 
 
@@ -114,9 +145,13 @@ weir_submit_sets(weir_txn_t *t, const weir_submission_t *s)
 
         weir_add(t, W("ZADD"), name, weir_decimal(at, s->created),
                  weir_str_of(s->id));
-        weir_add(t, W("ZREMRANGEBYRANK"), name, W("0"),
-                 weir_decimal(over, -(WEIR_LIST_MAX + 1)));
+
         weir_add_expire(t, name, WEIR_TTL_LIST);
+
+        if (weir_submit_trims(s)) {
+            weir_add(t, W("ZREMRANGEBYRANK"), name, W("0"),
+                     weir_decimal(over, -(WEIR_LIST_MAX + 1)));
+        }
     }
 }
 
@@ -154,15 +189,16 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
     weir_keys(&k, s->shard, s->id, s->id);
 
     weir_add(t, W("MULTI"));
-    weir_submit_job(t, s, &k);
-    weir_submit_run(t, s, &k);
 
     /* arriving after "by", the payload is gone as soon as it is set; in time,
-     * it stays: the last reply but the entry's tells which */
+     * it stays: the replies to these two tell which */
 
     weir_add(t, W("SET"), k.request, s->payload, W("NX"), W("PXAT"),
              weir_decimal(by, s->by));
     weir_add(t, W("PERSIST"), k.request);
+
+    weir_submit_job(t, s, &k);
+    weir_submit_run(t, s, &k);
 
     if (s->mailbox.len) {
         weir_add(t, W("SADD"), k.waiting, s->mailbox);
@@ -174,7 +210,6 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
 
     weir_submit_sets(t, s);
     weir_submit_entry(t, s);
-    weir_add(t, W("EXISTS"), k.request);
     weir_add(t, W("EXEC"));
 }
 
@@ -182,12 +217,13 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
 bool
 weir_txn_submit_accepted(const weir_answer_t *a)
 {
-    size_t  n;
+    /* nil: it was there already, for good, since this was sent before */
 
-    n = weir_reply_count(a->reply);
-
-    return a->code == WEIR_ANSWER_OK && n
-           && weir_reply_int(weir_reply_at(a->reply, n - 1)) == 1;
+    return a->code == WEIR_ANSWER_OK
+           && weir_reply_count(a->reply) >= WEIR_SUBMIT_REPLIES
+           && (weir_reply_is_nil(weir_reply_at(a->reply, WEIR_SUBMIT_SET))
+               || weir_reply_int(weir_reply_at(a->reply, WEIR_SUBMIT_PERSIST))
+                  == 1);
 }
 
 

@@ -33,16 +33,15 @@ test_submit(void **state)
     assert_true(t.multi);
     expect(&t,
            "MULTI\n"
+           "SET " REQ " {} NX PXAT 2000\n"
+           "PERSIST " REQ "\n"
            "HSET " JOB " owner alice key k run " ID
            " route chat request r model m created 1000\n"
            "HSETNX " RUN " gen 1\n"
            "HSET " RUN " job " ID " request r model m class high created 1000"
            " deadline 3000 ttl 60 records 90\n"
-           "SET " REQ " {} NX PXAT 2000\n"
-           "PERSIST " REQ "\n"
            "ZADD " LINE " 3000 " ID "\n"
            "XADD weir:{0}:ready:high * run " ID " gen 1\n"
-           "EXISTS " REQ "\n"
            "EXEC\n");
 
     s.run_at = 2500;
@@ -53,29 +52,31 @@ test_submit(void **state)
     weir_txn_submit(&t, &s);
     expect(&t,
            "MULTI\n"
+           "SET " REQ " {} NX PXAT 2000\n"
+           "PERSIST " REQ "\n"
            "HSET " JOB " owner alice key k run " ID
            " route chat request r model m created 1000\n"
            "HSET " JOB " prefix /x\n"
            "HSET " JOB " hook_url https://h/ hook_secret whsec_a\n"
            "HSETNX " RUN " gen 1\n"
            "HSET " RUN " job " ID " request r model m class high created 1000"
-           " deadline 3000 ttl 60 records 90\n"
-           "HSET " RUN " run_at 2500\n"
-           "HSET " RUN " owner alice\n"
-           "HSET " RUN " hook 1\n"
-           "HSET " RUN " keep 1\n"
-           "SET " REQ " {} NX PXAT 2000\n"
-           "PERSIST " REQ "\n"
+           " deadline 3000 ttl 60 records 90 run_at 2500 owner alice hook 1"
+           " keep 1\n"
            "ZADD " LINE " 3000 " ID "\n"
            "ZADD weir:{0}:open:alice 3000 " ID "\n"
            "ZADD weir:{0}:jobs:alice 1000 " ID "\n"
-           "ZREMRANGEBYRANK weir:{0}:jobs:alice 0 -10001\n"
            "EXPIRE weir:{0}:jobs:alice 2678400\n"
            "ZADD weir:{0}:delayed 2500 high:1:" ID "\n"
-           "EXISTS " REQ "\n"
            "EXEC\n");
 
+    s.id[WEIR_ID_LEN - 1] = '0';
+    s.open = false;
     s.run_at = 0;
+    s.hook_url = weir_str_null;
+    weir_txn_submit(&t, &s);
+    expect_has(&t, "ZREMRANGEBYRANK weir:{0}:jobs:alice 0 -10001\n");
+    s.id[WEIR_ID_LEN - 1] = 'A';
+
     s.listed = s.open = s.keep = false;
     s.prefix = s.hook_url = s.hook_secret = weir_str_null;
 
@@ -85,19 +86,18 @@ test_submit(void **state)
     weir_txn_submit(&t, &s);
     expect(&t,
            "MULTI\n"
+           "SET weir:{15}:request:" ID " {} NX PXAT 2000\n"
+           "PERSIST weir:{15}:request:" ID "\n"
            "HSET weir:{15}:job:" ID " owner alice key k run " ID
            " route chat request r model m created 1000\n"
            "HSET weir:{15}:job:" ID " metadata {\"a\":1}\n"
            "HSETNX weir:{15}:run:" ID " gen 1\n"
            "HSET weir:{15}:run:" ID " job " ID " request r model m class high"
            " created 1000 deadline 3000 ttl 60 records 90\n"
-           "SET weir:{15}:request:" ID " {} NX PXAT 2000\n"
-           "PERSIST weir:{15}:request:" ID "\n"
            "SADD weir:{15}:waiting:" ID " box\n"
            "EXPIRE weir:{15}:waiting:" ID " 600\n"
            "ZADD weir:{15}:deadline 3000 " ID "\n"
            "XADD weir:{15}:ready:high * run " ID " gen 1\n"
-           "EXISTS weir:{15}:request:" ID "\n"
            "EXEC\n");
     weir_txn_free(&t);
 }
@@ -120,8 +120,10 @@ test_accepted(void **state)
         const char  *resp;
         bool         accepted;
     } rows[] = {
-        { "*3\r\n:8\r\n$3\r\n5-1\r\n:1\r\n", true },
-        { "*3\r\n:8\r\n$3\r\n5-1\r\n:0\r\n", false },
+        { "*7\r\n+OK\r\n:1\r\n:8\r\n:1\r\n:1\r\n:1\r\n:1\r\n", true },
+        { "*7\r\n$-1\r\n:0\r\n:8\r\n:1\r\n:1\r\n:1\r\n:1\r\n", true },
+        { "*7\r\n+OK\r\n:0\r\n:8\r\n:1\r\n:1\r\n:1\r\n:1\r\n", false },
+        { "*3\r\n$-1\r\n$-1\r\n$-1\r\n", false },
         { "*2\r\n-WRONGTYPE x\r\n:1\r\n", false },
         { "*1\r\n$-1\r\n", false },
         { "*0\r\n", false },

@@ -285,20 +285,17 @@ test_again(void **state)
 
     expect(&g.t,
            "MULTI\n"
+           "SET weir:{0}:request:" AS " {} NX PXAT 55003\n"
+           "PERSIST weir:{0}:request:" AS "\n"
            "HSET weir:{0}:job:" AS " owner al key k run " AS
            " route  request  model  created 50003\n"
            "HSETNX weir:{0}:run:" AS " gen 1\n"
            "HSET weir:{0}:run:" AS " job " AS " request  model  class low"
-           " created 50003 deadline 52003 ttl 3600 records 86400\n"
-           "HSET weir:{0}:run:" AS " keep 1\n"
-           "SET weir:{0}:request:" AS " {} NX PXAT 55003\n"
-           "PERSIST weir:{0}:request:" AS "\n"
+           " created 50003 deadline 52003 ttl 3600 records 86400 keep 1\n"
            "ZADD " LINE " 52003 " AS "\n"
            "ZADD weir:{0}:jobs:al 50003 " AS "\n"
-           "ZREMRANGEBYRANK weir:{0}:jobs:al 0 -10001\n"
            "EXPIRE weir:{0}:jobs:al 2678400\n"
            "XADD weir:{0}:ready:low * run " AS " gen 1\n"
-           "EXISTS weir:{0}:request:" AS "\n"
            "EXEC\n");
 
     /* counted among the owner's, if it was so before; no request */

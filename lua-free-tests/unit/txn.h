@@ -52,6 +52,19 @@ plain(const weir_txn_t *t)
 
 
 static inline void
+expect_has(weir_txn_t *t, const char *line)
+{
+    char  *got;
+
+    got = plain(t);
+    assert_non_null(strstr(got, line));
+
+    free(got);
+    weir_txn_reset(t);
+}
+
+
+static inline void
 expect(weir_txn_t *t, const char *want)
 {
     char        *got;
