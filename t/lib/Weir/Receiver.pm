@@ -18,6 +18,8 @@ package Weir::Receiver;
 #   endless/S/NAME        the status S, and bytes without end
 #   heads/NAME            200, and headers without end
 #   half/NAME             200 and half of the headers, then nothing
+#
+# connections() counts all that were made, whatever came over them.
 
 use strict;
 use warnings;
@@ -41,8 +43,10 @@ sub new {
         file => "$o{dir}/receiver-" . $listen->sockport,
     }, $class;
 
-    open my $f, '>', $self->{file} or die "$self->{file}: $!";
-    close $f;
+    for my $name ($self->{file}, "$self->{file}-made") {
+        open my $f, '>', $name or die "$name: $!";
+        close $f;
+    }
 
     $self->{pid} = fork // die "fork: $!";
     $self->serve($listen) if $self->{pid} == 0;
@@ -51,7 +55,8 @@ sub new {
 }
 
 
-sub port { $_[0]{port} }
+sub port        { $_[0]{port} }
+sub connections { -s "$_[0]{file}-made" }
 
 sub url {
     my ($self, $path) = @_;
@@ -89,6 +94,11 @@ sub serve {
 
     while (1) {
         my $c = $listen->accept or next;
+
+        open my $made, '>>', "$self->{file}-made" or die "$!";
+        print $made '.';
+        close $made;
+
         my $pid = fork // die "fork: $!";
 
         if ($pid == 0) {
