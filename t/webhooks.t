@@ -325,16 +325,16 @@ is(decode_json(($receiver->got('late'))[0]{body})->{type}, 'job.expired',
    'one whose deadline passes');
 
 
-# one owner does not keep all others waiting: 16 at once in each runner
+# one owner does not keep all others waiting: 32 at once in each runner
 
 my @crowd = map { $stack->request('/v1/jobs', body => encode_json({
     request => { model => 'mock-1', messages => [
         { role => 'user', content => "$_" } ] },
-    webhook => { url => $receiver->url('hang/60/crowd'), secret => $SECRET },
-})) } 1 .. 60;
+    webhook => { url => $receiver->url('hang/100/crowd'), secret => $SECRET },
+})) } 1 .. 100;
 Weir::Client::wait_all(20, @crowd) or die 'submissions';
 
-$stack->wait_for(5, sub { $receiver->got('crowd') >= 16 }, 'a crowd');
+$stack->wait_for(5, sub { $receiver->got('crowd') >= 32 }, 'a crowd');
 my $other = $stack->{other_key};
 $c = $stack->ask('/v1/jobs', no_key => 1,
     headers => ["Authorization: Bearer $other"], body => encode_json({
@@ -344,12 +344,12 @@ $c = $stack->ask('/v1/jobs', no_key => 1,
 $job{other} = decode_json($c->body)->{id};
 ends('other', 'delivered');
 
-$stack->wait_for(20, sub { $receiver->got('crowd') == 120 }, 'all tries');
+$stack->wait_for(20, sub { $receiver->got('crowd') == 200 }, 'all tries');
 
 my @crowded = sort { $a <=> $b } map { $_->{time} } $receiver->got('crowd');
-cmp_ok((grep { $_ < $crowded[0] + 0.9 } @crowded), '<=', 32,
+cmp_ok((grep { $_ < $crowded[0] + 0.9 } @crowded), '<=', 64,
        'a hanging crowd is let in little by little');
-cmp_ok(($receiver->got('other'))[0]{time}, '<', $crowded[59],
+cmp_ok(($receiver->got('other'))[0]{time}, '<', $crowded[99],
        'and the other owner with it');
 
 $stack->wait_for(5, sub { $stack->redis('ZCARD', 'weir:{0}:hooks') == 0 },

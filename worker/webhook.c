@@ -13,25 +13,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
 
 #define WEBHOOK_LOOK       500          /* ms between looks */
 #define WEBHOOK_LOCK       45000        /* ms; a call takes 30 s at most */
-#define WEBHOOK_REST       1000         /* ms, for an owner with too many */
-#define WEBHOOK_MOST_OF    16           /* in flight, of one owner */
+#define WEBHOOK_SOON       5            /* ms, when there is more to do */
+#define WEBHOOK_MOST_OF    32           /* in flight, of one owner */
+
+/* ms that one more of that owner rests; where a receiver does not answer, it
+ * is long, for his are the oldest entries, and would hide all others */
+#define WEBHOOK_REST       100
+#define WEBHOOK_REST_SLOW  5000
+#define WEBHOOK_SLOW       1000         /* ms without an answer */
 
 
 static void webhook_look(void *data);
-
-
-static uint64_t
-webhook_timeout(const runner_t *r)
-{
-    return (uint64_t) r->conf->redis.timeout;
-}
 
 
 /* deliveries */
@@ -59,7 +57,7 @@ delivery_create(webhook_t *w, const weir_entry_t *e)
 }
 
 
-static void
+void
 delivery_free(delivery_t *d)
 {
     webhook_t  *w;
@@ -106,19 +104,28 @@ delivery_is_known(const webhook_t *w, const weir_entry_t *e)
 }
 
 
-static unsigned
-delivery_count_of(const webhook_t *w, const char *owner)
+/* Has its owner too many?  Then for how long it rests; else 0. */
+
+static int64_t
+delivery_must_rest(const delivery_t *d)
 {
+    bool               slow;
     unsigned           n;
-    const delivery_t  *d;
+    uint64_t           now;
+    const delivery_t  *other;
 
     n = 0;
+    slow = false;
+    now = loop_now(d->webhook->runner->loop);
 
-    for (d = w->deliveries; d; d = d->next) {
-        n += (strcmp(d->owner, owner) == 0);
+    for (other = d->webhook->deliveries; other; other = other->next) {
+        if (strcmp(other->owner, d->owner) == 0) {
+            n++;
+            slow |= other->call && now - other->begun >= WEBHOOK_SLOW;
+        }
     }
 
-    return n;
+    return n <= WEBHOOK_MOST_OF ? 0 : slow ? WEBHOOK_REST_SLOW : WEBHOOK_REST;
 }
 
 
@@ -173,170 +180,6 @@ static bool
 delivery_is_off(const delivery_t *d)
 {
     return d->webhook->runner->state == RUNNER_LEAVING;
-}
-
-
-/* record */
-
-static void
-webhook_count(runner_t *r, const webhook_result_t *result)
-{
-    switch (result->verdict) {
-
-    case WEBHOOK_DELIVERED:
-        counters_add(r->counters, hook_sent, 1);
-        break;
-
-    case WEBHOOK_STATUS:
-        counters_add(r->counters, hook_status, 1);
-        break;
-
-    case WEBHOOK_TRANSPORT:
-        counters_add(r->counters, hook_transport, 1);
-        break;
-
-    case WEBHOOK_TIMEOUT:
-        counters_add(r->counters, hook_timeout, 1);
-        break;
-
-    case WEBHOOK_REFUSED:
-        counters_add(r->counters, hook_refused, 1);
-        break;
-
-    default: /* WEBHOOK_GONE */
-        counters_add(r->counters, hook_gone, 1);
-        break;
-    }
-}
-
-
-static const char *
-webhook_next(const delivery_t *d, const webhook_result_t *result,
-    int64_t *wait_r)
-{
-    int64_t                 wait;
-    const conf_schedule_t  *schedule;
-
-    schedule = &d->webhook->runner->conf->webhook.schedule;
-    *wait_r = 0;
-
-    if (result->verdict == WEBHOOK_DELIVERED) {
-        return WEIR_DELIVERY_DONE;
-    }
-
-    if (result->verdict == WEBHOOK_GONE) {
-        return WEIR_DELIVERY_DISABLED;
-    }
-
-    if (d->tries > (long long) schedule->n) {
-        return WEIR_DELIVERY_FAILED;
-    }
-
-    wait = schedule->ms[d->tries - 1];
-    wait = wait > result->retry_after ? wait : result->retry_after;
-
-    /* not all that failed together come back together */
-
-    *wait_r = wait + (int64_t) (mem_chance() % ((uint64_t) wait / 10 + 1));
-
-    return NULL;
-}
-
-
-static void
-webhook_log(const delivery_t *d, const webhook_result_t *result,
-    const char *state, int64_t wait)
-{
-    char       name[WEIR_ID_LEN + sizeof(WEIR_JOB_PREFIX)];
-    long long  ms;
-
-    snprintf(name, sizeof(name), WEIR_JOB_PREFIX "%s", d->entry.id);
-    ms = result->tried ? (long long) (loop_now(d->webhook->runner->loop)
-                                      - d->begun)
-                       : 0;
-
-    if (result->verdict == WEBHOOK_DELIVERED) {
-        LOG(LOG_INFO, "webhook_delivered", log_text("job", name),
-            log_num("status", result->status), log_num("try", d->tries),
-            log_num("ms", ms));
-        return;
-    }
-
-    if (state == NULL) {
-        LOG(LOG_WARN, "webhook_put_off", log_text("job", name),
-            log_num("status", result->status), log_num("try", d->tries),
-            log_text("reason", result->error), log_num("ms", ms),
-            log_num("wait_ms", wait));
-        return;
-    }
-
-    LOG(LOG_WARN, strcmp(state, WEIR_DELIVERY_FAILED) == 0
-                  ? "webhook_given_up" : "webhook_disabled",
-        log_text("job", name), log_num("status", result->status),
-        log_num("try", d->tries), log_text("reason", result->error),
-        log_num("ms", ms));
-}
-
-
-static void
-webhook_on_record(void *data, const weir_answer_t *answer)
-{
-    webhook_t  *w;
-
-    w = data;
-
-    /* unknown: it is sent again in time */
-
-    if (answer->code != WEIR_ANSWER_OK && answer->code != WEIR_ANSWER_LOST) {
-        LOG(LOG_WARN, "webhook_not_recorded", log_str("reason", answer->error));
-    }
-
-    if (w->more) {
-        webhook_kick(w);
-    }
-}
-
-
-void
-webhook_done(delivery_t *d, const webhook_result_t *result)
-{
-    int64_t           wait;
-    runner_t         *r;
-    weir_txn_t       *t;
-    weir_hook_try_t   what;
-
-    r = d->webhook->runner;
-    d->tries++;
-
-    memset(&what, 0, sizeof(weir_hook_try_t));
-    what.state = webhook_next(d, result, &wait);
-    what.now = runner_now(r);
-    what.due = what.now + wait;
-    what.tries = d->tries;
-    what.status = result->status;
-    what.error = result->error;
-
-    if (result->verdict == WEBHOOK_GONE && result->tried) {
-        what.endpoint = d->endpoint;
-    }
-
-    webhook_count(r, result);
-    webhook_log(d, result, what.state, wait);
-
-    if (what.state == NULL) {
-        counters_add(r->counters, hook_retried, 1);
-
-    } else if (strcmp(what.state, WEIR_DELIVERY_FAILED) == 0) {
-        counters_add(r->counters, hook_given_up, 1);
-    }
-
-    t = runner_txn(r);
-    weir_txn_hook_record(t, &d->entry, &what);
-    (void) redis_send(r->cmd, t, webhook_timeout(r), webhook_on_record,
-                      d->webhook);
-    FAULT_SENT("webhook_recorded");
-
-    delivery_free(d);
 }
 
 
@@ -467,10 +310,13 @@ webhook_fill(delivery_t *d, const weir_hook_t *h)
 static void
 webhook_on_open(void *data, const weir_answer_t *answer)
 {
+    int64_t       rest;
+    webhook_t    *w;
     delivery_t   *d;
     weir_hook_t   h;
 
     d = data;
+    w = d->webhook;
 
     if (!weir_txn_hook_read(answer, &h) || !h.locked) {
         delivery_free(d);
@@ -483,12 +329,17 @@ webhook_on_open(void *data, const weir_answer_t *answer)
     }
 
     webhook_fill(d, &h);
+    rest = delivery_must_rest(d);
 
     if (delivery_is_off(d)) {
         delivery_rest(d, 0);
 
-    } else if (delivery_count_of(d->webhook, d->owner) > WEBHOOK_MOST_OF) {
-        delivery_rest(d, WEBHOOK_REST);
+    } else if (rest) {
+        delivery_rest(d, rest);
+
+        if (w->more) {
+            webhook_kick(w);            /* there may be some of others */
+        }
 
     } else {
         webhook_begin(d);
@@ -535,8 +386,9 @@ webhook_set_look(webhook_t *w)
         return;
     }
 
-    ms = w->kicked ? 1 : WEBHOOK_LOOK - WEBHOOK_LOOK / 8
-                         + mem_chance() % (WEBHOOK_LOOK / 4);
+    ms = w->kicked ? WEBHOOK_SOON
+                   : WEBHOOK_LOOK - WEBHOOK_LOOK / 8
+                     + mem_chance() % (WEBHOOK_LOOK / 4);
     loop_timer_set(w->runner->loop, &w->look, ms);
 }
 
@@ -600,10 +452,12 @@ webhook_look(void *data)
 void
 webhook_kick(webhook_t *w)
 {
-    w->kicked = true;
+    if (!w->kicked) {
+        w->kicked = true;
 
-    if (!w->looking) {
-        webhook_set_look(w);
+        if (!w->looking) {
+            webhook_set_look(w);
+        }
     }
 }
 

@@ -73,7 +73,17 @@ typedef struct {
 } webhook_result_t;
 
 
-/* webhook.c: the try is over; may free the delivery. */
+/* webhook.c */
+void delivery_free(delivery_t *d);
+
+static inline uint64_t
+webhook_timeout(const runner_t *r)
+{
+    return (uint64_t) r->conf->redis.timeout;
+}
+
+
+/* webhook_record.c: the try is over; frees the delivery. */
 void webhook_done(delivery_t *d, const webhook_result_t *result);
 
 /* webhook_send.c */

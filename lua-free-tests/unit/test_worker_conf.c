@@ -108,6 +108,41 @@ test_models(void **state)
 
 
 static void
+test_webhook(void **state)
+{
+    char         error[CONF_ERROR];
+    conf_t      *conf;
+    weir_addr_t  a;
+
+    (void) state;
+
+    conf = load(TAIL, error);
+    assert_int_equal(conf->webhook.timeout, 15000);
+    assert_int_equal(conf->webhook.schedule.n, 9);
+    assert_int_equal(conf->webhook.schedule.ms[0], 5000);
+    assert_int_equal(conf->webhook.schedule.ms[8], 86400000);
+    assert_int_equal(conf->webhook.policy.allow.n, 0);
+    assert_int_equal(conf->webhook.policy.nports, 0);
+    assert_null(conf->webhook.proxy);
+    conf_free(&conf);
+
+    conf = load("webhook {\n schedule = \"100ms, 2m\"\n"
+                " allow = \"10.0.0.0/8 fd00::1\"\n ports = \"9443\"\n}\n"
+                TAIL, error);
+    assert_int_equal(conf->webhook.schedule.n, 2);
+    assert_int_equal(conf->webhook.schedule.ms[1], 120000);
+    assert_int_equal(conf->webhook.policy.ports[0], 9443);
+    assert_true(weir_addr_parse(weir_str("fd00::1"), &a));
+    assert_true(weir_cidrs_have(&conf->webhook.policy.allow, &a));
+    conf_free(&conf);
+
+    conf = load("webhook { schedule = \"\" }\n" TAIL, error);
+    assert_int_equal(conf->webhook.schedule.n, 0);
+    conf_free(&conf);
+}
+
+
+static void
 test_secret(void **state)
 {
     char     error[CONF_ERROR], text[512];
@@ -191,6 +226,14 @@ test_mistakes(void **state)
         { "redis { password_file = \"/nonexistent\" }\n" TAIL, 1,
           "No such file" },
         { "metrics { listen = 80 }\n" TAIL, 1, "\"host:port\"" },
+        { "webhook { timeout = 31s }\n" TAIL, 1, "a time from 100ms to 30s" },
+        { "webhook { schedule = \"5s soon\" }\n" TAIL, 1, "up to 32 times" },
+        { "webhook { schedule = \"5s 3d\" }\n" TAIL, 1, "to 2d" },
+        { "webhook {\n allow = \"10.0.0.0/8 10/8\"\n}\n" TAIL, 2,
+          "\"10/8\": it is not an IPv4 or IPv6 address" },
+        { "webhook { ports = \"443 https\" }\n" TAIL, 1, "\"https\": it is" },
+        { "webhook { ca_file = \"/nonexistent\" }\n" TAIL, 1,
+          "No such file" },
         { TAIL TAIL, 3, "duplicate title 'b'" },
         { TAIL "model \"x\" {\n provider = nope }\n", 4,
           "there is no provider \"nope\"" },
@@ -254,6 +297,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_models),
+        cmocka_unit_test(test_webhook),
         cmocka_unit_test(test_secret),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_no_file)
