@@ -140,6 +140,30 @@ for my $key (@{ $stack->redis('KEYS', 'weir:{0}:outcome:*') }) {
 is(scalar(grep { $_ != 1 } values %fin), 0, 'one outcome counts for each run');
 
 
+# again and again: who had work comes back at once, however often it died
+
+my ($long) = submit(1, 60000);
+$stack->wait_for(5, sub { calls()->{open} == 1 }, 'a call');
+
+my $slowest = 0;
+
+for (1 .. 10) {
+    my $total = calls()->{total};
+    my $killed = time;
+
+    kill 'KILL', $stack->children('worker');
+    $stack->wait_for(15, sub { calls()->{total} > $total }, 'called again');
+
+    my $took = time - $killed;
+    $slowest = $took if $took > $slowest;
+}
+
+cmp_ok($slowest, '<', 2, 'each time within two seconds');
+is($stack->ask("/v1/jobs/job_$long", method => 'DELETE')->status, 200,
+   'cancelled');
+$stack->wait_for(5, sub { calls()->{open} == 0 }, 'its call is closed');
+
+
 # the whole worker is killed, supervisor and all, and another one started
 
 @runs = submit(50, 600);
