@@ -40,6 +40,7 @@ typedef struct {
     int        curl;
     char       state[16];
     long       text;
+    char       id[32];          /* "-": none */
 } request_t;
 
 
@@ -65,6 +66,8 @@ typedef struct {
     unsigned   planned;
     int64_t    run_at;          /* s */
     int64_t    deadline;        /* s */
+    bool       keyed;           /* one key, any number of submissions */
+    char       id[32];          /* "job_...", when accepted */
     bool       accepted;
     bool       refused;
     int64_t    answered_at;     /* the submission */
@@ -72,6 +75,7 @@ typedef struct {
     int64_t    cancelled_at;    /* ... the first 200; 0: none */
     run_t     *run;             /* NULL: Redis has none */
     unsigned   runs;
+    unsigned   given_up;        /* of these, by the edge, or void */
     unsigned   hits;            /* faults that may have cost it an execution */
     call_t    *calls;           /* in the order of their turns */
     size_t     ncalls;

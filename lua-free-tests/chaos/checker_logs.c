@@ -106,11 +106,11 @@ take_job(course_t *c, const char *line)
 {
     char       kind[12], way[8], class[8];
     job_t     *job;
-    unsigned   n, planned;
+    unsigned   n, planned, keyed;
     long long  run_at, deadline;
 
-    if (sscanf(line, "job %u %11s %7s %7s %u %lld %lld", &n, kind, way, class,
-               &planned, &run_at, &deadline) != 7)
+    if (sscanf(line, "job %u %11s %7s %7s %u %lld %lld %u", &n, kind, way,
+               class, &planned, &run_at, &deadline, &keyed) != 8)
     {
         return;
     }
@@ -120,6 +120,7 @@ take_job(course_t *c, const char *line)
     memcpy(job->kind, kind, sizeof(kind));
     memcpy(job->way, way, sizeof(way));
     job->planned = planned;
+    job->keyed = keyed;
     job->run_at = run_at;
     job->deadline = deadline;
 }
@@ -183,6 +184,7 @@ take_answer(course_t *c, long long at, const char *line)
     q->curl = curl;
     q->text = text;
     memcpy(q->state, state, sizeof(state));
+    memcpy(q->id, id, sizeof(id));
 
     job = job_at(c, n);
 
@@ -190,6 +192,7 @@ take_answer(course_t *c, long long at, const char *line)
         job->accepted = id[0] != '-';
         job->refused = id[0] == '-' && status != 0;
         job->answered_at = at;
+        memcpy(job->id, id, sizeof(id));
 
     } else if (strcmp(op, "cancel") == 0 && status == 200
                && job->cancelled_at == 0)

@@ -72,7 +72,7 @@ left_over(redisContext *c, char what_r[96])
     size_t       i;
     long long    n, sum;
     redisReply  *reply;
-    static const char *const  sets[] = { "delayed", "deadline" };
+    static const char *const  sets[] = { "delayed", "deadline", "hooks" };
 
     sum = 0;
     what_r[0] = '\0';

@@ -166,9 +166,9 @@ check_end(const course_t *c, const job_t *job)
 
     run = job->run;
 
-    if (job->runs > 1) {
-        violation("I1", "job c%u: %u runs of one submission", job->n,
-                  job->runs);
+    if (job->runs > 1 + (job->keyed ? job->given_up : 0)) {
+        violation("I1", "job c%u: %u runs of one submission, %u given up",
+                  job->n, job->runs, job->given_up);
     }
 
     if (job->accepted && run == NULL) {
@@ -274,9 +274,13 @@ check_kind(const course_t *c, const job_t *job)
 static void
 check_executions(const job_t *job)
 {
-    if (job->ncalls > 1 + job->planned + job->hits) {
+    unsigned  planned;
+
+    planned = (1 + job->planned) * (job->runs > 1 ? job->runs : 1);
+
+    if (job->ncalls > planned + job->hits) {
         violation("I9", "job c%u (%s): %zu executions, %u planned, %u faults",
-                  job->n, job->kind, job->ncalls, 1 + job->planned, job->hits);
+                  job->n, job->kind, job->ncalls, planned, job->hits);
     }
 
     if (job->run_at && job->ncalls
@@ -359,6 +363,13 @@ check_request(const course_t *c, const request_t *q)
         violation("I5", "job c%u: an answer without the text", q->job);
     }
 
+    if (q->status == 422 || (job->accepted && q->id[0] == 'j'
+                             && !is(q->id, job->id)))
+    {
+        violation("I1", "job c%u: %s was answered with %d and %s, it is %s",
+                  q->job, q->op, q->status, q->id, job->id);
+    }
+
     if (q->status == 404 || q->status == 410) {
         violation("I1", "job c%u: %s was answered with %d", q->job, q->op,
                   q->status);
@@ -406,8 +417,12 @@ join_runs(course_t *c)
 
         job = &c->jobs[run->job];
         job->runs++;
+        job->given_up += is(run->token, "edge") || is(run->token, "late");
 
-        if (job->run == NULL || is(run->state, "completed")) {
+        if (job->run == NULL
+            || (job->accepted ? is(job->id + 4, run->id)
+                              : is(run->state, "completed")))
+        {
             job->run = run;
         }
     }

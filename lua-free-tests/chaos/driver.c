@@ -3,15 +3,16 @@
  * nemesis has ended, cancels some, asks for each until it has seen its end.
  * Whatever was asked and answered goes into the ledger, nothing else does:
  *
- *     <ms> job N kind way class planned run_at deadline
+ *     <ms> job N kind way class planned run_at deadline keyed
  *     <ms> ask R N op
  *     <ms> answer R N op status state text id curl
  *     <ms> late MS                    how long the driver itself was held up
  *     <ms> end drained|undrained
  *
- * R numbers the requests; op is submit, wait, chat, poll, hold or cancel;
- * status 0: no answer; state: of a job object; text: the number in "job cN." of
- * an answer, -1 if there is none.  A run is known by its request's id, "cN".
+ * R numbers the requests; op is submit, wait, chat, poll, hold, cancel, or
+ * replay, which is a submission that was accepted already; status 0: no answer;
+ * state: of a job object; text: the number in "job cN." of an answer, -1 if
+ * there is none.  A run is known by its request's id, "cN".
  *
  * Each request has a connection of its own: libcurl repeats what fails on one
  * that was used before, and the ledger would not know.
@@ -30,6 +31,7 @@
 
 #define STEP           20           /* ms of a turn */
 #define OPEN_MAX       400          /* jobs without an end */
+#define TRIES_MAX      60           /* of a submission with a key */
 #define ANSWER_MAX     60           /* s; whoever waits longer was forgotten */
 #define TEXT_MAX       (64 * 1024)
 
@@ -161,6 +163,14 @@ ask(job_t *job, const char *op, const char *method, const char *path,
         curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, body);
     }
 
+    if (body && job->keyed) {
+        snprintf(line, sizeof(line), "Idempotency-Key: %skey-%u%s",
+                 job->tries % 2 ? "\"" : "", job->n,
+                 job->tries % 2 ? "\"" : "");
+        q->headers = curl_slist_append(q->headers, line);
+        job->tries++;
+    }
+
     if (wait) {
         snprintf(line, sizeof(line), "Prefer: wait=%u", wait);
         q->headers = curl_slist_append(q->headers, line);
@@ -188,6 +198,26 @@ ask(job_t *job, const char *op, const char *method, const char *path,
 
 
 static void
+send_job(job_t *job)
+{
+    switch (job->way) {
+
+    case WAY_CHAT:
+        ask(job, "chat", "POST", "/v1/chat/completions", job->body, 0);
+        break;
+
+    case WAY_WAIT:
+        ask(job, "wait", "POST", "/v1/jobs", job->body, 5 + job->n % 15);
+        break;
+
+    default: /* WAY_JOB */
+        ask(job, "submit", "POST", "/v1/jobs", job->body, 0);
+        break;
+    }
+}
+
+
+static void
 submit(unsigned n)
 {
     job_t  *job;
@@ -206,24 +236,12 @@ submit(unsigned n)
     jobs[njobs++] = job;
     nopen++;
 
-    chaos_log(ledger, "job %u %s %s %s %u %lld %lld", n, kind_names[job->kind],
-              way_names[job->way], job->class, job->planned,
-              (long long) job->run_at, (long long) job->deadline);
+    chaos_log(ledger, "job %u %s %s %s %u %lld %lld %d", n,
+              kind_names[job->kind], way_names[job->way], job->class,
+              job->planned, (long long) job->run_at,
+              (long long) job->deadline, job->keyed);
 
-    switch (job->way) {
-
-    case WAY_CHAT:
-        ask(job, "chat", "POST", "/v1/chat/completions", job->body, 0);
-        break;
-
-    case WAY_WAIT:
-        ask(job, "wait", "POST", "/v1/jobs", job->body, 5 + n % 15);
-        break;
-
-    default: /* WAY_JOB */
-        ask(job, "submit", "POST", "/v1/jobs", job->body, 0);
-        break;
-    }
+    send_job(job);
 }
 
 
@@ -238,8 +256,11 @@ settle(job_t *job, job_state_e state)
 
     job->state = state;
     job->poll_at = 0;
-    free(job->body);
-    job->body = NULL;
+
+    if (!job->keyed) {
+        free(job->body);
+        job->body = NULL;
+    }
 }
 
 
@@ -256,11 +277,17 @@ on_submitted(request_t *q, long status, const char *state, const char *id)
             chaos_die("job %u: status %ld: %s", job->n, status, q->text);
         }
 
+        if (job->keyed && job->tries < TRIES_MAX) {
+            job->again_at = chaos_now() + 100 + job->n % 400;
+            return;
+        }
+
         settle(job, status ? JOB_REFUSED : JOB_UNKNOWN);
         return;
     }
 
     naccepted++;
+    job->again_at = job->keyed ? chaos_now() + job->n * 37 % 2000 : 0;
     snprintf(job->id, sizeof(job->id), "%s", id);
     job->state = JOB_ACCEPTED;
 
@@ -293,7 +320,7 @@ on_asked(request_t *q, long status, const char *state)
         return;
     }
 
-    if (job->state != JOB_ACCEPTED) {
+    if (job->state != JOB_ACCEPTED || strcmp(q->op, "replay") == 0) {
         return;
     }
 
@@ -363,6 +390,17 @@ poll_jobs(int64_t now)
     for (i = 0; i < njobs; i++) {
         job = jobs[i];
         snprintf(path, sizeof(path), "/v1/jobs/%s", job->id);
+
+        if (job->again_at && job->again_at <= now) {
+            job->again_at = 0;
+
+            if (job->state == JOB_NEW) {
+                send_job(job);
+
+            } else {
+                ask(job, "replay", "POST", "/v1/jobs", job->body, 0);
+            }
+        }
 
         if (job->cancel_at && job->cancel_at <= now) {
             job->cancel_at = 0;

@@ -50,12 +50,16 @@ typedef struct {
     unsigned      cancel_after; /* ms after it was accepted */
     int64_t       run_at;       /* s; 0: none */
     int64_t       deadline;     /* s; 0: none */
+    bool          keyed;        /* with a key: sent until it is accepted, and
+                                 * once more */
     char         *body;
 
     job_state_e   state;
     char          id[32];       /* "job_..." */
     int64_t       poll_at;      /* 0: a poll is under way, or none is wanted */
     int64_t       cancel_at;    /* 0: the same */
+    int64_t       again_at;     /* 0: the same */
+    unsigned      tries;
 } job_t;
 
 

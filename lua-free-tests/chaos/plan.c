@@ -205,6 +205,10 @@ plan_job(const plan_t *plan, unsigned n)
     job->cancel_after = chaos_roll(&d, 4) == 0 ? 1 : 1 + chaos_roll(&d, 1500);
 
     plan_times(plan, job, &d);
+
+    job->keyed = chaos_roll(&d, 10) < 3 && job->way != WAY_CHAT
+                 && job->run_at == 0 && job->deadline == 0;
+
     plan_body(job, &d);
 
     return job;
