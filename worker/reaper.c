@@ -213,7 +213,7 @@ reaper_ask_overdue(void *data)
         return;
     }
 
-    loop_timer_set(r->loop, &p->overdue, reaper_jitter(REAPER_OVERDUE));
+    loop_timer_set(r->loop, &p->overdue, reaper_jitter(REAPER_DUE_OFTEN));
 }
 
 
@@ -230,8 +230,10 @@ reaper_create(runner_t *r)
     p->overdue.fn = reaper_ask_overdue;
     p->overdue.data = p;
 
+    /* soon: where runners die young, nobody else would look in time */
+
     loop_timer_set(r->loop, &p->due, reaper_jitter(REAPER_DUE_OFTEN));
-    loop_timer_set(r->loop, &p->overdue, reaper_jitter(REAPER_OVERDUE));
+    loop_timer_set(r->loop, &p->overdue, reaper_jitter(REAPER_DUE_OFTEN));
 
     return p;
 }
