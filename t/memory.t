@@ -29,6 +29,14 @@ sub submit {
 }
 
 
+# nginx looks once a second
+
+sub open_again {
+    $stack->wait_log('nginx', qr/jobs are taken again(?!.*jobs are refused)/s,
+                     5);
+}
+
+
 sub final { scalar grep { defined $stack->redis('HGET', "weir:{0}:run:$_",
                                                 'fin') } @_ }
 
@@ -86,6 +94,7 @@ $stack->start('worker');
 $stack->wait_log('worker', qr/warn .*event=redis_unlimited/, 5);
 my @words = $stack->log('worker') =~ /redis_unlimited/g;
 is(scalar(@words), 1, 'once');
+open_again();
 @waiting = submit('second');
 $stack->wait_for(5, sub { final(@waiting) == 1 }, 'it works');
 cmp_ok($stack->metric('redis_memory_percent'), '<', 90, 'of the machine');
