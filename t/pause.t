@@ -68,12 +68,14 @@ sub mock_calls { decode_json($stack->mock('/mock/calls')->body) }
 sub run { @{ $stack->redis('HMGET', "$prefix:run:$_[0]", @_[1 .. $#_]) } }
 
 
-# 20 that answer, and 20 that fail and would be tried again, after 4 s
+# 20 that answer, and 20 that fail and would be tried again, after 4 s, and
+# five that take longer
 
 my @good = submit('good', 20, 'delay=4000');
 my @bad = submit('bad', 20, 'delay=4000 status=503 times=1');
+my @slow = submit('slow', 5, 'delay=8000');
 my $start = time;
-$stack->wait_for(10, sub { mock_calls()->{open} == 40 }, '40 calls');
+$stack->wait_for(10, sub { mock_calls()->{open} == 45 }, '45 calls');
 
 # the second one is there, and the first one stands still
 
@@ -88,7 +90,7 @@ $stack->wait_for(5, sub { time - $start > 1 }, 'a second');
 my ($runner) = $stack->children('worker');
 kill 'STOP', $runner;
 
-$stack->wait_for(10, sub { mock_calls()->{total} == 80 },
+$stack->wait_for(10, sub { mock_calls()->{total} == 90 },
                  'the second one has all of them');
 
 # its answers lie in its sockets now
@@ -102,6 +104,10 @@ kill 'CONT', $runner;
 $stack->wait_for(5, sub { metric($stack->{metrics_port}, 'runs_in_hand') == 0 },
                  'the first one gives all up');
 
+cmp_ok(metric($stack->{metrics_port}, 'runs_cut_total{reason="taken"}'), '>=',
+       5, 'calls of runs that are another\'s are cut');
+$stack->wait_for(1, sub { mock_calls()->{aborted} == 5 }, 'closed');
+
 is_deeply([map { run($_, 'gen', 'fin') } @good, @bad],
           [map { ('1', undef) } @good, @bad], 'it has added nothing');
 
@@ -113,16 +119,17 @@ is_deeply($stack->redis('ZRANGE', "$prefix:delayed", 0, -1), [],
           'no try was planned');
 
 $stack->wait_for(15, sub {
-    !grep { !defined((run($_, 'fin'))[0]) } @good, @bad;
+    !grep { !defined((run($_, 'fin'))[0]) } @good, @bad, @slow;
 }, 'all are finished');
 
-is(scalar(grep { (run($_, 'fin'))[0] eq 'completed:1000002' } @good, @bad), 40,
+is(scalar(grep { (run($_, 'fin'))[0] eq 'completed:1000002' }
+          @good, @bad, @slow), 45,
    'by the second one, with its own result');
 
 my @outcomes = map { @{ $stack->redis('KEYS', "$prefix:outcome:$_:*") } }
-               @good, @bad;
-is(scalar(@outcomes), 40, 'there is one outcome for each');
-is(metric($second, 'runs_finished_total{state="completed"}'), 40, 'counted');
+               @good, @bad, @slow;
+is(scalar(@outcomes), 45, 'there is one outcome for each');
+is(metric($second, 'runs_finished_total{state="completed"}'), 45, 'counted');
 is(metric($stack->{metrics_port}, 'runs_finished_total{state="completed"}'), 0,
    'by the first one: none');
 
