@@ -1,6 +1,5 @@
 /*
- * Digests and chance on libcrypto.  Owns a small stock of random bytes, since
- * to draw them costs nearly the same for a few as for many.
+ * Digests and chance on libcrypto.  Owns nothing.
  */
 
 #include "weir_digest.h"
@@ -9,22 +8,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-
-#include <string.h>
-#include <unistd.h>
-
-
-#define WEIR_STOCK  1024        /* bytes */
-#define WEIR_SMALL  64          /* bytes: more than that is drawn apart */
-
-
-/* a child must not give out what its parent does */
-
-static struct {
-    pid_t           pid;
-    size_t          left;       /* the first ones */
-    unsigned char   bytes[WEIR_STOCK];
-} weir_stock;
 
 
 int
@@ -56,30 +39,7 @@ weir_digest_equal(const unsigned char a[WEIR_DIGEST_LEN],
 int
 weir_digest_random(unsigned char *out, size_t len)
 {
-    pid_t  pid;
-
-    if (len > WEIR_SMALL) {
-        return RAND_bytes(out, (int) len) == 1 ? 0 : -1;
-    }
-
-    pid = getpid();
-
-    if (weir_stock.pid != pid || weir_stock.left < len) {
-        weir_stock.left = 0;
-
-        if (RAND_bytes(weir_stock.bytes, WEIR_STOCK) != 1) {
-            return -1;
-        }
-
-        weir_stock.pid = pid;
-        weir_stock.left = WEIR_STOCK;
-    }
-
-    weir_stock.left -= len;
-    memcpy(out, weir_stock.bytes + weir_stock.left, len);
-    weir_digest_wipe(weir_stock.bytes + weir_stock.left, len);
-
-    return 0;
+    return RAND_bytes(out, (int) len) == 1 ? 0 : -1;
 }
 
 

@@ -24,8 +24,7 @@ int weir_digest_sha256(weir_str_t text, unsigned char out[WEIR_DIGEST_LEN]);
 bool weir_digest_equal(const unsigned char a[WEIR_DIGEST_LEN],
     const unsigned char b[WEIR_DIGEST_LEN]);
 
-/* Cryptographically strong random bytes; -1: the library failed.  For one
- * thread of a process; safe over fork(). */
+/* Cryptographically strong random bytes; -1: the library failed. */
 int weir_digest_random(unsigned char *out, size_t len);
 
 /* Overwrites in a way that no compiler removes. */

@@ -334,7 +334,9 @@ ngx_http_weir_request_id(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
         }
     }
 
-    if (weir_digest_random(random, sizeof(random)) != 0) {
+    if (ngx_http_weir_random(ngx_http_weir_process(r), random, sizeof(random))
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -227,6 +227,9 @@ struct ngx_http_weir_process_s {
 
     ngx_str_t                    catalogue;     /* the last one seen; heap */
     ngx_uint_t                   memory;        /* Redis's, in percent */
+
+    unsigned char                random[1024];  /* the first ones are left */
+    size_t                       random_left;
     unsigned                     leaving:1;
     unsigned                     exiting:1;     /* answers nobody any more */
 };
@@ -300,6 +303,10 @@ ngx_uint_t ngx_http_weir_may_submit(ngx_http_weir_process_t *p);
 void ngx_http_weir_tell(ngx_http_weir_process_t *p,
     const weir_reply_t *mailboxes, const char *run, weir_str_t fin,
     int64_t at);
+
+/* random */
+ngx_int_t ngx_http_weir_random(ngx_http_weir_process_t *p, unsigned char *out,
+    size_t len);
 
 /* pressure */
 void ngx_http_weir_pressure_ask(ngx_http_weir_process_t *p);

@@ -48,7 +48,9 @@ ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx)
 {
     unsigned char  random[WEIR_ID_RANDOM];
 
-    if (weir_digest_random(random, sizeof(random)) != 0) {
+    if (ngx_http_weir_random(ctx->process, random, sizeof(random))
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
