@@ -260,14 +260,33 @@ fault_runner(const fault_t *f)
 }
 
 
+/* somebody must be left who can do the work */
+
+static bool
+is_other_away(void)
+{
+    size_t  i;
+
+    for (i = 0; i < nwakes; i++) {
+        if (wakes[i].kind == FAULT_AWAY) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
 static bool
 fault_host(const fault_t *f)
 {
     char      name[32], hold[48];
+    bool      away;
     FILE     *file;
     pid_t     pid;
     int64_t   begun;
 
+    away = f->kind == FAULT_AWAY && !is_other_away();
     snprintf(name, sizeof(name), "worker%u",
              f->dice % (unsigned) chaos_env_number("CHAOS_WORKERS", 2));
     snprintf(hold, sizeof(hold), "%s.hold", name);
@@ -277,7 +296,7 @@ fault_host(const fault_t *f)
         return false;
     }
 
-    if (f->kind == FAULT_AWAY) {
+    if (away) {
         file = fopen(chaos_path(hold), "w");
         if (file) {
             fclose(file);
@@ -291,7 +310,7 @@ fault_host(const fault_t *f)
         return false;
     }
 
-    if (f->kind == FAULT_AWAY) {
+    if (away) {
         wake_later(f->kind, pid, 12000, hold);
 
     } else {
