@@ -9,7 +9,19 @@ NAME=$1
 shift
 PID=
 
-trap '[ -z "$PID" ] || kill -KILL "$PID" 2> /dev/null; exit 0' HUP INT TERM
+# with its children: those of nginx would stay
+
+end() {
+    if [ -n "$PID" ]; then
+        # shellcheck disable=SC2046
+        kill -KILL $(cat "/proc/$PID/task/$PID/children" 2> /dev/null) \
+            "$PID" 2> /dev/null
+    fi
+
+    exit 0
+}
+
+trap end HUP INT TERM
 
 while [ ! -e "$CHAOS_DIR/stop" ]; do
     if [ -e "$CHAOS_DIR/$NAME.hold" ]; then
