@@ -6,6 +6,7 @@ use warnings;
 
 use lib 't/lib';
 use JSON::PP;
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
 use Weir::Stack;
@@ -104,6 +105,30 @@ sub killed {
     $s->wait_for(10, sub { calls($s)->{total} == $before + $n },
                  "$n calls of a cell");
 }
+
+sub children { split ' ', Weir::Stack::slurp("/proc/$_[0]/task/$_[0]/children") }
+
+
+# forge(PID, INDEX): an answer for this run, over the cell's own socket, as one
+# would send it that has lost its mind
+
+sub forge {
+    my ($pid, $index) = @_;
+
+    my ($fd) = sort { $a <=> $b } map { m{/(\d+)$} && $1 }
+               grep { (readlink // '') =~ /^socket:/ } glob "/proc/$pid/fd/*";
+
+    my $process = syscall 434, $pid + 0, 0;        # pidfd_open
+    my $copy = syscall 438, $process, $fd + 0, 0;  # pidfd_getfd
+    die "no way into the cell: $!" if $copy < 0;
+
+    open my $socket, '>&=', $copy or die "cell: $!";
+    my $fields = "\0" x 65536;
+    syswrite $socket, pack('LLLL', 0x77636c31, 4, $index, length $fields)
+                      . $fields;
+    POSIX::close($process);
+}
+
 
 sub dead {
     my ($s) = @_;
@@ -241,6 +266,15 @@ is($s->ask("/v1/jobs/job_$_", method => 'DELETE')->status, 200, 'cancelled')
 $s->wait_for(2, sub { open_calls($s) == 1 }, 'their calls are closed');
 is(ended($s, 10, $late), 'completed 1', 'the one beside them goes on');
 
+# a cell that answers for runs which it was never given is not believed
+
+@innocent = submit($s, innocent(2500, 2));
+under_way($s, 2);
+killed($s, 2);
+forge(children((children(($s->children('worker'))[0]))[0]), $_) for 2, 3, 40;
+is(ended($s, 10, @innocent), 'completed 2', 'those that it has complete');
+is(count($s, qr/event=runner_died/), 5, 'and its runner lives');
+
 # a drain waits for cells, and hands back what takes too long
 
 @innocent = submit($s, innocent(1500, 10));
@@ -289,8 +323,6 @@ is(count($s, qr/event=cell_died/), 2, 'though two cells died');
 is(count($s, qr/event=run_crashed/), 0, 'and nobody is to blame');
 
 # who is left over in a cell that had others is not blamed for its death
-
-sub children { split ' ', Weir::Stack::slurp("/proc/$_[0]/task/$_[0]/children") }
 
 @innocent = submit($s, innocent(1200, 1), innocent(2500, 1));
 under_way($s, 2);

@@ -217,7 +217,7 @@ cells_on_answer(void *data, uint32_t index, const cell_answer_t *a,
     counters_t  *counters;
 
     h = data;
-    job = h->jobs[index];
+    job = index < h->sent ? h->jobs[index] : NULL;  /* else it made that up */
     counters = h->cells->runner->counters;
 
     counters_add(counters, calls, a->calls.calls);
