@@ -104,6 +104,28 @@ $stack->wait_for(5, sub { final(@waiting) == 1 }, 'it works');
 cmp_ok($stack->metric('redis_memory_percent'), '<', 90, 'of the machine');
 
 
+# retries that are due while nothing can be written: no busy loop
+
+sub looks {
+    $stack->redis('INFO', 'commandstats')
+        =~ /^cmdstat_zrangebyscore:calls=(\d+)/m ? $1 : 0;
+}
+
+my $delayed = 'weir:{0}:delayed';
+my $due = $stack->redis('TIME')->[0] . '999';
+$stack->redis('ZADD', $delayed, map { ($due, sprintf 'normal:2:00%022d', $_) }
+              1 .. 300);
+limit(1);
+select undef, undef, undef, 2;
+my $looks = looks();
+select undef, undef, undef, 2;
+cmp_ok(looks() - $looks, '<', 100, 'it looks a few times a second');
+limit(0);
+$stack->wait_for(5, sub { $stack->redis('ZCARD', $delayed) == 0 },
+                 'memory: they are promoted');
+open_again();
+
+
 # a Redis that refuses to write, and groups that exist: claims begin as soon as
 # there is memory
 

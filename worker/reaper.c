@@ -25,6 +25,7 @@ struct reaper_s {
     bool           asking_due;          /* an answer is to come */
     bool           asking_overdue;
     bool           stopped;
+    bool           refused;             /* the last promotion was */
     int64_t        until;               /* ms, Redis's clock: the last due */
 };
 
@@ -57,7 +58,9 @@ reaper_on_promote(void *data, const weir_answer_t *answer)
 
     p = data;
 
-    if (answer->code == WEIR_ANSWER_OK) {
+    p->refused = (answer->code != WEIR_ANSWER_OK);
+
+    if (!p->refused) {
         counters_add(p->runner->counters, promoted, 1);
     }
 }
@@ -104,7 +107,11 @@ reaper_on_due(void *data, const weir_answer_t *answer)
         p->until = runner_now(p->runner);       /* others delay runs too */
     }
 
-    reaper_set_due(p, n == REAPER_BATCH);
+    /* a full batch has more behind it; but where Redis does not take it, say
+     * for want of memory, asking on would find the same again and again.  The
+     * promotions before have been answered by now */
+
+    reaper_set_due(p, n == REAPER_BATCH && !p->refused);
 }
 
 
