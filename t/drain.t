@@ -113,6 +113,28 @@ is(fins(@long), join(' ', ('completed') x 10), 'all are completed');
 is_deeply($stack->redis('ZRANGE', 'weir:{0}:deadline', 0, -1), [],
           'no run without an end');
 
+# who drains after a reload was not told to leave at once when TERM comes, and
+# has the time that it was started with
+
+my ($slow) = submit(1500, 'slow');
+$stack->wait_for(5, sub { open_calls() == 1 }, 'a call');
+
+my $conf = $stack->dir . '/worker.conf';
+my $text = Weir::Stack::slurp($conf);
+$text =~ s/drain_timeout = 3s/drain_timeout = 0/ or die;
+Weir::Stack::write_file($conf, $text);
+
+my $before = length $stack->log('worker');
+$stack->signal('worker', 'HUP');
+$stack->wait_for(5, sub {
+    substr($stack->log('worker'), $before)
+    =~ /^(?=.*event=reloaded)(?:.*event=runner_draining){2}/s;
+}, 'a reload');
+$stack->signal('worker', 'TERM');
+is($stack->wait_exit('worker', 10), 0, 'TERM after HUP: status 0');
+is(fins($slow), 'completed', 'what ran is completed');
+is($stack->calls('slow'), 1, 'and was asked once');
+
 $stack->end;
 
 done_testing();

@@ -50,6 +50,7 @@ typedef struct {
     unsigned       early;       /* quick deaths before claiming, in a row */
     unsigned       quick;       /* and after it */
     uint64_t       started;     /* ms, monotonic */
+    uint64_t       drain;       /* ms, of its configuration */
     uint64_t       at;          /* ms, monotonic */
 } slot_t;
 
@@ -136,6 +137,7 @@ slots_start(slots_t *s, unsigned slot)
     }
 
     c->started = slots_now();
+    c->drain = (uint64_t) s->conf->worker.drain_timeout;
     c->claimed = false;
     c->hung = false;
 
@@ -176,8 +178,10 @@ slots_start_all(slots_t *s)
 
 /* stopping */
 
+/* again: who is leaving already is to hand back at once */
+
 static void
-slots_tell(slots_t *s, unsigned slot)
+slots_tell(slots_t *s, unsigned slot, bool again)
 {
     slot_t  *c;
 
@@ -187,13 +191,15 @@ slots_tell(slots_t *s, unsigned slot)
 
     case SLOT_WORKING:
         c->state = SLOT_LEAVING;
-        c->at = slots_now() + (uint64_t) s->conf->worker.drain_timeout
-                + SLOTS_GRACE;
+        c->at = slots_now() + c->drain + SLOTS_GRACE;
         kill(c->pid, SIGTERM);
         break;
 
     case SLOT_LEAVING:
-        kill(c->pid, SIGTERM);
+        if (again) {
+            kill(c->pid, SIGTERM);
+        }
+
         break;
 
     case SLOT_WAITING:
@@ -209,12 +215,16 @@ slots_tell(slots_t *s, unsigned slot)
 void
 slots_stop(slots_t *s)
 {
+    bool      again;
     unsigned  slot;
 
+    /* those who leave after a reload have been told, but not twice */
+
+    again = s->stopping;
     s->stopping = true;
 
     for (slot = 0; slot < SLOTS_MAX; slot++) {
-        slots_tell(s, slot);
+        slots_tell(s, slot, again);
     }
 }
 
@@ -257,7 +267,7 @@ slots_renew(slots_t *s, conf_t *conf)
     for (slot = 0; slot < SLOTS_MAX; slot++) {
         if (s->slots[slot].old) {
             s->slots[slot].old = false;
-            slots_tell(s, slot);
+            slots_tell(s, slot, false);
         }
     }
 
