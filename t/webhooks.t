@@ -136,6 +136,7 @@ my @plans = (
     ['endless', 'endless/500'],
     ['heads', 'heads'],
     ['half', 'half'],
+    ['lf', 'lf'],
     ['babble', 'endless/200'],
     ['slow', 'drip/200'],
 );
@@ -278,7 +279,7 @@ for my $name (qw(drip endless heads half)) {
 like($stack->log('worker'), qr/job=$job{heads} .*reason="the reply is too large/,
      'heads: by their bytes');
 
-for my $name (qw(babble slow)) {
+for my $name (qw(babble slow lf)) {
     ends($name, 'delivered');
     is($receiver->got($name), 1, "$name: taken at once");
 }

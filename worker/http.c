@@ -128,8 +128,8 @@ http_on_header(char *data, size_t size, size_t n, void *arg)
     if (line.len > 5 && memcmp(line.data, "HTTP/", 5) == 0) {
         call->headed = false;               /* those of a 1xx were not all */
 
-    } else if (weir_str_eq(line, weir_str("\r\n"))) {
-        call->headed = true;
+    } else if (line.len <= 2 && data[line.len - 1] == '\n') {
+        call->headed = true;                /* some send no CR */
     }
 
     retry_after_line(line, time(NULL), &call->retry_after);

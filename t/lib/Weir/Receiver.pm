@@ -17,6 +17,7 @@ package Weir::Receiver;
 #   drip/S/NAME           the status S, then one byte of the body each second
 #   endless/S/NAME        the status S, and bytes without end
 #   heads/NAME            200, and headers without end
+#   lf/NAME               200, lines that end without CR
 #   half/NAME             200 and half of the headers, then nothing
 #
 # connections() counts all that were made, whatever came over them.
@@ -204,6 +205,12 @@ sub answer {
         print $c "HTTP/1.1 200 X\r\n";
         1 while print $c 'X-Long: ', 'x' x 1000, "\r\n";
         return 0;
+    }
+
+    if ($how eq 'lf') {
+        print $c "HTTP/1.1 200 X\nContent-Length: 0\n\n";
+        $c->flush;
+        return 1;
     }
 
     if ($how eq 'half') {
