@@ -32,20 +32,16 @@ weir_add_dead(weir_txn_t *t, const weir_finish_t *f)
 }
 
 
-/* The question is needed no longer, unless somebody may ask it again. */
+/* The question is needed no longer, unless somebody may ask it again.  NX: who
+ * loses the register must not take it from a dead letter. */
 
 static void
 weir_add_forget(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
 {
     char  ttl[WEIR_DECIMAL_MAX];
 
-    if (f->dead) {
-        weir_add(t, W("EXPIRE"), k->request,
-                 weir_decimal(ttl, WEIR_TTL_DEAD), W("NX"));
-
-    } else {
-        weir_add(t, W("DEL"), k->request);
-    }
+    weir_add(t, W("EXPIRE"), k->request,
+             weir_decimal(ttl, f->dead ? WEIR_TTL_DEAD : 0), W("NX"));
 }
 
 

@@ -117,7 +117,7 @@ test_finish(void **state)
            "ZREM " LINE " " ID "\n"
            "EXPIRE " RUN " 60 NX\n"
            "EXPIRE weir:{0}:job:00BBBBBBBBBBBBBBBBBBBBBB 60 NX\n"
-           "DEL " REQ "\n"
+           "EXPIRE " REQ " 0 NX\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
@@ -142,7 +142,7 @@ test_finish(void **state)
            "ZREM " LINE " " ID "\n"
            "EXPIRE " RUN " 60 NX\n"
            "EXPIRE " JOB " 60 NX\n"
-           "DEL " REQ "\n"
+           "EXPIRE " REQ " 0 NX\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
