@@ -245,9 +245,11 @@ bool weir_txn_retry_ours(const weir_answer_t *a, long long gen,
 
 /* Not ours because the run is final: its entry is still to be dropped. */
 bool weir_txn_retry_final(const weir_answer_t *a);
+
+/* back: hand-backs that the claim told; they end with the generation. */
 void weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, long long next_gen, int64_t due,
-    long long failures, const char *kind, weir_str_t error);
+    long long failures, long long back, const char *kind, weir_str_t error);
 void weir_txn_unwatch(weir_txn_t *t);
 
 /* One more death of a run alone in its process (worker); the reply is how many

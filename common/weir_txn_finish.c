@@ -211,11 +211,12 @@ weir_txn_retry_final(const weir_answer_t *a)
 void
 weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, long long next_gen, int64_t due,
-    long long failures, const char *kind, weir_str_t error)
+    long long failures, long long back, const char *kind, weir_str_t error)
 {
     char         gen[WEIR_DECIMAL_MAX], at[WEIR_DECIMAL_MAX];
     char         fails[WEIR_DECIMAL_MAX], member[WEIR_NAME_MAX];
-    char         delayed[WEIR_NAME_MAX];
+    char         delayed[WEIR_NAME_MAX], deliveries[64];
+    char         less[WEIR_DECIMAL_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, shard, run, run);
@@ -224,6 +225,18 @@ weir_txn_retry(weir_txn_t *t, unsigned shard, const char *run,
     weir_add(t, W("HSET"), k.run, W(WEIR_RUN_GEN), weir_decimal(gen, next_gen),
              W(WEIR_RUN_FAILURES), weir_decimal(fails, failures),
              W(WEIR_RUN_KIND), weir_str_of(kind), W(WEIR_RUN_ERROR), error);
+
+    /* else the deliveries of the next entry would look like fewer: its runner
+     * could die of it twice unsuspected */
+
+    if (back > 0) {
+        snprintf(deliveries, sizeof(deliveries), WEIR_RUN_DELIVERIES, entry);
+        weir_add(t, W("HINCRBY"), k.run, weir_str_of(deliveries),
+                 weir_decimal(less, -back));
+        weir_add(t, W("HINCRBY"), k.run, W(WEIR_RUN_BACK),
+                 weir_decimal(less, -back));
+    }
+
     weir_add(t, W("ZADD"), weir_name(delayed, WEIR_KEY_DELAYED, shard),
              weir_decimal(at, due),
              weir_name(member, WEIR_DELAYED_MEMBER, weir_class_name(class),

@@ -153,6 +153,40 @@ is($stack->ask("/v1/jobs/$id", method => 'DELETE')->status, 200, 'cancelled');
 is($stack->calls('waits'), 1, 'it was tried once');
 
 
+# hand-backs of an earlier generation are neither tries nor forgiven later
+
+sub run_of {
+    my %run = @{ $stack->redis('HGETALL', "weir:{0}:run:$_[0]") };
+    return \%run;
+}
+
+$stack->redis('SET', 'weir:{0}:paused', 1);
+$stack->wait_log('worker', qr/(?:event=claims_paused.*){2}/s, 5);
+$c = $stack->ask('/v1/jobs', body => '{"request":'
+    . body('[[mock tag=back status=503 times=1]] Hi') . '}');
+$id = decode_json($c->body)->{id} =~ s/^job_//r;
+
+my ($entry) = map { $_->[0] } @{ $stack->redis('XRANGE',
+    'weir:{0}:ready:normal', '-', '+') };
+$stack->redis('HSET', "weir:{0}:run:$id", "n:$entry", 3, 'back', 3);
+$stack->redis('DEL', 'weir:{0}:paused');
+$stack->wait_for(5, sub { run_of($id)->{fin} }, 'its end');
+
+my $run = run_of($id);
+is($run->{fin}, 'completed:2000001', 'its second try, by its token');
+is($run->{back}, 0, 'nothing is left of the hand-backs');
+
+my ($outcome) = @{ $stack->redis('KEYS', "weir:{0}:outcome:$id:*") };
+is(decode_json($stack->redis('GET', $outcome))->{attempts}, 2,
+   'two attempts, says the outcome');
+is(decode_json($stack->ask("/v1/jobs/job_$id")->body)->{attempts}, 2,
+   'and the job');
+
+# the question goes with the end, but not that of a dead letter
+
+is($stack->redis('EXISTS', "weir:{0}:request:$id"), 0, 'the request is gone');
+
+
 # the provider is not there at all
 
 $stack->stop('mock');

@@ -173,7 +173,7 @@ fence_on_watch(void *data, const weir_answer_t *answer)
 
     } else {
         weir_txn_retry(t, RUNNER_SHARD, job->run, job->class, job->entry,
-                       job->gen + 1, job->due, job->failures + 1,
+                       job->gen + 1, job->due, job->failures + 1, job->back,
                        weir_failure_name(job->outcome.error.kind),
                        weir_str_of(job->outcome.error.message));
     }

@@ -284,7 +284,7 @@ test_retry(void **state)
     assert_false(t.multi);
     expect(&t, "WATCH " RUN "\nHMGET " RUN " fin gen n:5-1\n");
 
-    weir_txn_retry(&t, 0, ID, WEIR_HIGH, "5-1", 3, 1234, 2, "TIMEOUT",
+    weir_txn_retry(&t, 0, ID, WEIR_HIGH, "5-1", 3, 1234, 2, 0, "TIMEOUT",
                    weir_str("why"));
     expect(&t,
            "MULTI\n"
@@ -292,6 +292,18 @@ test_retry(void **state)
            "ZADD weir:{0}:delayed 1234 high:3:" ID "\n"
            "XACK weir:{0}:ready:high weir 5-1\n"
            "XDEL weir:{0}:ready:high 5-1\n"
+           "EXEC\n");
+
+    weir_txn_retry(&t, 0, ID, WEIR_LOW, "5-1", 3, 1234, 2, 4, "TIMEOUT",
+                   weir_str("why"));
+    expect(&t,
+           "MULTI\n"
+           "HSET " RUN " gen 3 failures 2 kind TIMEOUT error why\n"
+           "HINCRBY " RUN " n:5-1 -4\n"
+           "HINCRBY " RUN " back -4\n"
+           "ZADD weir:{0}:delayed 1234 low:3:" ID "\n"
+           "XACK weir:{0}:ready:low weir 5-1\n"
+           "XDEL weir:{0}:ready:low 5-1\n"
            "EXEC\n");
 
     weir_txn_unwatch(&t);
