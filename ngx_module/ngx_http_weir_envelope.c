@@ -141,6 +141,14 @@ ngx_http_weir_envelope_deadline(ngx_http_weir_ctx_t *ctx, weir_json_t *value,
 }
 
 
+static ngx_int_t
+ngx_http_weir_envelope_secret(weir_failure_t *f)
+{
+    return ngx_http_weir_envelope_invalid(f, "webhook", "has a secret that is "
+                              "not \"whsec_\" and 24 to 64 bytes in base64");
+}
+
+
 /* "https://..." or {"url": "https://...", "secret": "whsec_..."} */
 
 static ngx_int_t
@@ -168,6 +176,10 @@ ngx_http_weir_envelope_webhook(ngx_http_weir_ctx_t *ctx, weir_json_t *value,
 
             } else if (ngx_strcmp(key, "secret") == 0) {
                 secret = weir_json_str(member);
+
+                if (secret.len == 0) {
+                    return ngx_http_weir_envelope_secret(f);
+                }
 
             } else {
                 return ngx_http_weir_envelope_invalid(f, "webhook",
@@ -311,8 +323,7 @@ ngx_http_weir_envelope_hook(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
     }
 
     if (!weir_secrets_read(ngx_http_weir_str(job->hook_secret), &secrets)) {
-        return ngx_http_weir_envelope_invalid(f, "webhook", "has a secret "
-                   "that is not \"whsec_\" and 24 to 64 bytes in base64");
+        return ngx_http_weir_envelope_secret(f);
     }
 
     weir_secrets_wipe(&secrets);

@@ -213,6 +213,9 @@ is(by_key($signed, webhook => $receiver->url('ok/signed')), 202,
 is(by_key($signed), 202, 'a key with a secret alone');
 is(by_key($stack->{other_key}, webhook => $receiver->url('ok/none')), 400,
    'no secret at all');
+is(by_key($signed, webhook => { url => $receiver->url('ok/odd'), secret => $_ }),
+   400, 'one that is none does not give way to that of the key')
+    for 7, '', JSON::PP::null;
 
 $stack->wait_for(10, sub { $receiver->got($_) }, $_) for qw(key own signed);
 @seen = verified(map { { %{ ($receiver->got($_))[0] }, secret => $SECRET } }
