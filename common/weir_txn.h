@@ -188,9 +188,10 @@ bool weir_txn_claim_read(const weir_answer_t *a, const char *entry,
 void weir_token_make(char *token, long long gen, long long deliveries);
 
 /* Drop an entry that must not run (worker).  final: the run is terminal, so
- * what a late submission left behind gets its expiry too. */
+ * what a late submission left behind gets its expiry too, and no longer counts
+ * among the unfinished of owner, which may be empty. */
 void weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
-    weir_class_e class, const char *entry, bool final);
+    weir_class_e class, const char *entry, bool final, weir_str_t owner);
 
 /* The record is missing altogether: drop the entry and the ghost that the
  * claim made. */

@@ -217,7 +217,7 @@ weir_token_make(char *token, long long gen, long long deliveries)
 
 void
 weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
-    weir_class_e class, const char *entry, bool final)
+    weir_class_e class, const char *entry, bool final, weir_str_t owner)
 {
     weir_keys_t  k;
 
@@ -228,6 +228,7 @@ weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
 
     if (final) {
         weir_add(t, W("ZREM"), k.deadline, weir_str_of(run));
+        weir_add_closed(t, shard, owner, run);
         weir_add_tombstone(t, &k);
     }
 

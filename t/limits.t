@@ -104,6 +104,19 @@ is($stack->redis('ZCARD', 'weir:{0}:open:alice'), 0, 'nothing is open');
 is(count(202, @c), 2, 'taken again');
 
 
+# a submission that comes after its own cancellation leaves no ticket
+
+$stack->stop('worker');
+$c = $stack->ask('/three/v1/jobs', body => body());
+$id = substr decode_json($c->body)->{id}, 4;
+$stack->ask("/v1/jobs/job_$id", method => 'DELETE');
+$stack->redis('ZADD', 'weir:{0}:open:alice', time * 1000 + 1e6, $id);
+$stack->start('worker');
+$stack->wait_for(10, sub { !entries() }, 'its entry is dropped');
+is($stack->redis('ZSCORE', 'weir:{0}:open:alice', $id), undef,
+   'and does not count');
+
+
 # a ticket of which nothing came lapses
 
 $stack->stop('worker');

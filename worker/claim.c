@@ -82,7 +82,8 @@ claim_drop(job_t *job, bool final)
     weir_txn_t  *t;
 
     t = runner_txn(job->runner);
-    weir_txn_drop(t, RUNNER_SHARD, job->run, job->class, job->entry, final);
+    weir_txn_drop(t, RUNNER_SHARD, job->run, job->class, job->entry, final,
+                  weir_str_of(job->owner));
 
     claim_send_drop(job, t);
 }
@@ -130,7 +131,6 @@ claim_take(job_t *job, const weir_claim_t *c)
 
     claim_copy(job->request_id, sizeof(job->request_id), c->request_id);
     claim_copy(job->model, sizeof(job->model), c->model);
-    claim_copy(job->owner, sizeof(job->owner), c->owner);
     weir_token_make(job->token, c->gen, c->deliveries);
 }
 
@@ -179,6 +179,8 @@ claim_run(job_t *job, const weir_claim_t *c)
 static void
 claim_decide(job_t *job, const weir_claim_t *c)
 {
+    claim_copy(job->owner, sizeof(job->owner), c->owner);
+
     if (c->fin.len || job->final) {
         claim_drop(job, true);
         return;

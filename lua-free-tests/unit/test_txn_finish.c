@@ -13,19 +13,31 @@ test_drop(void **state)
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", false);
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", false, weir_str("al"));
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
            "XDEL weir:{0}:ready:low 5-1\n"
            "EXEC\n");
 
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true);
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str_null);
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
            "XDEL weir:{0}:ready:low 5-1\n"
            "ZREM " LINE " " ID "\n"
+           "EXPIRE " RUN " 86400 NX\n"
+           "EXPIRE " JOB " 86400 NX\n"
+           "EXPIRE " REQ " 86400 NX\n"
+           "EXEC\n");
+
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str("al"));
+    expect(&t,
+           "MULTI\n"
+           "XACK weir:{0}:ready:low weir 5-1\n"
+           "XDEL weir:{0}:ready:low 5-1\n"
+           "ZREM " LINE " " ID "\n"
+           "ZREM weir:{0}:open:al " ID "\n"
            "EXPIRE " RUN " 86400 NX\n"
            "EXPIRE " JOB " 86400 NX\n"
            "EXPIRE " REQ " 86400 NX\n"
