@@ -32,6 +32,7 @@
 #define WEIR_KEY_DEADLINE        "weir:{%u}:deadline"
 #define WEIR_KEY_LIVE            "weir:{%u}:live:%s"
 #define WEIR_KEY_IDEM            "weir:{%u}:idem:%s"
+#define WEIR_KEY_FATE            "weir:{%u}:fate:%s"
 #define WEIR_KEY_JOBS            "weir:{%u}:jobs:%s"
 #define WEIR_KEY_OPEN            "weir:{%u}:open:%s"
 #define WEIR_KEY_CONTROL         "weir:{%u}:control"
@@ -124,6 +125,11 @@
 #define WEIR_IDEM_JOB            "job:%lld"
 #define WEIR_IDEM_JOB_PREFIX     "job:"
 
+/* what the register of a key's job holds: told to another request, or given
+ * up */
+#define WEIR_FATE_KEPT           "kept"
+#define WEIR_FATE_GIVEN_UP       "edge"
+
 /* a member of the dead letters and of the outbox: token, id */
 #define WEIR_OUTBOX_MEMBER       "%s:%s"
 
@@ -163,6 +169,7 @@
 #define WEIR_DEAD_MAX            10000      /* dead letters */
 #define WEIR_CONTROL_MAX         1000       /* entries, about */
 #define WEIR_RESERVED            5000       /* ms that a ticket outlives "by" */
+#define WEIR_TTL_RESERVED        60         /* s, a key's without a job */
 #define WEIR_TTL_DEFAULT         3600       /* s, result and records */
 #define WEIR_TTL_TOMBSTONE       86400      /* s, a cancelled run's register */
 #define WEIR_TTL_RECORDS         86400      /* s, records outlive the result */

@@ -52,6 +52,7 @@ typedef struct {
     weir_str_t    prefix;           /* of links; empty: none are needed */
     weir_str_t    hook_url;         /* empty: no webhook */
     weir_str_t    hook_secret;
+    const char   *idem;             /* digest of its key; NULL: it has none */
 
     int64_t       created;          /* ms, Redis's clock as the edge knows it */
     int64_t       by;               /* ms, likewise: void if it arrives later */
@@ -59,6 +60,7 @@ typedef struct {
     int64_t       run_at;           /* ms; 0: at once */
     int64_t       ttl;              /* s, of the outcome */
     int64_t       records;          /* s, of the records after the end */
+    int64_t       idem_ttl;         /* s, of the key from now on */
 
     bool          listed;           /* in the owner's list */
     bool          open;             /* counted among the owner's unfinished */

@@ -115,9 +115,22 @@ void weir_txn_reserve(weir_txn_t *t, const weir_reserve_t *r);
 bool weir_txn_reserve_read(const weir_answer_t *a, const weir_reserve_t *r,
     weir_reserved_t *reserved_r);
 
-/* Gives back what weir_txn_reserve() took: the tickets, and with key also the
- * n-th job of the key. */
+/* Gives back what weir_txn_reserve() took: the tickets; with key: the n-th job
+ * of the key will never be, and nobody needs to wait for it.  Only for what
+ * was not submitted. */
 void weir_txn_unreserve(weir_txn_t *t, const weir_reserve_t *r, bool key);
+
+/* A look at the n-th job of a key.  *void_r: it is not final, and will never
+ * run, because it came too late. */
+void weir_txn_join(weir_txn_t *t, unsigned shard, const char *id);
+bool weir_txn_join_read(const weir_answer_t *a, weir_job_t *job_r,
+    weir_run_t *run_r, bool *void_r);
+
+/* Before a job of a key is told to another request, or its submission is given
+ * up: only one of both may be.  Who reads the other's word leaves it. */
+void weir_txn_fate(weir_txn_t *t, unsigned shard, const char *id,
+    const char *word);
+bool weir_txn_fate_is(const weir_answer_t *a, const char *word);
 
 /* The newest jobs of an owner, created at "from" (ms; 0: now) or before: ids
  * and times by turns. */

@@ -44,21 +44,42 @@ weir_admit_keys(weir_txn_t *t, weir_admit_keys_t *k, unsigned shard,
 }
 
 
+static void
+weir_add_expire_nx(weir_txn_t *t, weir_str_t key, int64_t seconds)
+{
+    char  n[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("EXPIRE"), key, weir_decimal(n, seconds), W("NX"));
+}
+
+
 /* reserve */
 
 static void
 weir_add_idem(weir_txn_t *t, const weir_admit_keys_t *k,
     const weir_reserve_t *r)
 {
-    char  field[WEIR_NAME_MAX], value[WEIR_IDEM_VALUE];
-    char  ttl[WEIR_DECIMAL_MAX];
+    char     field[WEIR_NAME_MAX], value[WEIR_IDEM_VALUE];
+    int64_t  ttl;
 
     snprintf(value, sizeof(value), "%s %lld %s", r->id, (long long) r->by,
              r->fingerprint);
 
     weir_add(t, W("HSETNX"), k->idem,
              weir_name(field, WEIR_IDEM_JOB, r->n), weir_str_of(value));
-    weir_add(t, W("EXPIRE"), k->idem, weir_decimal(ttl, r->idem_ttl), W("NX"));
+
+    /* the submission gives it its time */
+
+    ttl = WEIR_TTL_RESERVED + (r->by - r->now) / 1000;
+    weir_add_expire_nx(t, k->idem, ttl < r->idem_ttl ? ttl : r->idem_ttl);
+
+    /* the last but one decides nothing any more */
+
+    if (r->n > 2) {
+        weir_add(t, W("HDEL"), k->idem,
+                 weir_name(field, WEIR_IDEM_JOB, r->n - 2));
+    }
+
     weir_add(t, W("HGETALL"), k->idem);
 }
 
@@ -176,7 +197,7 @@ weir_txn_reserve_read(const weir_answer_t *a, const weir_reserve_t *r,
 void
 weir_txn_unreserve(weir_txn_t *t, const weir_reserve_t *r, bool key)
 {
-    char               field[WEIR_NAME_MAX];
+    char               field[WEIR_NAME_MAX], value[WEIR_IDEM_VALUE];
     weir_str_t         id;
     weir_admit_keys_t  k;
 
@@ -186,13 +207,84 @@ weir_txn_unreserve(weir_txn_t *t, const weir_reserve_t *r, bool key)
     weir_add(t, W("MULTI"));
     weir_add(t, W("ZREM"), k.open, id);
     weir_add(t, W("ZREM"), k.deadline, id);
+    weir_add(t, W("EXEC"));
 
-    if (key && r->idem) {
-        weir_add(t, W("HDEL"), k.idem,
-                 weir_name(field, WEIR_IDEM_JOB, r->n));
+    if (!key || r->idem == NULL) {
+        return;
     }
 
+    /* The field stays: who waits for this job would take the next number, and
+     * another this one.  Apart from the tickets, which memory is freed by. */
+
+    snprintf(value, sizeof(value), "%s 0 %s", r->id, r->fingerprint);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("HSET"), k.idem, weir_name(field, WEIR_IDEM_JOB, r->n),
+             weir_str_of(value));
+    weir_add_expire_nx(t, k.idem, WEIR_TTL_RESERVED);
     weir_add(t, W("EXEC"));
+}
+
+
+/* the job of a key */
+
+void
+weir_txn_join(weir_txn_t *t, unsigned shard, const char *id)
+{
+    weir_keys_t  k;
+
+    weir_keys(&k, shard, id, id);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("EXISTS"), k.request);
+    weir_add_look(t, &k);
+    weir_add(t, W("EXEC"));
+}
+
+
+bool
+weir_txn_join_read(const weir_answer_t *a, weir_job_t *job_r,
+    weir_run_t *run_r, bool *void_r)
+{
+    if (!weir_txn_look_read(a, job_r, run_r)
+        || weir_reply_count(a->reply) != 3)
+    {
+        return false;
+    }
+
+    *void_r = run_r->found && !weir_state_is_final(run_r->state)
+              && weir_reply_int(weir_reply_at(a->reply, 0)) == 0;
+
+    return true;
+}
+
+
+void
+weir_txn_fate(weir_txn_t *t, unsigned shard, const char *id, const char *word)
+{
+    char        key[WEIR_NAME_MAX], ttl[WEIR_DECIMAL_MAX];
+    weir_str_t  fate;
+
+    fate = weir_name(key, WEIR_KEY_FATE, shard, id);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("SET"), fate, weir_str_of(word), W("NX"), W("EX"),
+             weir_decimal(ttl, WEIR_TTL_TOMBSTONE));
+    weir_add(t, W("GET"), fate);
+    weir_add(t, W("EXEC"));
+}
+
+
+bool
+weir_txn_fate_is(const weir_answer_t *a, const char *word)
+{
+    size_t  n;
+
+    n = weir_reply_count(a->reply);
+
+    return a->code == WEIR_ANSWER_OK && n
+           && weir_str_eq(weir_reply_str(weir_reply_at(a->reply, n - 1)),
+                          weir_str_of(word));
 }
 
 

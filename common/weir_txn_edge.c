@@ -156,6 +156,21 @@ weir_submit_sets(weir_txn_t *t, const weir_submission_t *s)
 }
 
 
+/* from now on the key stands for a job */
+
+static void
+weir_submit_key(weir_txn_t *t, const weir_submission_t *s)
+{
+    char  key[WEIR_NAME_MAX], ttl[WEIR_DECIMAL_MAX];
+
+    if (s->idem) {
+        weir_add(t, W("EXPIRE"), weir_name(key, WEIR_KEY_IDEM, s->shard,
+                                           s->idem),
+                 weir_decimal(ttl, s->idem_ttl), W("GT"));
+    }
+}
+
+
 /* where it waits for its time: in the queue, or among the delayed */
 
 static void
@@ -209,6 +224,7 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
              weir_str_of(s->id));
 
     weir_submit_sets(t, s);
+    weir_submit_key(t, s);
     weir_submit_entry(t, s);
     weir_add(t, W("EXEC"));
 }

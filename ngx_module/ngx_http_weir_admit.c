@@ -1,49 +1,22 @@
 /*
  * Before a submission: does the idempotency key stand for a job already, and
- * is there room for one more?  Owns the reservation and the way from an
- * earlier request's job to this one's answer.
+ * is there room for one more?  Owns the reservation; what becomes of a request
+ * whose key has a job is in join.c.
  */
 
-#include "ngx_http_weir_module.h"
+#include "ngx_http_weir_admit.h"
 
 
-#define NGX_HTTP_WEIR_IDEM_KEY_MAX   255
-#define NGX_HTTP_WEIR_IDEM_JOBS_MAX  100        /* of a key */
-#define NGX_HTTP_WEIR_IDEM_PAUSE     50         /* ms, between looks */
-#define NGX_HTTP_WEIR_IDEM_GRACE     1000       /* ms, of unequal clocks */
-#define NGX_HTTP_WEIR_IDEM_DIGEST    16         /* bytes */
-
-
-struct ngx_http_weir_admit_s {
-    weir_reserve_t   reserve;
-    char             id[WEIR_ID_LEN + 1];       /* of the job to be */
-    char             digest[2 * NGX_HTTP_WEIR_IDEM_DIGEST + 1];
-    char             fingerprint[2 * NGX_HTTP_WEIR_IDEM_DIGEST + 1];
-    long long        owner_limit;
-    long long        total_limit;
-
-    /* of the job that the key stands for */
-    long long        n;
-    int64_t          by;
-    unsigned         same:1;                    /* the same request */
-};
+#define NGX_HTTP_WEIR_IDEM_KEY_MAX  255
 
 
 static const ngx_http_weir_step_t *ngx_http_weir_reserve_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_reserve_failed_run(
     ngx_http_weir_ctx_t *ctx);
-static const ngx_http_weir_step_t *ngx_http_weir_join_run(
-    ngx_http_weir_ctx_t *ctx);
-static const ngx_http_weir_step_t *ngx_http_weir_reused_run(
-    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_owner_full_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_total_full_run(
-    ngx_http_weir_ctx_t *ctx);
-static const ngx_http_weir_step_t *ngx_http_weir_join_pause_run(
-    ngx_http_weir_ctx_t *ctx);
-static const ngx_http_weir_step_t *ngx_http_weir_join_wait_run(
     ngx_http_weir_ctx_t *ctx);
 
 
@@ -55,32 +28,12 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_reserve_failed = {
     "reserve failed", ngx_http_weir_reserve_failed_run
 };
 
-static const ngx_http_weir_step_t  ngx_http_weir_step_join = {
-    "join", ngx_http_weir_join_run
-};
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_again = {
-    "again", ngx_http_weir_admit_again
-};
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_reused = {
-    "key reused", ngx_http_weir_reused_run
-};
-
 static const ngx_http_weir_step_t  ngx_http_weir_step_owner_full = {
     "owner full", ngx_http_weir_owner_full_run
 };
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_total_full = {
     "full", ngx_http_weir_total_full_run
-};
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_join_pause = {
-    "join later", ngx_http_weir_join_pause_run
-};
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_join_wait = {
-    "join and wait", ngx_http_weir_join_wait_run
 };
 
 
@@ -258,9 +211,9 @@ ngx_http_weir_admit(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
         return NGX_OK;
     }
 
-    ngx_memcpy(a->id, ctx->job.id, sizeof(a->id));
+    a->job = ctx->job;
 
-    a->reserve.id = a->id;
+    a->reserve.id = a->job.id;
     a->reserve.shard = ctx->job.shard;
     a->reserve.owner = ngx_http_weir_str(ctx->owner);
 
@@ -369,7 +322,7 @@ ngx_http_weir_reserve_decide(ngx_http_weir_ctx_t *ctx,
 
     a = ctx->admit;
 
-    if (a->reserve.idem && !weir_str_eq(got->id, weir_str_of(a->id))) {
+    if (a->reserve.idem && !weir_str_eq(got->id, weir_str_of(a->job.id))) {
 
         if (a->reserve.open || a->reserve.total) {
             ngx_http_weir_admit_give_back(ctx, false);
@@ -441,6 +394,15 @@ ngx_http_weir_reserve_run(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* May another request be told of this one's job? */
+
+ngx_uint_t
+ngx_http_weir_admit_keyed(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->admit && ctx->admit->reserve.idem;
+}
+
+
 /* What a reservation means for the submission; false: its time is over. */
 
 ngx_uint_t
@@ -457,181 +419,14 @@ ngx_http_weir_admit_submission(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
     s->by = r->by;
     s->open = r->open;
 
-    if (r->idem && s->records < r->idem_ttl) {
-        s->records = r->idem_ttl;       /* the key must find them */
+    if (r->idem) {
+        s->idem = r->idem;
+        s->idem_ttl = r->idem_ttl;
+
+        /* the key must find them */
+
+        s->records = ngx_max(s->records, r->idem_ttl);
     }
 
     return s->created < r->by;
-}
-
-
-/* the job of an earlier request */
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_reused_run(ngx_http_weir_ctx_t *ctx)
-{
-    weir_failure_t  f;
-
-    weir_failure_set(&f, WEIR_FAIL_KEY_REUSED, "this Idempotency-Key was used "
-                     "with another request");
-
-    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
-}
-
-
-/* That job never ran, or failed so that the client was to ask again. */
-
-const ngx_http_weir_step_t *
-ngx_http_weir_admit_again(ngx_http_weir_ctx_t *ctx)
-{
-    weir_failure_t          f;
-    ngx_http_weir_admit_t  *a;
-
-    a = ctx->admit;
-
-    ngx_http_weir_wait_remove(ctx);
-    weir_outcome_free(&ctx->outcome);
-    weir_outcome_init(&ctx->outcome);
-
-    ctx->outcome_text.len = 0;
-    ctx->has_job = 0;
-    ctx->replayed = 0;
-    ctx->ended = 0;
-
-    ngx_memcpy(ctx->job.id, a->id, sizeof(a->id));
-    ctx->job.kind.len = 0;
-    ctx->job.started = 0;
-    ctx->job.attempts = 0;
-
-    if (a->n >= NGX_HTTP_WEIR_IDEM_JOBS_MAX) {
-        weir_failure_set(&f, WEIR_FAIL_CONFLICT, "this Idempotency-Key was "
-                         "tried %d times without success",
-                         NGX_HTTP_WEIR_IDEM_JOBS_MAX);
-        return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
-    }
-
-    a->reserve.n = a->n + 1;
-
-    return &ngx_http_weir_step_reserve;
-}
-
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_join_wait_run(ngx_http_weir_ctx_t *ctx)
-{
-    weir_failure_t  f;
-
-    if (ngx_http_weir_wait_add(ctx) != NGX_OK) {
-        weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                         "too many requests are waiting here already");
-        f.retry_after = 1;
-        return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
-    }
-
-    return &ngx_http_weir_step_look;    /* as one of those who are told */
-}
-
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_join_pause_run(ngx_http_weir_ctx_t *ctx)
-{
-    return ngx_http_weir_park(ctx, NGX_HTTP_WEIR_IDEM_PAUSE,
-                              &ngx_http_weir_step_join);
-}
-
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_join_decide(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
-    const weir_run_t *run)
-{
-    ngx_http_weir_admit_t  *a;
-
-    a = ctx->admit;
-
-    /* a ticket that lapsed leaves an end without a job */
-
-    if (!job->found) {
-        return &ngx_http_weir_step_again;
-    }
-
-    if (weir_state_is_final(run->state)
-        && (weir_str_eq(run->token, weir_str(WEIR_TOKEN_EDGE))
-            || weir_str_eq(run->token, weir_str(WEIR_TOKEN_LATE))))
-    {
-        return &ngx_http_weir_step_again;
-    }
-
-    if (!a->same) {
-        return &ngx_http_weir_step_reused;
-    }
-
-    if (ngx_http_weir_job_take(ctx, job, run) != NGX_OK) {
-        return &ngx_http_weir_step_unavailable;
-    }
-
-    ctx->replayed = 1;
-    ctx->ended = weir_state_is_final(run->state);
-
-    if (ctx->hold == 0) {
-
-        /* the answer is what it was then */
-
-        ctx->job.state = WEIR_QUEUED;
-        ctx->job.started = 0;
-        ctx->job.finished = 0;
-        ctx->job.attempts = 0;
-        ctx->job.kind.len = 0;
-
-        return &ngx_http_weir_step_accepted;
-    }
-
-    return ctx->ended ? &ngx_http_weir_step_outcome
-                      : &ngx_http_weir_step_join_wait;
-}
-
-
-static void
-ngx_http_weir_join_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
-{
-    weir_job_t                   job;
-    weir_run_t                   run;
-    const ngx_http_weir_step_t  *next;
-
-    if (!weir_txn_look_read(a, &job, &run)) {
-        ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
-        return;
-    }
-
-    if (run.found) {
-        next = ngx_http_weir_join_decide(ctx, &job, &run);
-        ngx_http_weir_resume(ctx, next);
-        return;
-    }
-
-    /* reserved a moment ago, and not submitted yet, or never */
-
-    if (ngx_http_weir_now(ctx->process)
-        > ctx->admit->by + NGX_HTTP_WEIR_IDEM_GRACE)
-    {
-        ngx_http_weir_resume(ctx, &ngx_http_weir_step_again);
-        return;
-    }
-
-    ngx_http_weir_resume(ctx, &ngx_http_weir_step_join_pause);
-}
-
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_join_run(ngx_http_weir_ctx_t *ctx)
-{
-    ngx_http_weir_process_t  *p;
-
-    p = ctx->process;
-
-    weir_txn_reset(&p->txn);
-    weir_txn_look(&p->txn, ctx->job.shard, ctx->job.id, NULL);
-
-    return ngx_http_weir_ask(ctx, ngx_http_weir_join_answer,
-                             p->conf->redis.timeout, &ngx_http_weir_step_join,
-                             &ngx_http_weir_step_unavailable);
 }

@@ -116,13 +116,20 @@ struct ngx_http_weir_route_s {
 typedef void (*ngx_http_weir_answer_pt)(ngx_http_weir_ctx_t *ctx,
     const weir_answer_t *a);
 
+/* of a submission, what giving it up needs */
+
+typedef struct {
+    char                         id[WEIR_ID_LEN + 1];
+    char                         owner[WEIR_OWNER_MAX + 1];
+    unsigned                     shard;
+    unsigned                     keyed:1;       /* others may ask for it */
+} ngx_http_weir_sent_t;
+
 struct ngx_http_weir_call_s {
     ngx_http_weir_ctx_t         *ctx;
     ngx_http_weir_process_t     *process;
     ngx_http_weir_answer_pt      handler;
-    char                         id[WEIR_ID_LEN + 1];
-    char                         owner[WEIR_OWNER_MAX + 1];
-    unsigned                     shard;
+    ngx_http_weir_sent_t         sent;
     unsigned                     submission:1;
 };
 
@@ -297,9 +304,6 @@ int64_t ngx_http_weir_now(ngx_http_weir_process_t *p);
 ngx_int_t ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
     ngx_http_weir_answer_pt handler);
 void ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx);
-void ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
-    unsigned shard, const char *owner);
-ngx_uint_t ngx_http_weir_may_submit(ngx_http_weir_process_t *p);
 void ngx_http_weir_tell(ngx_http_weir_process_t *p,
     const weir_reply_t *mailboxes, const char *run, weir_str_t fin,
     int64_t at);
@@ -307,6 +311,14 @@ void ngx_http_weir_tell(ngx_http_weir_process_t *p,
 /* random */
 ngx_int_t ngx_http_weir_random(ngx_http_weir_process_t *p, unsigned char *out,
     size_t len);
+
+/* orphan: submissions that were given up */
+void ngx_http_weir_sent(ngx_http_weir_ctx_t *ctx, ngx_http_weir_sent_t *sent);
+void ngx_http_weir_abandon(ngx_http_weir_process_t *p,
+    const ngx_http_weir_sent_t *sent);
+ngx_uint_t ngx_http_weir_may_submit(ngx_http_weir_process_t *p);
+void ngx_http_weir_orphans_send(ngx_http_weir_process_t *p);
+void ngx_http_weir_orphans_free(ngx_http_weir_process_t *p);
 
 /* pressure */
 void ngx_http_weir_pressure_ask(ngx_http_weir_process_t *p);
@@ -340,6 +352,7 @@ ngx_int_t ngx_http_weir_admit(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 const ngx_http_weir_step_t *ngx_http_weir_admit_again(
     ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_admit_release(ngx_http_weir_ctx_t *ctx);
+ngx_uint_t ngx_http_weir_admit_keyed(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_admit_submission(ngx_http_weir_ctx_t *ctx,
     weir_submission_t *s);
 extern const ngx_http_weir_step_t  ngx_http_weir_step_reserve;
@@ -349,6 +362,7 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_hold;
 const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);
 
 /* submit, job, models */
+ngx_int_t ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_submit_job(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_submit_chat(

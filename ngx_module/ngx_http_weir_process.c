@@ -1,8 +1,7 @@
 /*
  * A worker process and its link to Redis: two connections, the calls that
- * requests make over them, submissions that were given up, and the tick that
- * watches over all.  Owns struct ngx_http_weir_process_s; never answers a
- * client.
+ * requests make over them, and the tick that watches over all.  Owns struct
+ * ngx_http_weir_process_s; never answers a client.
  */
 
 #include "ngx_http_weir_module.h"
@@ -13,18 +12,6 @@
 #define NGX_HTTP_WEIR_TICKS_PING   10
 #define NGX_HTTP_WEIR_TICKS_KEYS   2
 #define NGX_HTTP_WEIR_TICKS_OWING  60
-#define NGX_HTTP_WEIR_ORPHANS      8192
-
-
-/* a submission without an answer, to be cancelled as soon as Redis answers */
-
-typedef struct {
-    ngx_queue_t               queue;
-    ngx_http_weir_process_t  *process;
-    unsigned                  shard;
-    char                      id[WEIR_ID_LEN + 1];
-    char                      owner[WEIR_OWNER_MAX + 1];
-} ngx_http_weir_orphan_t;
 
 
 static void ngx_http_weir_greet_mail(ngx_http_weir_redis_t *redis,
@@ -42,7 +29,6 @@ static void ngx_http_weir_message(void *data, weir_str_t channel,
 static void ngx_http_weir_tick(ngx_event_t *ev);
 static void ngx_http_weir_clock_ask(ngx_http_weir_process_t *p);
 static void ngx_http_weir_release_held(ngx_http_weir_process_t *p);
-static void ngx_http_weir_orphans_send(ngx_http_weir_process_t *p);
 
 
 ngx_int_t
@@ -122,7 +108,6 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
 void
 ngx_http_weir_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_queue_t                *q;
     ngx_http_weir_process_t    *p;
     ngx_http_weir_main_conf_t  *wmcf;
 
@@ -144,12 +129,7 @@ ngx_http_weir_exit_process(ngx_cycle_t *cycle)
     ngx_http_weir_redis_destroy(&p->cmd);
     ngx_http_weir_redis_destroy(&p->mail);
 
-    while (!ngx_queue_empty(&p->orphans)) {
-        q = ngx_queue_head(&p->orphans);
-        ngx_queue_remove(q);
-        ngx_free(ngx_queue_data(q, ngx_http_weir_orphan_t, queue));
-    }
-
+    ngx_http_weir_orphans_free(p);
     weir_txn_free(&p->txn);
 
     if (p->catalogue.data) {
@@ -455,7 +435,7 @@ ngx_http_weir_call_answer(void *data, const weir_answer_t *a)
     }
 
     if (call->submission && a->code == WEIR_ANSWER_LOST) {
-        ngx_http_weir_abandon(p, call->id, call->shard, call->owner);
+        ngx_http_weir_abandon(p, &call->sent);
     }
 
     ngx_free(call);
@@ -490,10 +470,10 @@ ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
     call->process = p;
     call->handler = handler;
     call->submission = ctx->submitting;
-    call->shard = ctx->job.shard;
-    ngx_memcpy(call->id, ctx->job.id, sizeof(call->id));
-    ngx_memcpy(call->owner, ctx->owner.data,
-               ngx_min(ctx->owner.len, sizeof(call->owner) - 1));
+
+    if (call->submission) {
+        ngx_http_weir_sent(ctx, &call->sent);
+    }
 
     if (ngx_http_weir_redis_send(&p->cmd, t, ngx_http_weir_call_answer, call)
         != NGX_OK)
@@ -517,115 +497,6 @@ ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx)
         ctx->call->ctx = NULL;
         ctx->call = NULL;
     }
-}
-
-
-/* given-up submissions */
-
-static void
-ngx_http_weir_orphan_answer(void *data, const weir_answer_t *a)
-{
-    ngx_http_weir_orphan_t  *orphan = data;
-
-    if (a->code != WEIR_ANSWER_OK) {
-        ngx_queue_insert_tail(&orphan->process->orphans, &orphan->queue);
-        return;
-    }
-
-    orphan->process->norphans--;
-    ngx_free(orphan);
-}
-
-
-static void
-ngx_http_weir_orphans_send(ngx_http_weir_process_t *p)
-{
-    ngx_queue_t              all, *q;
-    weir_cancel_t            cancel;
-    ngx_http_weir_orphan_t  *orphan;
-
-    if (ngx_queue_empty(&p->orphans)
-        || p->cmd.state != NGX_HTTP_WEIR_REDIS_READY)
-    {
-        return;
-    }
-
-    ngx_queue_init(&all);
-    ngx_queue_add(&all, &p->orphans);
-    ngx_queue_init(&p->orphans);
-
-    while (!ngx_queue_empty(&all)) {
-        q = ngx_queue_head(&all);
-        ngx_queue_remove(q);
-        orphan = ngx_queue_data(q, ngx_http_weir_orphan_t, queue);
-
-        ngx_memzero(&cancel, sizeof(weir_cancel_t));
-        cancel.shard = orphan->shard;
-        cancel.id = orphan->id;
-        cancel.token = WEIR_TOKEN_EDGE;
-        cancel.now = ngx_http_weir_now(p);
-        cancel.owner = weir_str_of(orphan->owner);
-
-        weir_txn_reset(&p->txn);
-        weir_txn_cancel(&p->txn, &cancel);
-
-        if (ngx_http_weir_redis_send(&p->cmd, &p->txn,
-                                     ngx_http_weir_orphan_answer, orphan)
-            != NGX_OK)
-        {
-            ngx_queue_insert_head(&all, &orphan->queue);
-            ngx_queue_add(&p->orphans, &all);
-            return;
-        }
-    }
-}
-
-
-/* The client got, or will get, 503: the job must not run.  The cancellation
- * goes over the same connection, behind the submission, or over the next
- * connection; it works in either order (see the contract). */
-
-void
-ngx_http_weir_abandon(ngx_http_weir_process_t *p, const char *id,
-    unsigned shard, const char *owner)
-{
-    ngx_http_weir_orphan_t  *orphan;
-
-    ngx_http_weir_count(p, abandoned);
-
-    orphan = NULL;
-
-    if (p->norphans < NGX_HTTP_WEIR_ORPHANS) {
-        orphan = ngx_calloc(sizeof(ngx_http_weir_orphan_t), &p->cmd.log);
-    }
-
-    if (orphan == NULL) {
-        ngx_log_error(NGX_LOG_ERR, &p->cmd.log, 0,
-                      "weir: too many submissions without an answer, job_%s "
-                      "will not be cancelled", id);
-        return;
-    }
-
-    orphan->process = p;
-    orphan->shard = shard;
-    ngx_memcpy(orphan->id, id, sizeof(orphan->id));
-    ngx_cpystrn((u_char *) orphan->owner, (u_char *) owner,
-                sizeof(orphan->owner));
-
-    p->norphans++;
-    ngx_queue_insert_tail(&p->orphans, &orphan->queue);
-
-    ngx_http_weir_orphans_send(p);
-}
-
-
-/* Is there room to give up what is submitted now? */
-
-ngx_uint_t
-ngx_http_weir_may_submit(ngx_http_weir_process_t *p)
-{
-    return p->norphans + weir_pipe_pending(p->cmd.pipe)
-           < NGX_HTTP_WEIR_ORPHANS;
 }
 
 

@@ -43,7 +43,7 @@ ngx_http_weir_submit_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx)
 {
     unsigned char  random[WEIR_ID_RANDOM];
@@ -179,10 +179,10 @@ ngx_http_weir_submit_job(ngx_http_weir_ctx_t *ctx)
 static void
 ngx_http_weir_submit_abandon(ngx_http_weir_ctx_t *ctx)
 {
-    char  owner[WEIR_OWNER_MAX + 1];
+    ngx_http_weir_sent_t  sent;
 
-    ngx_snprintf((u_char *) owner, sizeof(owner), "%V%Z", &ctx->owner);
-    ngx_http_weir_abandon(ctx->process, ctx->job.id, ctx->job.shard, owner);
+    ngx_http_weir_sent(ctx, &sent);
+    ngx_http_weir_abandon(ctx->process, &sent);
 }
 
 
@@ -199,13 +199,13 @@ ngx_http_weir_submit_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
         return;
     }
 
-    /* LOST: abandoned already.  Late: void.  LATER, DENIED, ABORTED: nothing
-     * was done. */
+    /* LOST: abandoned already.  OK: late, and void, but until a worker comes
+     * to it, it looks like a job.  LATER, DENIED, ABORTED: nothing was done. */
 
-    if (a->code == WEIR_ANSWER_ERROR) {
+    if (a->code == WEIR_ANSWER_ERROR || a->code == WEIR_ANSWER_OK) {
         ngx_http_weir_submit_abandon(ctx);
 
-    } else if (a->code != WEIR_ANSWER_LOST && a->code != WEIR_ANSWER_OK) {
+    } else if (a->code != WEIR_ANSWER_LOST) {
         ngx_http_weir_admit_release(ctx);
     }
 
@@ -301,6 +301,7 @@ ngx_http_weir_submit_run(ngx_http_weir_ctx_t *ctx)
     if (!ngx_http_weir_may_submit(p)
         || ngx_http_weir_submit_build(ctx, &s) != NGX_OK)
     {
+        ngx_http_weir_admit_release(ctx);
         return &ngx_http_weir_step_submit_refused;
     }
 

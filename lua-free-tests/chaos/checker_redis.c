@@ -22,7 +22,8 @@ static const char *const  ready[] = { "high", "normal", "low" };
 /* those that end with the run that they belong to */
 
 static const char *const  mortal[] = {
-    "job:", "run:", "request:", "waiting:", "outcome:", "idem:", "hook:"
+    "job:", "run:", "request:", "waiting:", "outcome:", "idem:", "hook:",
+    "fate:"
 };
 
 

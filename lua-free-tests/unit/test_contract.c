@@ -303,11 +303,11 @@ test_itself(void **state)
     (void) state;
 
     from_header("WEIR_KEY_", &names);
-    assert_int_equal(names.count, 22);
+    assert_int_equal(names.count, 23);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
 
     from_document("\n## 5. Keys", "key", &names);
-    assert_int_equal(names.count, 22);
+    assert_int_equal(names.count, 23);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
 }
 

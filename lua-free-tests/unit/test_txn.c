@@ -69,6 +69,14 @@ test_submit(void **state)
            "ZADD weir:{0}:delayed 2500 high:1:" ID "\n"
            "EXEC\n");
 
+    s.idem = "d1";
+    s.idem_ttl = 86400;
+    weir_txn_submit(&t, &s);
+    expect_has(&t, "EXPIRE weir:{0}:jobs:alice 2678400\n"
+                   "EXPIRE weir:{0}:idem:d1 86400 GT\n"
+                   "ZADD weir:{0}:delayed ");
+    s.idem = NULL;
+
     s.id[WEIR_ID_LEN - 1] = '0';
     s.open = false;
     s.run_at = 0;

@@ -11,7 +11,7 @@
 
 static const weir_reserve_t  both = {
     .id = ID, .now = 7, .by = 100, .owner = { "al", 2 }, .idem = "d1", .n = 2,
-    .fingerprint = "f1", .idem_ttl = 60, .open = true, .total = true
+    .fingerprint = "f1", .idem_ttl = 50, .open = true, .total = true
 };
 
 
@@ -32,7 +32,7 @@ test_reserve(void **state)
            "EXPIRE " OPEN " 2592000\n"
            "ZADD " LINE " 5100 " ID "\n"
            "HSETNX " IDEM " job:2 " ID " 100 f1\n"
-           "EXPIRE " IDEM " 60 NX\n"
+           "EXPIRE " IDEM " 50 NX\n"
            "HGETALL " IDEM "\n"
            "ZCARD " OPEN "\n"
            "ZCARD " LINE "\n"
@@ -44,7 +44,20 @@ test_reserve(void **state)
     expect(&t,
            "MULTI\n"
            "HSETNX " IDEM " job:2 " ID " 100 f1\n"
-           "EXPIRE " IDEM " 60 NX\n"
+           "EXPIRE " IDEM " 50 NX\n"
+           "HGETALL " IDEM "\n"
+           "EXEC\n");
+
+    r.n = 3;
+    r.by = 3000;
+    r.now = 1000;
+    r.idem_ttl = 86400;
+    weir_txn_reserve(&t, &r);
+    expect(&t,
+           "MULTI\n"
+           "HSETNX " IDEM " job:3 " ID " 3000 f1\n"
+           "EXPIRE " IDEM " 62 NX\n"
+           "HDEL " IDEM " job:1\n"
            "HGETALL " IDEM "\n"
            "EXEC\n");
 
@@ -53,7 +66,10 @@ test_reserve(void **state)
            "MULTI\n"
            "ZREM " OPEN " " ID "\n"
            "ZREM " LINE " " ID "\n"
-           "HDEL " IDEM " job:2\n"
+           "EXEC\n"
+           "MULTI\n"
+           "HSET " IDEM " job:2 " ID " 0 f1\n"
+           "EXPIRE " IDEM " 60 NX\n"
            "EXEC\n");
 
     weir_txn_unreserve(&t, &both, false);
@@ -146,6 +162,82 @@ test_reserved(void **state)
 }
 
 
+typedef struct {
+    bool  ok;
+    bool  none;
+    bool  kept;
+} joined_t;
+
+
+static void
+joined_read(void *data, const weir_answer_t *a)
+{
+    joined_t    *s = data;
+    weir_job_t   job;
+    weir_run_t   run;
+
+    s->none = false;
+    s->ok = weir_txn_join_read(a, &job, &run, &s->none);
+    s->kept = weir_txn_fate_is(a, WEIR_FATE_KEPT);
+}
+
+
+static void
+test_join(void **state)
+{
+    size_t       i;
+    joined_t     s;
+    weir_txn_t   t;
+
+    static const struct {
+        const char  *resp;
+        bool         ok;
+        bool         none;
+    } rows[] = {
+        { "*3\r\n:1\r\n*0\r\n*2\r\n$3\r\ngen\r\n$1\r\n1\r\n", true, false },
+        { "*3\r\n:0\r\n*0\r\n*2\r\n$3\r\ngen\r\n$1\r\n1\r\n", true, true },
+        { "*3\r\n:0\r\n*0\r\n*2\r\n$3\r\nfin\r\n$11\r\ncompleted:1\r\n",
+          true, false },
+        { "*3\r\n:0\r\n*0\r\n*0\r\n", true, false },
+        { "*2\r\n*0\r\n*0\r\n", false, false },
+        { "-OOM x\r\n", false, false },
+        { NULL, false, false }
+    };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_join(&t, 0, ID);
+    expect(&t,
+           "MULTI\n"
+           "EXISTS " REQ "\n"
+           "HMGET " JOB " owner run route request model metadata created"
+           " prefix hook_url hook_secret retried_as\n"
+           "HGETALL " RUN "\n"
+           "EXEC\n");
+
+    weir_txn_fate(&t, 0, ID, WEIR_FATE_KEPT);
+    expect(&t,
+           "MULTI\n"
+           "SET weir:{0}:fate:" ID " kept NX EX 86400\n"
+           "GET weir:{0}:fate:" ID "\n"
+           "EXEC\n");
+    weir_txn_free(&t);
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, true, joined_read, &s);
+        assert_int_equal(s.ok, rows[i].ok);
+        assert_int_equal(s.none, rows[i].none);
+        assert_false(s.kept);
+    }
+
+    answer("*2\r\n$-1\r\n$4\r\nkept\r\n", true, joined_read, &s);
+    assert_true(s.kept);
+    answer("*2\r\n+OK\r\n$4\r\nedge\r\n", true, joined_read, &s);
+    assert_false(s.kept);
+}
+
+
 static void
 test_list(void **state)
 {
@@ -192,6 +284,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_reserved),
+        cmocka_unit_test(test_join),
         cmocka_unit_test(test_list)
     };
 
