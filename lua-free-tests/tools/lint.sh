@@ -285,6 +285,18 @@ docs() {
 }
 
 
+# a mutant that no longer fits the code proves nothing
+
+mutants() {
+    local p
+
+    for p in lua-free-tests/chaos/mutants/*.patch; do
+        git apply --check "$p" 2> /dev/null \
+            || patch --dry-run -s -f -p1 < "$p" > /dev/null 2>&1 || echo "$p"
+    done | rule "a mutant does not apply"
+}
+
+
 layers
 libraries
 purity
@@ -293,6 +305,7 @@ looks
 scripts
 exports
 docs
+mutants
 
 echo "lint: $BAD offences, $NOTES notes$([ -n "${V:-}" ] || echo " (V=1)")"
 [ "$BAD" -eq 0 ]
