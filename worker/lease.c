@@ -443,6 +443,7 @@ static void
 lease_live(void *data)
 {
     lease_t     *l;
+    redis_t     *by;
     runner_t    *r;
     weir_txn_t  *t;
 
@@ -451,14 +452,19 @@ lease_live(void *data)
 
     loop_timer_set(r->loop, &l->live, LEASE_LIVE_EVERY);
 
-    if (!redis_is_up(r->renew)) {
+    /* a connection that is silent, or gone, may be so alone: by the time that
+     * it has been made anew, the last sign would be over */
+
+    by = redis_is_up(r->renew) && l->live_sent == 0 ? r->renew : r->cmd;
+
+    if (!redis_is_up(by)) {
         return;
     }
 
     t = runner_txn(r);
     weir_txn_live(t, RUNNER_SHARD, r->consumer, LEASE_LIVE_FOR);
 
-    if (redis_send(r->renew, t, lease_timeout(l), lease_on_live, l) == 0
+    if (redis_send(by, t, lease_timeout(l), lease_on_live, l) == 0
         && l->live_sent == 0)
     {
         l->live_sent = loop_now(r->loop);
@@ -466,7 +472,7 @@ lease_live(void *data)
 
     if (loop_now(r->loop) >= l->clock_at) {
         l->clock_at = loop_now(r->loop) + LEASE_CLOCK_EVERY;
-        server_ask_time(r->server, r->renew);
+        server_ask_time(r->server, by);
     }
 }
 
