@@ -116,8 +116,11 @@ is_deeply($stack->redis('ZRANGE', 'weir:{0}:deadline', 0, -1), [],
 # who drains after a reload was not told to leave at once when TERM comes, and
 # has the time that it was started with
 
-my ($slow) = submit(1500, 'slow');
+my ($slow) = submit(3000, 'slow');
 $stack->wait_for(5, sub { open_calls() == 1 }, 'a call');
+
+$stack->redis('ZADD', 'weir:{0}:hooks', 9e12, 'owner:00' . 'x' x 22);
+$stack->wait_for(3, sub { $stack->metric('webhooks_pending') == 1 }, 'a webhook');
 
 my $conf = $stack->dir . '/worker.conf';
 my $text = Weir::Stack::slurp($conf);
@@ -130,6 +133,9 @@ $stack->wait_for(5, sub {
     substr($stack->log('worker'), $before)
     =~ /^(?=.*event=reloaded)(?:.*event=runner_draining){2}/s;
 }, 'a reload');
+$stack->wait_for(5, sub { $stack->metric('runners_claiming') == 2 }, 'new ones');
+select undef, undef, undef, 0.7;
+is($stack->metric('webhooks_pending'), 1, 'no webhook counts twice');
 $stack->signal('worker', 'TERM');
 is($stack->wait_exit('worker', 10), 0, 'TERM after HUP: status 0');
 is(fins($slow), 'completed', 'what ran is completed');

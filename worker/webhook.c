@@ -405,7 +405,7 @@ webhook_on_due(void *data, const weir_answer_t *answer)
     w->looking = false;
     due = weir_txn_hooks_due_read(answer, &total);
 
-    if (due && w->runner->leader) {
+    if (due && w->runner->leader && !w->stopped) {
         counters_set(w->runner->counters, hooks_pending, total);
     }
 
@@ -483,6 +483,12 @@ webhook_stop(webhook_t *w)
 {
     w->stopped = true;
     loop_timer_stop(w->runner->loop, &w->look);
+
+    /* after a reload another one tells how many there are */
+
+    if (w->runner->leader) {
+        counters_set(w->runner->counters, hooks_pending, 0);
+    }
 }
 
 
