@@ -49,7 +49,8 @@ static const char *const  fault_names[] = {
     "entry_read", "claim_sent", "claim_answered", "ask_started",
     "reply_received", "finish_sent", "finish_answered", "mail_sent",
     "retry_watched", "retry_executed", "promote", "hand_back", "renew",
-    "cell_started", "cell_died", "crash_sent", "crash_counted", NULL
+    "cell_started", "cell_died", "crash_sent", "crash_counted",
+    "webhook_recorded", NULL
 };
 
 static fault_t   *faults;               /* shared */
