@@ -382,6 +382,16 @@ weir_txn_hook_rest(weir_txn_t *t, const weir_entry_t *e, int64_t due)
 
 
 void
+weir_txn_hook_is_locked(weir_txn_t *t, const weir_entry_t *e)
+{
+    weir_hook_keys_t  k;
+
+    weir_hook_keys(&k, e);
+    weir_add(t, W("EXISTS"), k.lock);
+}
+
+
+void
 weir_txn_hook_redeliver(weir_txn_t *t, const weir_entry_t *e,
     const char *endpoint, int64_t now)
 {

@@ -98,6 +98,9 @@ void weir_txn_hook_record(weir_txn_t *t, const weir_entry_t *e,
 void weir_txn_hook_drop(weir_txn_t *t, const weir_entry_t *e);
 void weir_txn_hook_rest(weir_txn_t *t, const weir_entry_t *e, int64_t due);
 
+/* Is it being sent just now (tool)?  The reply is 1. */
+void weir_txn_hook_is_locked(weir_txn_t *t, const weir_entry_t *e);
+
 /* From the start, now (tool): the endpoint may have come back. */
 void weir_txn_hook_redeliver(weir_txn_t *t, const weir_entry_t *e,
     const char *endpoint, int64_t now);

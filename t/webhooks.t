@@ -409,6 +409,18 @@ sub tool {
 }
 
 
+# no redelivery beside a try: what comes of that would undo it
+
+submit('flight', 'hang/2');
+$stack->wait_for(5, sub { $receiver->got('flight') == 1 }, 'on its way');
+like(tool("redeliver $job{flight} 2>&1"), qr/sent just now/,
+     'no redelivery beside a try');
+isnt($?, 0, 'the status says so');
+ends('flight', 'delivered');
+is(tool("redeliver $job{flight}"), '', 'afterwards there is');
+$stack->wait_for(5, sub { $receiver->got('flight') == 4 }, 'a fourth');
+ends('flight', 'delivered');
+
 submit('drain', 'hang/1');
 $stack->wait_for(5, sub { $receiver->got('drain') == 1 }, 'on its way');
 

@@ -144,6 +144,9 @@ test_units(void **state)
     weir_txn_hook_rest(&t, &e, 77);
     expect(&t, "MULTI\nZADD " HOOKS " XX 77 " MEMBER "\nDEL " LOCK "\nEXEC\n");
 
+    weir_txn_hook_is_locked(&t, &e);
+    expect(&t, "EXISTS " LOCK "\n");
+
     weir_txn_hook_redeliver(&t, &e, "d", 78);
     expect(&t, "MULTI\nDEL weir:{0}:endpoint:d\n"
                "HDEL " HOOK " state tries\n"

@@ -31,6 +31,7 @@ typedef struct {
     /* for redeliver */
     bool           final;
     bool           hook;            /* it has a webhook */
+    bool           busy;            /* it is being sent just now */
     char           endpoint[WEIR_HOOK_DIGEST_MAX];
 } webhooks_t;
 
@@ -227,6 +228,35 @@ webhooks_on_found(void *data, const weir_answer_t *answer)
 }
 
 
+static void
+webhooks_on_locked(void *data, const weir_answer_t *answer)
+{
+    webhooks_t  *w = data;
+
+    w->busy = weir_reply_int(answer->reply) == 1;
+}
+
+
+/* What comes of a try under way would undo ours. */
+
+static int
+webhooks_wait_turn(webhooks_t *w, weir_txn_t *t)
+{
+    int  rc;
+
+    weir_txn_reset(t);
+    weir_txn_hook_is_locked(t, &w->entry);
+    rc = redis_ask(w->redis, t, webhooks_on_locked, w);
+
+    if (rc == CLI_OK && w->busy) {
+        rc = cli_failed("the webhook of job " WEIR_JOB_PREFIX "%s is being "
+                        "sent just now; try again in a minute", w->entry.id);
+    }
+
+    return rc;
+}
+
+
 static int
 webhooks_again(webhooks_t *w)
 {
@@ -247,8 +277,10 @@ webhooks_again(webhooks_t *w)
                         w->entry.id);
 
     } else if (rc == CLI_OK) {
-        rc = redis_time(w->redis, &now);
+        rc = webhooks_wait_turn(w, &t);
     }
+
+    rc = rc == CLI_OK ? redis_time(w->redis, &now) : rc;
 
     if (rc == CLI_OK) {
         weir_txn_reset(&t);
