@@ -183,6 +183,14 @@ ngx_http_weir_list_found(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     } else if (weir_reply_is_nil(a->reply)) {
         next = &ngx_http_weir_step_list_unknown;
 
+        /* the client's word, or ours: a list loses its oldest, so that this
+         * one was the last */
+
+        if (ctx->list->rounds) {
+            ctx->list->more = 0;
+            next = &ngx_http_weir_step_list_send;
+        }
+
     } else {
         ctx->list->from = weir_reply_int(a->reply);
     }

@@ -6,6 +6,7 @@ use warnings;
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Weir::RedisProxy;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(location => 'weir_api;', server =>
@@ -169,5 +170,24 @@ my $job = decode_json($stack->ask("/v1/jobs/$id")->body);
 is($job->{status}, 'completed', 'it is known that it was done');
 is($job->{error}{code}, 'result_expired', 'and that it is gone');
 is($job->{error}{status}, 410, 'as 410');
+
+# the list may lose its end while a page is being looked for
+
+my $proxy = Weir::RedisProxy->new(path => $stack->dir . '/proxy.sock',
+                                  to => $stack->dir . '/redis.sock');
+my $edge = Weir::Stack->new(edge_of => $stack, location => 'weir_api;',
+    weir_redis => 'unix:' . $stack->dir . '/proxy.sock');
+$edge->start('nginx');
+$edge->wait_for(10, sub { $edge->ask('/v1/jobs')->status == 200 }, 'the edge');
+
+my $gone = '00' . 'z' x 22;
+$stack->redis('ZADD', 'weir:{0}:jobs:alice', (time + 60 + $_) * 1000,
+              '00' . $_ x 22) for 1 .. 2;
+$proxy->rules({ on => 'ZSCORE', reply => "\$-1\r\n", times => 1 });
+my $ended = $edge->ask('/v1/jobs?limit=1');
+is($ended->status, 200, 'no end any more: 200');
+is(decode_json($ended->body)->{has_more}, JSON::PP::false, 'nothing follows');
+is($edge->ask("/v1/jobs?after=job_$gone")->status, 400, 'asked for: 400');
+$edge->stop('nginx');
 
 done_testing();
