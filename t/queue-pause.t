@@ -129,7 +129,11 @@ is(total() - $calls, 200, 'each was called once');
 
 # Redis is restarted during the pause
 
+my $paused = () = $stack->log('worker') =~ /event=claims_paused/g;
 pause(1, 1);
+$stack->wait_for(5, sub {
+    (() = $stack->log('worker') =~ /event=claims_paused/g) == $paused + 2;
+}, 'both runners know');
 @waiting = submit('', map { "x$_" } 1 .. 3);
 $stack->stop('redis');
 $stack->start('redis');

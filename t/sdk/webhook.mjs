@@ -4,8 +4,11 @@
 //
 //     node webhook.mjs NODE_MODULES < webhooks.json
 
+import { webcrypto } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+
+globalThis.crypto ??= webcrypto;        // Node.js 18 has it under a flag
 
 const require = createRequire(process.argv[2] + '/');
 const { Webhook } = require('standardwebhooks');
