@@ -58,7 +58,7 @@ $stack->wait_for(3, sub { blocked() == 4 }, 'both runners wait for entries');
 my $start = time;
 pause(1, 1);
 $stack->wait_for(2, sub { blocked() == 2 }, 'only for control messages');
-cmp_ok(time - $start, '<', 0.5, 'told: the reads end at once');
+cmp_ok(time - $start, '<', 1, 'told: the reads end at once');
 
 is($stack->metric('queue_paused'), 1, 'the gauge says so');
 like($stack->log('worker'), qr/event=claims_paused/, 'and the log');
@@ -81,7 +81,7 @@ is($stack->redis('XPENDING', "$prefix:ready:normal", 'weir')->[0], 0,
 $start = time;
 pause(0, 1);
 $stack->wait_for(5, sub { final(@waiting) == 20 }, 'all are done');
-cmp_ok(time - $start, '<', 1, 'resumed: at once');
+cmp_ok(time - $start, '<', 3, 'resumed: at once');
 $stack->wait_for(3, sub { $stack->metric('queue_paused') == 0 }, 'the gauge');
 
 
@@ -121,7 +121,7 @@ for my $round (1 .. 5) {
     $start = time;
     pause(0, 1);
     $stack->wait_for(5, sub { final(@waiting) == 40 }, "round $round");
-    cmp_ok(time - $start, '<', 2, "round $round: all are done soon");
+    cmp_ok(time - $start, '<', 5, "round $round: all are done soon");
 }
 
 is(total() - $calls, 200, 'each was called once');
