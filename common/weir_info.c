@@ -39,28 +39,33 @@ weir_info_field(weir_str_t info, const char *name)
 }
 
 
-unsigned
-weir_info_memory(weir_str_t info)
+int64_t
+weir_info_number(weir_str_t info, const char *name)
 {
-    int64_t  used, limit;
+    int64_t  n;
 
-    if (!weir_str_digits(weir_info_field(info, "used_memory"),
-                         WEIR_INFO_DIGITS, &used))
-    {
-        return 0;
+    return weir_str_digits(weir_info_field(info, name), WEIR_INFO_DIGITS, &n)
+           ? n : 0;
+}
+
+
+bool
+weir_info_memory(weir_str_t info, unsigned *percent_r)
+{
+    int64_t  limit;
+
+    limit = weir_info_number(info, "maxmemory");
+
+    if (limit == 0) {
+        limit = weir_info_number(info, "total_system_memory");
     }
 
-    if (!weir_str_digits(weir_info_field(info, "maxmemory"),
-                         WEIR_INFO_DIGITS, &limit)
-        || limit == 0)
-    {
-        if (!weir_str_digits(weir_info_field(info, "total_system_memory"),
-                             WEIR_INFO_DIGITS, &limit)
-            || limit == 0)
-        {
-            return 0;
-        }
+    if (limit == 0) {
+        return false;
     }
 
-    return (unsigned) (used / (limit / 100 + 1));
+    *percent_r = (unsigned) (weir_info_number(info, "used_memory")
+                             / (limit / 100 + 1));
+
+    return true;
 }

@@ -4,6 +4,7 @@
  */
 
 #include "weir_txn_part.h"
+#include "weir_info.h"
 
 #include <stdlib.h>
 
@@ -101,34 +102,6 @@ weir_stats_value(const weir_reply_t *array, const char *name)
 }
 
 
-/* "name:number" in a text of lines */
-
-static long long
-weir_stats_line(weir_str_t info, const char *name)
-{
-    size_t       n;
-    const char  *p, *end;
-
-    n = strlen(name);
-    end = info.data + info.len;
-
-    for (p = info.data; p && (size_t) (end - p) > n; p++) {
-        if (memcmp(p, name, n) == 0 && p[n] == ':'
-            && (p == info.data || p[-1] == '\n'))
-        {
-            return strtoll(p + n + 1, NULL, 10);
-        }
-
-        p = memchr(p, '\n', (size_t) (end - p));
-        if (p == NULL) {
-            break;
-        }
-    }
-
-    return 0;
-}
-
-
 bool
 weir_txn_stats_read(const weir_answer_t *a, weir_stats_t *s)
 {
@@ -150,8 +123,8 @@ weir_txn_stats_read(const weir_answer_t *a, weir_stats_t *s)
              + weir_reply_int(weir_reply_at(time, 1)) / 1000;
 
     memory = weir_reply_str(weir_reply_at(r, WEIR_STATS_MEMORY));
-    s->used = weir_stats_line(memory, "used_memory");
-    s->limit = weir_stats_line(memory, "maxmemory");
+    s->used = weir_info_number(memory, "used_memory");
+    s->limit = weir_info_number(memory, "maxmemory");
 
     s->paused = weir_reply_str(weir_reply_at(r, WEIR_STATS_PAUSED)).len > 0;
     s->delayed = weir_reply_int(weir_reply_at(r, WEIR_STATS_DELAYED));

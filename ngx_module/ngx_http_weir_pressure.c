@@ -14,6 +14,7 @@
 static void
 ngx_http_weir_pressure_answer(void *data, const weir_answer_t *a)
 {
+    unsigned                  percent;
     ngx_uint_t                was;
     ngx_http_weir_process_t  *p = data;
 
@@ -27,7 +28,8 @@ ngx_http_weir_pressure_answer(void *data, const weir_answer_t *a)
      * last of a Redis that is gone does not count */
 
     p->memory = a->code == WEIR_ANSWER_OK
-                ? weir_info_memory(weir_reply_str(a->reply)) : 0;
+                && weir_info_memory(weir_reply_str(a->reply), &percent)
+                ? percent : 0;
 
     if (ngx_http_weir_pressed(p) != was) {
         ngx_log_error(NGX_LOG_WARN, &p->cmd.log, 0,

@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "weir_info.h"
 
 
 #define GATE_EVERY  1000        /* ms */
@@ -101,15 +102,6 @@ gate_ask(gate_t *g)
 
 /* memory */
 
-static int64_t
-gate_number(weir_str_t info, const char *name)
-{
-    int64_t  n;
-
-    return weir_str_digits(server_info(info, name), 18, &n) ? n : 0;
-}
-
-
 static void
 gate_warn(gate_t *g)
 {
@@ -128,22 +120,17 @@ gate_warn(gate_t *g)
 void
 gate_memory(gate_t *g, weir_str_t info)
 {
-    bool     full;
-    int64_t  used, most, percent;
+    bool      full;
+    unsigned  percent;
 
-    used = gate_number(info, "used_memory");
-    most = gate_number(info, "maxmemory");
-
-    if (most == 0) {
+    if (weir_info_number(info, "maxmemory") == 0) {
         gate_warn(g);
-        most = gate_number(info, "total_system_memory");
     }
 
-    if (most == 0) {
+    if (!weir_info_memory(info, &percent)) {
         return;                         /* not told */
     }
 
-    percent = used / (most / 100 + 1);
     full = percent >= (g->full ? GATE_GO : GATE_STOP);
     counters_set(g->runner->counters, redis_memory, percent);
 

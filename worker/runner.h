@@ -112,7 +112,6 @@ server_t *server_create(runner_t *r);
 void server_destroy(server_t **s);
 void server_on_up(server_t *s);                 /* cmd is up */
 void server_ask_time(server_t *s, redis_t *by);
-weir_str_t server_info(weir_str_t info, const char *name);
 
 /* gate.c: may anything be claimed? */
 gate_t *gate_create(runner_t *r);

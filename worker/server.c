@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "weir_info.h"
 
 
 #define SERVER_VERSION_MIN  7
@@ -21,37 +22,6 @@ struct server_s {
     runner_t  *runner;
     uint64_t   asked;           /* loop_now() of the question for the time */
 };
-
-
-/* "name:value\r\n" in the text of INFO */
-
-weir_str_t
-server_info(weir_str_t info, const char *name)
-{
-    size_t       len;
-    const char  *p, *end, *eol;
-
-    len = strlen(name);
-    p = info.data;
-    end = info.data + info.len;
-
-    while (p && p < end) {
-        eol = memchr(p, '\r', (size_t) (end - p));
-        if (eol == NULL) {
-            eol = end;
-        }
-
-        if ((size_t) (eol - p) > len && p[len] == ':'
-            && memcmp(p, name, len) == 0)
-        {
-            return (weir_str_t) { p + len + 1, (size_t) (eol - p) - len - 1 };
-        }
-
-        p = eol + 2;
-    }
-
-    return weir_str_null;
-}
 
 
 static void
@@ -96,7 +66,7 @@ server_on_version(void *data, const weir_answer_t *answer)
         return;                 /* forbidden by an ACL, or lost */
     }
 
-    version = server_info(weir_reply_str(answer->reply), "redis_version");
+    version = weir_info_field(weir_reply_str(answer->reply), "redis_version");
 
     if (version.len && strtol(version.data, NULL, 10) < SERVER_VERSION_MIN) {
         LOG(LOG_ERROR, "redis_refused", log_str("version", version),
@@ -111,8 +81,8 @@ server_check_memory(server_t *s, weir_str_t info)
 {
     weir_str_t  max, policy;
 
-    max = server_info(info, "maxmemory");
-    policy = server_info(info, "maxmemory_policy");
+    max = weir_info_field(info, "maxmemory");
+    policy = weir_info_field(info, "maxmemory_policy");
 
     if (max.len == 0 || weir_str_eq(max, weir_str("0"))
         || weir_str_eq(policy, weir_str("noeviction")))
