@@ -252,6 +252,51 @@ accepted("$_ in every block", http => "$_ 12s;", server => "$_ 13s;",
          location => "location / {\n$_ 14s;\nweir_api;\n}")
     for qw(weir_max_wait weir_result_ttl);
 
+# what a job may be
+
+accepted("$_", http => "$_;") for (
+    'weir_records_ttl 10s', 'weir_records_ttl 365d', 'weir_idempotency on',
+    'weir_idempotency off', 'weir_idempotency required ttl=10s',
+    'weir_queue_limit total=1', 'weir_queue_limit owner=1000000000',
+    'weir_queue_limit owner=1 total=2', 'weir_webhook_allow 10.0.0.0/8 ::1',
+    'weir_webhook_port 80 9443');
+
+accepted('exceptions of webhooks, several times',
+         http => "weir_webhook_allow 10.0.0.1;\nweir_webhook_allow fd00::/8;\n"
+                 . "weir_webhook_port 80;\nweir_webhook_port 81;");
+
+refused("$_->[0] $_->[1]", [qq("$_->[0]"), "\"$_->[2]\"", $_->[3]],
+        http => "$_->[0] $_->[1];", line => "$_->[0] $_->[1]")
+    for (
+    ['weir_records_ttl', '9s', '9s', 'from 10s to 365d'],
+    ['weir_records_ttl', '366d', '366d', 'from 10s to 365d'],
+    ['weir_records_ttl', 'x', 'x', 'from 10s to 365d'],
+    ['weir_idempotency', 'yes', 'yes', '"on", "off" or "required"'],
+    ['weir_idempotency', 'on 1h', '1h', '"ttl=" and a time'],
+    ['weir_idempotency', 'on ttl=', 'ttl=', 'from 10s to 365d'],
+    ['weir_idempotency', 'on ttl=9s', 'ttl=9s', 'from 10s to 365d'],
+    ['weir_idempotency', 'on ttl=x', 'ttl=x', 'from 10s to 365d'],
+    ['weir_queue_limit', '5', '5', '"total=" or "owner="'],
+    ['weir_queue_limit', 'total=0', 'total=0', 'from 1 to 1000000000'],
+    ['weir_queue_limit', 'owner=x', 'owner=x', 'from 1 to 1000000000'],
+    ['weir_queue_limit', 'owner=1 owner=2', 'owner=2', 'each once'],
+    ['weir_webhook_allow', 'localhost', 'localhost', 'not an IPv4 or IPv6'],
+    ['weir_webhook_allow', '10.0.0.1/33', '10.0.0.1/33', 'number of bits'],
+    ['weir_webhook_port', '0', '0', 'from 1 to 65535'],
+    ['weir_webhook_port', '65536', '65536', 'from 1 to 65535'],
+    ['weir_webhook_port', 'https', 'https', 'from 1 to 65535']);
+
+refused("$_->[0] twice", [qq("$_->[0]"), 'is duplicate'],
+        http => "$_->[0] $_->[1];\n$_->[0] $_->[2];",
+        line => "$_->[0] $_->[2]")
+    for (['weir_records_ttl', '10s', '11s'], ['weir_idempotency', 'on', 'off'],
+         ['weir_queue_limit', 'owner=1', 'total=2']);
+
+refused("$_ in a server", [qq("$_"), 'not allowed here'],
+        server => "$_ 1;", line => "$_ 1")
+    for qw(weir_webhook_allow weir_webhook_port);
+
+
 # handlers
 
 for (qw(weir_api weir_livez weir_readyz weir_metrics)) {
