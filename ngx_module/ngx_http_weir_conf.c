@@ -14,7 +14,6 @@
 #define NGX_HTTP_WEIR_WAITING_MAX    30000
 #define NGX_HTTP_WEIR_WAIT           300000     /* ms */
 #define NGX_HTTP_WEIR_WAIT_MAX       (24 * 3600)
-#define NGX_HTTP_WEIR_TTL_MAX        (365 * 24 * 3600)
 
 
 static void
@@ -280,33 +279,6 @@ ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     wlcf->max_wait = (ngx_msec_t) ms;
-
-    return NGX_CONF_OK;
-}
-
-
-/* weir_result_ttl time */
-
-char *
-ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_int_t                  s;
-    ngx_str_t                 *value;
-    ngx_http_weir_loc_conf_t  *wlcf = conf;
-
-    if (wlcf->result_ttl != NGX_CONF_UNSET) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    s = ngx_parse_time(&value[1], 1);
-
-    if (s == NGX_ERROR || s < 10 || s > NGX_HTTP_WEIR_TTL_MAX) {
-        return ngx_http_weir_conf_invalid(cf, &value[1],
-                                   "it must be a time from 10s to 365d");
-    }
-
-    wlcf->result_ttl = (time_t) s;
 
     return NGX_CONF_OK;
 }

@@ -11,30 +11,42 @@
 #define NGX_HTTP_WEIR_QUEUE_MAX   1000000000
 
 
-/* weir_records_ttl time */
+static char *
+ngx_http_weir_conf_ttl(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
+    time_t *to, const char *allowed)
+{
+    ngx_int_t  s;
+
+    s = ngx_parse_time(value, 1);
+
+    if (s == NGX_ERROR || s < 10 || s > NGX_HTTP_WEIR_TTL_MAX) {
+        return ngx_http_weir_conf_invalid(cf, arg, allowed);
+    }
+
+    *to = (time_t) s;
+
+    return NGX_CONF_OK;
+}
+
+
+/* weir_result_ttl time, weir_records_ttl time */
 
 char *
-ngx_http_weir_set_records(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_int_t                  s;
-    ngx_str_t                 *value;
-    ngx_http_weir_loc_conf_t  *wlcf = conf;
+    time_t     *ttl;
+    ngx_str_t  *value;
 
-    if (wlcf->records_ttl != NGX_CONF_UNSET) {
+    ttl = (time_t *) ((char *) conf + cmd->offset);
+
+    if (*ttl != NGX_CONF_UNSET) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-    s = ngx_parse_time(&value[1], 1);
 
-    if (s == NGX_ERROR || s < 10 || s > NGX_HTTP_WEIR_TTL_MAX) {
-        return ngx_http_weir_conf_invalid(cf, &value[1],
-                                   "it must be a time from 10s to 365d");
-    }
-
-    wlcf->records_ttl = (time_t) s;
-
-    return NGX_CONF_OK;
+    return ngx_http_weir_conf_ttl(cf, &value[1], &value[1], ttl,
+                                  "it must be a time from 10s to 365d");
 }
 
 
@@ -43,7 +55,6 @@ ngx_http_weir_set_records(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_weir_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_int_t                  s;
     ngx_str_t                 *value, ttl;
     ngx_uint_t                 i;
     ngx_http_weir_loc_conf_t  *wlcf = conf;
@@ -73,17 +84,13 @@ ngx_http_weir_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    s = ngx_http_weir_conf_param(&value[2], "ttl", &ttl)
-        ? ngx_parse_time(&ttl, 1) : NGX_ERROR;
-
-    if (s == NGX_ERROR || s < 10 || s > NGX_HTTP_WEIR_TTL_MAX) {
-        return ngx_http_weir_conf_invalid(cf, &value[2], "it must be \"ttl=\" "
-                                          "and a time from 10s to 365d");
+    if (!ngx_http_weir_conf_param(&value[2], "ttl", &ttl)) {
+        ngx_str_null(&ttl);
     }
 
-    wlcf->idempotency_ttl = (time_t) s;
-
-    return NGX_CONF_OK;
+    return ngx_http_weir_conf_ttl(cf, &value[2], &ttl, &wlcf->idempotency_ttl,
+                                  "it must be \"ttl=\" and a time from 10s "
+                                  "to 365d");
 }
 
 
@@ -141,22 +148,30 @@ ngx_http_weir_set_queue_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /* the exceptions of webhooks belong to the whole http block */
 
-/* weir_webhook_allow address[/bits]... */
+typedef bool (*ngx_http_weir_webhook_pt)(weir_url_policy_t *policy,
+    weir_str_t word, const char **why);
 
-char *
-ngx_http_weir_set_webhook_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+
+static bool
+ngx_http_weir_webhook_address(weir_url_policy_t *policy, weir_str_t word,
+    const char **why)
 {
-    ngx_str_t                  *value;
-    ngx_uint_t                  i;
-    const char                 *why;
-    ngx_http_weir_main_conf_t  *wmcf = conf;
+    return weir_cidrs_add(&policy->allow, word, why);
+}
+
+
+static char *
+ngx_http_weir_webhook_words(ngx_conf_t *cf, ngx_http_weir_main_conf_t *wmcf,
+    ngx_http_weir_webhook_pt add)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+    const char  *why;
 
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        if (!weir_cidrs_add(&wmcf->webhooks.allow, ngx_http_weir_str(value[i]),
-                            &why))
-        {
+        if (!add(&wmcf->webhooks, ngx_http_weir_str(value[i]), &why)) {
             return ngx_http_weir_conf_invalid(cf, &value[i], why);
         }
     }
@@ -165,25 +180,20 @@ ngx_http_weir_set_webhook_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* weir_webhook_allow address[/bits]... */
+
+char *
+ngx_http_weir_set_webhook_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_weir_webhook_words(cf, conf,
+                                       ngx_http_weir_webhook_address);
+}
+
+
 /* weir_webhook_port number... */
 
 char *
 ngx_http_weir_set_webhook_port(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t                  *value;
-    ngx_uint_t                  i;
-    const char                 *why;
-    ngx_http_weir_main_conf_t  *wmcf = conf;
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (!weir_url_policy_port(&wmcf->webhooks, ngx_http_weir_str(value[i]),
-                                  &why))
-        {
-            return ngx_http_weir_conf_invalid(cf, &value[i], why);
-        }
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_weir_webhook_words(cf, conf, weir_url_policy_port);
 }

@@ -50,14 +50,14 @@ static ngx_command_t  ngx_http_weir_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_weir_set_ttl,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_weir_loc_conf_t, result_ttl),
       NULL },
 
     { ngx_string("weir_records_ttl"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_weir_set_records,
+      ngx_http_weir_set_ttl,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_weir_loc_conf_t, records_ttl),
       NULL },
 
     { ngx_string("weir_idempotency"),

@@ -257,7 +257,6 @@ char *ngx_http_weir_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_uint_t ngx_http_weir_conf_param(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
@@ -267,8 +266,7 @@ char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* conf_jobs */
-char *ngx_http_weir_set_records(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+char *ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_weir_set_queue_limit(ngx_conf_t *cf, ngx_command_t *cmd,
