@@ -17,8 +17,9 @@
  * (Unix time), digest2 (a second digest during rotation), until (Unix time at
  * which the first digest then ends), revoked (Unix time), webhook (an URL, in
  * which '%' is written %25 and ':' %3A), webhook_secret (one or two, separated
- * by a space; an URL needs one), and those that later versions add, which are
- * ignored.
+ * by a space; an URL needs one), models (comma separated; a '*' at the end of
+ * one stands for any rest; ':' is written %3A and '%' %25; not there: all),
+ * limits (weir_limit.h), and those that later versions add, which are ignored.
  */
 
 #ifndef WEIR_APIKEY_H
@@ -51,6 +52,8 @@
 #define WEIR_SCOPE_READ      0x02
 #define WEIR_SCOPE_CANCEL    0x04
 #define WEIR_SCOPE_ADMIN     0x08
+#define WEIR_SCOPE_CACHE     0x10           /* cache-bypass */
+#define WEIR_SCOPE_METRICS   0x20
 #define WEIR_SCOPE_DEFAULT   (WEIR_SCOPE_SUBMIT|WEIR_SCOPE_READ               \
                               |WEIR_SCOPE_CANCEL)
 
@@ -68,6 +71,8 @@ typedef struct {
     unsigned char  digest2[WEIR_DIGEST_LEN];
     weir_str_t     webhook;                         /* as in the record */
     weir_str_t     webhook_secret;
+    weir_str_t     models;                          /* empty: all */
+    weir_str_t     limits;                          /* empty: its tier's */
 } weir_key_t;
 
 
@@ -101,6 +106,15 @@ void weir_apikey_write(const weir_key_t *key, weir_buf_t *out);
 /* The spelling of an URL in a record, and back. */
 void weir_apikey_quote(weir_str_t url, weir_buf_t *out);
 void weir_apikey_unquote(weir_str_t webhook, weir_buf_t *out);
+
+/* Is the secret of key that of the record, at time now (s)?  In time that does
+ * not depend on the record; NULL: nobody's, UNKNOWN.  Not MALFORMED: the
+ * caller has parsed it. */
+weir_key_e weir_apikey_judge(const weir_key_t *record, weir_str_t pepper,
+    weir_str_t key, int64_t now);
+
+/* Does the record allow the model?  "models" as in the record. */
+bool weir_apikey_allows(weir_str_t models, weir_str_t model);
 
 /* "submit,read" and back; -1: an unknown word. */
 int weir_scopes_parse(weir_str_t text);

@@ -43,6 +43,15 @@
 #define WEIR_KEY_HOOK            "weir:{%u}:hook:%s"
 #define WEIR_KEY_HOOKLOCK        "weir:{%u}:hooklock:%s"
 #define WEIR_KEY_ENDPOINT        "weir:{%u}:endpoint:%s"
+#define WEIR_KEY_LIMIT           "weir:{%u}:limit:%.*s"
+#define WEIR_KEY_SLOTS           "weir:{%u}:slots:%.*s"
+#define WEIR_KEY_HOLD            "weir:{%u}:hold:%s"
+#define WEIR_KEY_SETTLE          "weir:{%u}:settle"
+#define WEIR_KEY_USAGE           "weir:{%u}:usage:%s"
+#define WEIR_KEY_APIKEY          "weir:{keys}:key:%.*s"
+#define WEIR_KEY_APIKEYS         "weir:{keys}:ids"
+#define WEIR_KEY_NEWS            "weir:{keys}:news"
+#define WEIR_KEY_CHANGES         "weir:{keys}:changes"
 #define WEIR_KEY_CATALOGUE       "weir:catalogue"
 #define WEIR_KEY_VERSION         "weir:version"
 
@@ -88,10 +97,28 @@
 #define WEIR_RUN_CRASH           "crash"
 #define WEIR_RUN_FIN             "fin"
 #define WEIR_RUN_FIN_AT          "fin_at"
+#define WEIR_RUN_SETTLED         "settled"
+#define WEIR_RUN_USAGE           "usage:%s"      /* token */
 #define WEIR_RUN_CLAIM           "run:%s"        /* generation */
 #define WEIR_RUN_DELIVERIES      "n:%s"          /* stream entry */
 #define WEIR_RUN_CLAIM_PREFIX    "run:"
 #define WEIR_RUN_DELIVERY_PREFIX "n:"
+#define WEIR_RUN_USAGE_PREFIX    "usage:"
+
+/* fields of a reservation */
+#define WEIR_HOLD_OWNER          "owner"
+#define WEIR_HOLD_BY             "by"
+#define WEIR_HOLD_CHARGE         "charge:%u"
+
+/* the field of an entry of the news */
+#define WEIR_NEWS_ID             "id"
+
+/* fields of a day's ledger, and what they count */
+#define WEIR_USAGE_FIELD         "%.*s:%s"
+#define WEIR_USAGE_JOBS          "jobs"
+#define WEIR_USAGE_INPUT         "input"
+#define WEIR_USAGE_OUTPUT        "output"
+#define WEIR_USAGE_COST          "cost"          /* millionths of a dollar */
 
 /* fields of a webhook's delivery */
 #define WEIR_HOOK_TOKEN          "token"
@@ -179,6 +206,9 @@
 #define WEIR_TTL_ENDPOINT        604800     /* s, an endpoint that is gone */
 #define WEIR_TTL_LIST            2678400    /* s, an owner's list, unused */
 #define WEIR_TTL_WAITING         600        /* s, the set of mailboxes */
+#define WEIR_TTL_USAGE           34560000   /* s, a day's ledger: 400 days */
+#define WEIR_TTL_LIMIT           60         /* s, that a state outlives itself */
+#define WEIR_NEWS_MAX            1000       /* entries, about */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
 
 

@@ -65,6 +65,7 @@ typedef struct {
     bool          listed;           /* in the owner's list */
     bool          open;             /* counted among the owner's unfinished */
     bool          keep;             /* a dead letter when the last try fails */
+    bool          hold;             /* a reservation was made for it */
 } weir_submission_t;
 
 

@@ -1,0 +1,133 @@
+/*
+ * The transactions of limits over the fleet: exact decisions under WATCH,
+ * reservations of what a run may use, and their settlement.
+ *
+ * All of them want a connection with one transaction in flight.  The states
+ * lie in one slot (shard 0), so that a decision about several is one.
+ */
+
+#ifndef WEIR_TXN_LIMIT_H
+#define WEIR_TXN_LIMIT_H
+
+
+#include "weir_limit.h"
+#include "weir_txn.h"
+
+
+/* A state's name: "<zone>:<32 hexadecimal digits of the key>". */
+#define WEIR_LIMIT_KEY_MAX   (WEIR_LIMIT_NAME_MAX + 1 + 32)
+
+/* names in one transaction, and charges in one reservation */
+#define WEIR_LIMITS_BATCH    128
+#define WEIR_HOLD_CHARGES    16
+
+
+/*
+ * First half of a decision (edge).  The states of n names, up to
+ * WEIR_LIMITS_BATCH, are watched and read in one unit; sets of the jobs that
+ * run at once are watched likewise, and counted each in a unit of its own.
+ */
+void weir_txn_limits_watch(weir_txn_t *t, unsigned shard,
+    const weir_str_t *names, unsigned n);
+bool weir_txn_limits_read(const weir_answer_t *a, unsigned i,
+    weir_limit_state_t *state_r);       /* false: none is stored, all zero */
+
+void weir_txn_slots_watch(weir_txn_t *t, unsigned shard, weir_str_t name,
+    int64_t now);                       /* ms; the reply is the count */
+
+/*
+ * Second half: between begin and end whatever was decided.  end is EXEC;
+ * ABORTED: somebody else was faster, look again.
+ */
+void weir_txn_limits_begin(weir_txn_t *t);
+void weir_txn_limits_set(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const weir_limit_state_t *state, int64_t ttl);              /* ms */
+void weir_txn_slots_take(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const char *member, int64_t lease);                         /* ms, time */
+void weir_txn_limits_end(weir_txn_t *t);
+
+/* Alone: a member leaves; n members stay until lease. */
+void weir_txn_slots_leave(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const char *member);
+void weir_txn_slots_renew(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const char *member, int64_t lease);
+
+
+/*
+ * A reservation: what was charged for a run before anybody knew what it would
+ * use.  It is written by the decision itself, and due by+WEIR_RESERVED ms (the
+ * submission never came); the submission puts that off to the deadline, every
+ * end makes it due at once.  Who settles it removes it, under WATCH.
+ */
+typedef struct {
+    weir_unit_e    unit;            /* TOKENS, INPUT, OUTPUT, COST, JOBS */
+    weir_limit_t   limit;
+    weir_str_t     name;
+    int64_t        units;           /* reserved */
+    int64_t        at;              /* us: the state's, once charged */
+} weir_charge_t;
+
+typedef struct {
+    unsigned       shard;
+    const char    *run;
+    weir_str_t     owner;
+    int64_t        by;              /* ms, as of the submission */
+    unsigned       n;
+    weir_charge_t  charges[WEIR_HOLD_CHARGES];
+} weir_hold_t;
+
+void weir_txn_limits_hold(weir_txn_t *t, const weir_hold_t *h);
+
+/* Nothing was submitted: due at once (edge). */
+void weir_txn_hold_drop(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t now);
+
+
+/*
+ * Settlement (worker).  Runs that are due, WITHSCORES; then of one run: watched
+ * and read, in several units: what the decision needs.  The states of the
+ * charges are watched by weir_txn_limits_watch() when the hold was read.
+ */
+void weir_txn_settle_due(weir_txn_t *t, unsigned shard, int64_t now,
+    unsigned count);
+
+typedef struct {
+    bool           hold;            /* there is a reservation */
+    bool           found;           /* the run is */
+    bool           settled;
+    weir_state_e   state;           /* of the run */
+    int64_t        fin_at;          /* ms */
+    long long      input_tokens;    /* used, as the winner wrote it */
+    long long      output_tokens;
+    long long      cost;            /* millionths of a dollar */
+    weir_str_t     owner;           /* empty: not known */
+    weir_hold_t    h;               /* strings point into the replies */
+} weir_settle_t;
+
+/* One unit that watches run and hold and reads nothing; one each for the run,
+ * the job and the hold, read by the functions of the same names. */
+void weir_txn_settle_watch(weir_txn_t *t, unsigned shard, const char *run);
+void weir_txn_settle_run(weir_txn_t *t, unsigned shard, const char *run);
+void weir_txn_settle_job(weir_txn_t *t, unsigned shard, const char *run);
+void weir_txn_settle_hold(weir_txn_t *t, unsigned shard, const char *run);
+bool weir_txn_settle_run_read(const weir_answer_t *a, weir_settle_t *s);
+bool weir_txn_settle_job_read(const weir_answer_t *a, weir_settle_t *s);
+bool weir_txn_settle_hold_read(const weir_answer_t *a, weir_settle_t *s);
+
+/* Between begin and end, after the states were set: the reservation is gone,
+ * the run is marked, the ledger of its owner's day grows. */
+void weir_txn_settle_done(weir_txn_t *t, unsigned shard, const char *run,
+    const weir_settle_t *s);
+
+/* It is not over: look again at "at" (ms). */
+void weir_txn_settle_later(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t at);
+
+/* The ledger of a day ("20261121"): a hash, "<owner>:<what>" and numbers by
+ * turns; what: jobs, input, output, cost (tool). */
+void weir_txn_usage(weir_txn_t *t, unsigned shard, const char *day);
+bool weir_usage_field(weir_str_t field, weir_str_t *owner_r,
+    weir_str_t *what_r);
+
+
+#endif /* WEIR_TXN_LIMIT_H */
