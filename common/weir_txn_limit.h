@@ -43,7 +43,7 @@ void weir_txn_limits_begin(weir_txn_t *t);
 void weir_txn_limits_set(weir_txn_t *t, unsigned shard, weir_str_t name,
     const weir_limit_state_t *state, int64_t ttl);              /* ms */
 void weir_txn_slots_take(weir_txn_t *t, unsigned shard, weir_str_t name,
-    const char *member, int64_t lease);                         /* ms, time */
+    const char *member, int64_t now, int64_t lease);            /* ms, times */
 void weir_txn_limits_end(weir_txn_t *t);
 
 /* Alone: a member leaves; n members stay until lease. */
@@ -78,9 +78,12 @@ typedef struct {
 
 void weir_txn_limits_hold(weir_txn_t *t, const weir_hold_t *h);
 
-/* Nothing was submitted: due at once (edge). */
-void weir_txn_hold_drop(weir_txn_t *t, unsigned shard, const char *run,
-    int64_t now);
+/* A run is to be settled at "at" (ms), whatever was known; and: only if it was
+ * to be settled some time anyway. */
+void weir_txn_settle_at(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t at);
+void weir_txn_settle_later(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t at);
 
 
 /*
@@ -91,21 +94,27 @@ void weir_txn_hold_drop(weir_txn_t *t, unsigned shard, const char *run,
 void weir_txn_settle_due(weir_txn_t *t, unsigned shard, int64_t now,
     unsigned count);
 
+#define WEIR_SETTLE_TEXT  2048
+
 typedef struct {
     bool           hold;            /* there is a reservation */
     bool           found;           /* the run is */
     bool           settled;
     weir_state_e   state;           /* of the run */
     int64_t        fin_at;          /* ms */
+    int64_t        deadline;        /* ms */
     long long      input_tokens;    /* used, as the winner wrote it */
     long long      output_tokens;
     long long      cost;            /* millionths of a dollar */
     weir_str_t     owner;           /* empty: not known */
-    weir_hold_t    h;               /* strings point into the replies */
+    weir_hold_t    h;
+    char           text[WEIR_SETTLE_TEXT];      /* what the strings point to */
+    size_t         used;
 } weir_settle_t;
 
 /* One unit that watches run and hold and reads nothing; one each for the run,
- * the job and the hold, read by the functions of the same names. */
+ * the job and the hold, read by the functions of the same names into one
+ * struct, zeroed before, which keeps copies.  It must not be moved then. */
 void weir_txn_settle_watch(weir_txn_t *t, unsigned shard, const char *run);
 void weir_txn_settle_run(weir_txn_t *t, unsigned shard, const char *run);
 void weir_txn_settle_job(weir_txn_t *t, unsigned shard, const char *run);
@@ -118,10 +127,6 @@ bool weir_txn_settle_hold_read(const weir_answer_t *a, weir_settle_t *s);
  * the run is marked, the ledger of its owner's day grows. */
 void weir_txn_settle_done(weir_txn_t *t, unsigned shard, const char *run,
     const weir_settle_t *s);
-
-/* It is not over: look again at "at" (ms). */
-void weir_txn_settle_later(weir_txn_t *t, unsigned shard, const char *run,
-    int64_t at);
 
 /* The ledger of a day ("20261121"): a hash, "<owner>:<what>" and numbers by
  * turns; what: jobs, input, output, cost (tool). */

@@ -1,0 +1,572 @@
+/*
+ * The transactions of limits over the fleet: decide, reserve, settle.  Pure.
+ */
+
+#include "weir_txn_limit.h"
+#include "weir_txn_part.h"
+
+#include <stdio.h>
+#include <string.h>
+
+
+#define WEIR_CHARGE_TEXT    256
+#define WEIR_CHARGE_DIGITS  18
+#define WEIR_DAY_LEN        8
+
+
+static weir_str_t
+weir_limit_name(char buf[WEIR_NAME_MAX], const char *pattern, unsigned shard,
+    weir_str_t name)
+{
+    return weir_name(buf, pattern, shard, (int) name.len, name.data);
+}
+
+
+/* the first half of a decision */
+
+void
+weir_txn_limits_watch(weir_txn_t *t, unsigned shard, const weir_str_t *names,
+    unsigned n)
+{
+    char        buf[WEIR_LIMITS_BATCH][WEIR_NAME_MAX];
+    unsigned    i;
+    weir_str_t  args[WEIR_LIMITS_BATCH + 1];
+
+    if (n == 0 || n > WEIR_LIMITS_BATCH) {
+        t->out.failed = true;
+        return;
+    }
+
+    for (i = 0; i < n; i++) {
+        args[i + 1] = weir_limit_name(buf[i], WEIR_KEY_LIMIT, shard, names[i]);
+    }
+
+    args[0] = W("WATCH");
+    weir_txn_add(t, n + 1, args);
+
+    args[0] = W("MGET");
+    weir_txn_add(t, n + 1, args);
+}
+
+
+bool
+weir_txn_limits_read(const weir_answer_t *a, unsigned i,
+    weir_limit_state_t *state_r)
+{
+    memset(state_r, 0, sizeof(weir_limit_state_t));
+
+    return weir_limit_state_read(weir_reply_str(weir_reply_at(a->reply, i)),
+                                 state_r);
+}
+
+
+void
+weir_txn_slots_watch(weir_txn_t *t, unsigned shard, weir_str_t name,
+    int64_t now)
+{
+    char        key[WEIR_NAME_MAX], at[WEIR_DECIMAL_MAX];
+    weir_str_t  slots;
+
+    slots = weir_limit_name(key, WEIR_KEY_SLOTS, shard, name);
+
+    weir_add(t, W("WATCH"), slots);
+
+    /* from the next ms on: a lease ends at its time */
+
+    weir_add(t, W("ZCOUNT"), slots, weir_decimal(at, now + 1), W("+inf"));
+}
+
+
+/* the second half */
+
+void
+weir_txn_limits_begin(weir_txn_t *t)
+{
+    weir_add(t, W("MULTI"));
+}
+
+
+void
+weir_txn_limits_set(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const weir_limit_state_t *state, int64_t ttl)
+{
+    char  key[WEIR_NAME_MAX], text[WEIR_LIMIT_STATE_MAX];
+    char  px[WEIR_DECIMAL_MAX];
+
+    ttl += (int64_t) WEIR_TTL_LIMIT * 1000;
+
+    weir_add(t, W("SET"), weir_limit_name(key, WEIR_KEY_LIMIT, shard, name),
+             weir_limit_state_write(state, text), W("PX"),
+             weir_decimal(px, ttl));
+}
+
+
+static void
+weir_add_lease(weir_txn_t *t, weir_str_t slots, const char *member,
+    int64_t lease, bool renew)
+{
+    char  at[WEIR_DECIMAL_MAX];
+
+    if (renew) {
+        weir_add(t, W("ZADD"), slots, W("XX"), weir_decimal(at, lease),
+                 weir_str_of(member));
+
+    } else {
+        weir_add(t, W("ZADD"), slots, weir_decimal(at, lease),
+                 weir_str_of(member));
+    }
+
+    /* the set outlives its last lease: no other than the longest is shorter */
+
+    weir_add(t, W("PEXPIREAT"), slots,
+             weir_decimal(at, lease + (int64_t) WEIR_TTL_LIMIT * 1000),
+             W("NX"));
+    weir_add(t, W("PEXPIREAT"), slots,
+             weir_decimal(at, lease + (int64_t) WEIR_TTL_LIMIT * 1000),
+             W("GT"));
+}
+
+
+void
+weir_txn_slots_take(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const char *member, int64_t now, int64_t lease)
+{
+    char        key[WEIR_NAME_MAX], at[WEIR_DECIMAL_MAX];
+    weir_str_t  slots;
+
+    slots = weir_limit_name(key, WEIR_KEY_SLOTS, shard, name);
+
+    weir_add(t, W("ZREMRANGEBYSCORE"), slots, W("-inf"),
+             weir_decimal(at, now));
+    weir_add_lease(t, slots, member, lease, false);
+}
+
+
+void
+weir_txn_limits_end(weir_txn_t *t)
+{
+    weir_add(t, W("EXEC"));
+}
+
+
+void
+weir_txn_slots_leave(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const char *member)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("ZREM"), weir_limit_name(key, WEIR_KEY_SLOTS, shard, name),
+             weir_str_of(member));
+}
+
+
+void
+weir_txn_slots_renew(weir_txn_t *t, unsigned shard, weir_str_t name,
+    const char *member, int64_t lease)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add_lease(t, weir_limit_name(key, WEIR_KEY_SLOTS, shard, name),
+                   member, lease, true);
+}
+
+
+/* reservations: "<unit> <form> <amount> <period> <capacity> <calendar> <units>
+ * <at> <name>", numbers all but the name */
+
+static void
+weir_add_charge(weir_txn_t *t, weir_str_t hold, unsigned i,
+    const weir_charge_t *c)
+{
+    char                 field[WEIR_NAME_MAX], text[WEIR_CHARGE_TEXT];
+    const weir_limit_t  *l;
+
+    l = &c->limit;
+
+    snprintf(text, sizeof(text), "%d %d %lld %lld %lld %d %lld %lld %.*s",
+             (int) c->unit, (int) l->form, (long long) l->amount,
+             (long long) l->period, (long long) l->capacity,
+             (int) l->calendar, (long long) c->units, (long long) c->at,
+             (int) c->name.len, c->name.data);
+
+    weir_add(t, W("HSET"), hold, weir_name(field, WEIR_HOLD_CHARGE, i),
+             weir_str_of(text));
+}
+
+
+void
+weir_txn_limits_hold(weir_txn_t *t, const weir_hold_t *h)
+{
+    char        key[WEIR_NAME_MAX], by[WEIR_DECIMAL_MAX];
+    unsigned    i;
+    weir_str_t  hold;
+
+    if (h->n > WEIR_HOLD_CHARGES) {
+        t->out.failed = true;
+        return;
+    }
+
+    hold = weir_name(key, WEIR_KEY_HOLD, h->shard, h->run);
+
+    weir_add(t, W("HSET"), hold, W(WEIR_HOLD_OWNER), h->owner,
+             W(WEIR_HOLD_BY), weir_decimal(by, h->by));
+
+    for (i = 0; i < h->n; i++) {
+        weir_add_charge(t, hold, i, &h->charges[i]);
+    }
+
+    weir_txn_settle_at(t, h->shard, h->run, h->by + WEIR_RESERVED);
+}
+
+
+void
+weir_txn_settle_at(weir_txn_t *t, unsigned shard, const char *run, int64_t at)
+{
+    char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_SETTLE, shard),
+             weir_decimal(ms, at), weir_str_of(run));
+}
+
+
+void
+weir_txn_settle_later(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t at)
+{
+    char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_SETTLE, shard), W("XX"),
+             weir_decimal(ms, at), weir_str_of(run));
+}
+
+
+/* settlement */
+
+void
+weir_txn_settle_due(weir_txn_t *t, unsigned shard, int64_t now, unsigned count)
+{
+    char  key[WEIR_NAME_MAX], at[WEIR_DECIMAL_MAX], n[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("ZRANGEBYSCORE"), weir_name(key, WEIR_KEY_SETTLE, shard),
+             W("-inf"), weir_decimal(at, now), W("WITHSCORES"), W("LIMIT"),
+             W("0"), weir_decimal(n, count));
+}
+
+
+void
+weir_txn_settle_watch(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char  key[WEIR_NAME_MAX], hold[WEIR_NAME_MAX];
+
+    weir_add(t, W("WATCH"), weir_name(key, WEIR_KEY_RUN, shard, run),
+             weir_name(hold, WEIR_KEY_HOLD, shard, run));
+}
+
+
+void
+weir_txn_settle_run(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("HGETALL"), weir_name(key, WEIR_KEY_RUN, shard, run));
+}
+
+
+void
+weir_txn_settle_job(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("HGET"), weir_name(key, WEIR_KEY_JOB, shard, run),
+             W(WEIR_JOB_OWNER));
+}
+
+
+void
+weir_txn_settle_hold(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("HGETALL"), weir_name(key, WEIR_KEY_HOLD, shard, run));
+}
+
+
+/* the answers of several units are read into one struct: it keeps copies */
+
+static weir_str_t
+weir_settle_keep(weir_settle_t *s, weir_str_t text)
+{
+    char  *p;
+
+    if (text.len == 0 || text.len > sizeof(s->text) - s->used) {
+        return weir_str_null;
+    }
+
+    p = s->text + s->used;
+    memcpy(p, text.data, text.len);
+    s->used += text.len;
+
+    return (weir_str_t) { p, text.len };
+}
+
+
+static bool
+weir_number(weir_str_t *rest, char end, int64_t *n_r)
+{
+    weir_str_t  word;
+
+    return weir_word(rest, end, &word)
+           && weir_str_digits(word, WEIR_CHARGE_DIGITS, n_r);
+}
+
+
+/* "<in> <out> <cost>" */
+
+static void
+weir_usage_read(weir_str_t text, weir_settle_t *s)
+{
+    int64_t  in, out, cost;
+
+    if (weir_number(&text, ' ', &in) && weir_number(&text, ' ', &out)
+        && weir_str_digits(text, WEIR_CHARGE_DIGITS, &cost))
+    {
+        s->input_tokens = in;
+        s->output_tokens = out;
+        s->cost = cost;
+    }
+}
+
+
+bool
+weir_txn_settle_run_read(const weir_answer_t *a, weir_settle_t *s)
+{
+    char        field[WEIR_NAME_MAX], token[33];
+    weir_run_t  run;
+
+    if (a->code != WEIR_ANSWER_OK) {
+        return false;
+    }
+
+    weir_run_read(&run, a->reply);
+
+    s->found = run.found;
+    s->state = run.state;
+    s->fin_at = run.fin_at;
+    s->deadline = run.deadline;
+    s->settled = weir_reply_field(a->reply, WEIR_RUN_SETTLED).len > 0;
+    s->input_tokens = 0;
+    s->output_tokens = 0;
+    s->cost = 0;
+
+    snprintf(token, sizeof(token), "%.*s", (int) run.token.len,
+             run.token.data ? run.token.data : "");
+
+    if (run.token.len) {
+        (void) weir_name(field, WEIR_RUN_USAGE, token);
+        weir_usage_read(weir_reply_field(a->reply, field), s);
+    }
+
+    return true;
+}
+
+
+bool
+weir_txn_settle_job_read(const weir_answer_t *a, weir_settle_t *s)
+{
+    if (a->code != WEIR_ANSWER_OK) {
+        return false;
+    }
+
+    if (weir_reply_str(a->reply).len) {
+        s->owner = weir_settle_keep(s, weir_reply_str(a->reply));
+    }
+
+    return true;
+}
+
+
+static bool
+weir_charge_read(weir_str_t text, weir_charge_t *c)
+{
+    int64_t  unit, form, calendar;
+
+    if (!weir_number(&text, ' ', &unit) || !weir_number(&text, ' ', &form)
+        || !weir_number(&text, ' ', &c->limit.amount)
+        || !weir_number(&text, ' ', &c->limit.period)
+        || !weir_number(&text, ' ', &c->limit.capacity)
+        || !weir_number(&text, ' ', &calendar)
+        || !weir_number(&text, ' ', &c->units)
+        || !weir_number(&text, ' ', &c->at)
+        || unit >= WEIR_UNITS || form > WEIR_LIMIT_AT_ONCE
+        || calendar >= WEIR_CALENDARS
+        || text.len == 0 || text.len > WEIR_LIMIT_KEY_MAX
+        || (form == WEIR_LIMIT_RATE && (c->limit.amount == 0
+                                        || c->limit.period == 0)))
+    {
+        return false;
+    }
+
+    c->unit = (weir_unit_e) unit;
+    c->limit.form = (weir_limit_form_e) form;
+    c->limit.calendar = (weir_calendar_e) calendar;
+    c->name = text;
+
+    return true;
+}
+
+
+bool
+weir_txn_settle_hold_read(const weir_answer_t *a, weir_settle_t *s)
+{
+    char            field[WEIR_NAME_MAX];
+    unsigned        i;
+    weir_str_t      text;
+    weir_charge_t  *c;
+
+    if (a->code != WEIR_ANSWER_OK) {
+        return false;
+    }
+
+    memset(&s->h, 0, sizeof(weir_hold_t));
+
+    s->hold = weir_reply_count(a->reply) > 0;
+    s->h.owner = weir_settle_keep(s, weir_reply_field(a->reply,
+                                                      WEIR_HOLD_OWNER));
+    (void) weir_str_digits(weir_reply_field(a->reply, WEIR_HOLD_BY),
+                           WEIR_CHARGE_DIGITS, &s->h.by);
+
+    if (s->owner.len == 0) {
+        s->owner = s->h.owner;
+    }
+
+    for (i = 0; i < WEIR_HOLD_CHARGES; i++) {
+        (void) weir_name(field, WEIR_HOLD_CHARGE, i);
+        text = weir_reply_field(a->reply, field);
+
+        if (text.len == 0) {
+            break;
+        }
+
+        /* one that is not ours is left as it was charged */
+
+        c = &s->h.charges[s->h.n];
+
+        if (weir_charge_read(text, c)) {
+            c->name = weir_settle_keep(s, c->name);
+            s->h.n += (c->name.len > 0);
+        }
+    }
+
+    return true;
+}
+
+
+/* the day of a time, UTC */
+
+static void
+weir_day(int64_t ms, char day[WEIR_DAY_LEN + 1])
+{
+    int64_t  start, end, days, era, yoe, doy, mp, y, m, d;
+
+    weir_calendar_window(WEIR_DAY, ms * 1000, &start, &end);
+
+    /* civil from days, by the 400 years after which the calendar repeats */
+
+    days = start / 1000000 / 86400 + 719468;
+    era = days / 146097;
+    days -= era * 146097;
+    yoe = (days - days / 1460 + days / 36524 - days / 146096) / 365;
+    doy = days - (365 * yoe + yoe / 4 - yoe / 100);
+    mp = (5 * doy + 2) / 153;
+    d = doy - (153 * mp + 2) / 5 + 1;
+    m = mp < 10 ? mp + 3 : mp - 9;
+    y = yoe + era * 400 + (m <= 2);
+
+    day[0] = (char) ('0' + y / 1000 % 10);
+    day[1] = (char) ('0' + y / 100 % 10);
+    day[2] = (char) ('0' + y / 10 % 10);
+    day[3] = (char) ('0' + y % 10);
+    day[4] = (char) ('0' + m / 10);
+    day[5] = (char) ('0' + m % 10);
+    day[6] = (char) ('0' + d / 10);
+    day[7] = (char) ('0' + d % 10);
+    day[8] = '\0';
+}
+
+
+static void
+weir_add_usage(weir_txn_t *t, weir_str_t ledger, weir_str_t owner,
+    const char *what, long long n)
+{
+    char  field[WEIR_NAME_MAX], by[WEIR_DECIMAL_MAX];
+
+    if (n > 0) {
+        weir_add(t, W("HINCRBY"), ledger,
+                 weir_name(field, WEIR_USAGE_FIELD, (int) owner.len,
+                           owner.data, what),
+                 weir_decimal(by, n));
+    }
+}
+
+
+void
+weir_txn_settle_done(weir_txn_t *t, unsigned shard, const char *run,
+    const weir_settle_t *s)
+{
+    char         key[WEIR_NAME_MAX], hold[WEIR_NAME_MAX];
+    char         settle[WEIR_NAME_MAX], ledger[WEIR_NAME_MAX];
+    char         day[WEIR_DAY_LEN + 1], ttl[WEIR_DECIMAL_MAX];
+    weir_str_t   name;
+
+    if (s->hold) {
+        weir_add(t, W("DEL"), weir_name(hold, WEIR_KEY_HOLD, shard, run));
+    }
+
+    weir_add(t, W("ZREM"), weir_name(settle, WEIR_KEY_SETTLE, shard),
+             weir_str_of(run));
+
+    if (!s->found || s->settled || !weir_state_is_final(s->state)) {
+        return;
+    }
+
+    name = weir_name(key, WEIR_KEY_RUN, shard, run);
+    weir_add(t, W("HSET"), name, W(WEIR_RUN_SETTLED), W("1"));
+
+    /* if it vanished just now, what was set is a ghost */
+
+    weir_add(t, W("EXPIRE"), name, weir_decimal(ttl, WEIR_TTL_TOMBSTONE),
+             W("NX"));
+
+    if (s->owner.len == 0) {
+        return;
+    }
+
+    weir_day(s->fin_at, day);
+    name = weir_name(ledger, WEIR_KEY_USAGE, shard, day);
+
+    weir_add_usage(t, name, s->owner, WEIR_USAGE_JOBS, 1);
+    weir_add_usage(t, name, s->owner, WEIR_USAGE_INPUT, s->input_tokens);
+    weir_add_usage(t, name, s->owner, WEIR_USAGE_OUTPUT, s->output_tokens);
+    weir_add_usage(t, name, s->owner, WEIR_USAGE_COST, s->cost);
+    weir_add_expire(t, name, WEIR_TTL_USAGE);
+}
+
+
+/* the ledger */
+
+void
+weir_txn_usage(weir_txn_t *t, unsigned shard, const char *day)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("HGETALL"), weir_name(key, WEIR_KEY_USAGE, shard, day));
+}
+
+
+bool
+weir_usage_field(weir_str_t field, weir_str_t *owner_r, weir_str_t *what_r)
+{
+    *what_r = field;
+
+    return weir_word(what_r, ':', owner_r) && owner_r->len && what_r->len;
+}
