@@ -16,7 +16,7 @@
 
 #define WEIR_PIPE_RING     64
 #define WEIR_ERROR_MAX     127
-#define WEIR_ARGS_MAX      32
+#define WEIR_ARGS_MAX      160
 
 /* the parsing position of a half-read reply is hiredis's; a reply larger than
  * this cannot be one of ours */
