@@ -5,6 +5,11 @@
 #include "weir_neutral.h"
 
 
+#define WEIR_NEED_BYTES   4         /* a token */
+#define WEIR_NEED_IMAGE   1000      /* tokens */
+#define WEIR_NEED_MAX     1000000000000LL
+
+
 static weir_str_t
 weir_part_text(const weir_json_t *part)
 {
@@ -62,4 +67,95 @@ weir_neutral_text_bytes(const weir_json_t *request)
     }
 
     return bytes;
+}
+
+
+/* needs */
+
+static int64_t
+weir_need_part(weir_json_t *part)
+{
+    void         *iter;
+    int64_t       bytes;
+    const char   *name;
+    weir_json_t  *value;
+
+    if (weir_str_eq(weir_json_str(weir_json_get(part, "type")),
+                    weir_str("image")))
+    {
+        return WEIR_NEED_IMAGE * WEIR_NEED_BYTES;
+    }
+
+    bytes = 0;
+
+    for (iter = weir_json_next(part, NULL, &name, &value);
+         iter;
+         iter = weir_json_next(part, iter, &name, &value))
+    {
+        bytes += (int64_t) weir_json_str(value).len;
+    }
+
+    return bytes;
+}
+
+
+static int64_t
+weir_need_json(const weir_json_t *v)
+{
+    int64_t     bytes;
+    weir_buf_t  text;
+
+    if (v == NULL) {
+        return 0;
+    }
+
+    weir_buf_init(&text, 0);
+    (void) weir_json_write(v, &text);
+    bytes = (int64_t) text.len;
+    weir_buf_free(&text);
+
+    return bytes;
+}
+
+
+void
+weir_neutral_need(const weir_json_t *request, weir_need_t *need_r)
+{
+    size_t        i, k;
+    int64_t       bytes, n;
+    weir_json_t  *messages, *parts, *params;
+
+    bytes = weir_need_json(weir_json_get(request, "tools"));
+    messages = weir_json_get(request, "messages");
+
+    for (i = 0; i < weir_json_count(messages); i++) {
+        parts = weir_json_get(weir_json_at(messages, i), "parts");
+
+        for (k = 0; k < weir_json_count(parts); k++) {
+            bytes += weir_need_part(weir_json_at(parts, k));
+        }
+    }
+
+    need_r->input = bytes / WEIR_NEED_BYTES + 1;
+
+    params = weir_json_get(request, "params");
+    need_r->max_tokens = weir_json_int(weir_json_get(params,
+                                                     "max_completion_tokens"));
+
+    if (need_r->max_tokens <= 0) {
+        need_r->max_tokens = weir_json_int(weir_json_get(params,
+                                                         "max_tokens"));
+    }
+
+    n = weir_json_int(weir_json_get(params, "n"));
+
+    if (need_r->max_tokens <= 0) {
+        need_r->max_tokens = 0;
+    }
+
+    need_r->output = need_r->max_tokens * (n > 1 ? n : 1);
+
+    if (need_r->output > WEIR_NEED_MAX) {
+        need_r->output = WEIR_NEED_MAX;
+    }
 }

@@ -19,6 +19,8 @@
 #define WEIR_NEUTRAL_H
 
 
+#include <stdint.h>
+
 #include "weir_failure.h"
 #include "weir_json.h"
 
@@ -29,6 +31,20 @@ int weir_neutral_prompt(const weir_json_t *request, weir_buf_t *out);
 
 /* Bytes of text in all messages, for estimates of tokens. */
 size_t weir_neutral_text_bytes(const weir_json_t *request);
+
+/*
+ * What answering may take, guessed before anybody has counted: a token for
+ * every four bytes of text, names, arguments and tools, and a round number for
+ * an image; at least one.  output: what the request allows for all its choices
+ * together; 0: it sets no bound.
+ */
+typedef struct {
+    int64_t  input;
+    int64_t  output;
+    int64_t  max_tokens;            /* of one choice, as given; 0: not */
+} weir_need_t;
+
+void weir_neutral_need(const weir_json_t *request, weir_need_t *need_r);
 
 
 #endif /* WEIR_NEUTRAL_H */

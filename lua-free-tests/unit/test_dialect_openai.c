@@ -534,6 +534,51 @@ test_models(void **state)
 }
 
 
+static void
+test_needs(void **state)
+{
+    size_t         i;
+    weir_need_t    need;
+    weir_json_t   *body, *request;
+    weir_failure_t f;
+
+    static const struct {
+        const char  *body;
+        int64_t      input, output, max_tokens;
+    } rows[] = {
+        { "{" U "}", 2, 0, 0 },         /* "user" is no text; "text", "hi" */
+        { "{" U ",\"max_tokens\":7}", 2, 7, 7 },
+        { "{" U ",\"max_completion_tokens\":9,\"n\":3}", 2, 27, 9 },
+        { "{" U ",\"n\":3}", 2, 0, 0 },
+        { "{" U ",\"max_tokens\":1e9,\"n\":128}", 2, 128000000000,
+          1000000000 },
+        { "{" M "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
+          "\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]}]}",
+          1001, 0, 0 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        body = parse(rows[i].body);
+        request = weir_openai_request(body, &f);
+        assert_non_null(request);
+
+        weir_neutral_need(request, &need);
+        assert_int_equal(need.input, rows[i].input);
+        assert_int_equal(need.output, rows[i].output);
+        assert_int_equal(need.max_tokens, rows[i].max_tokens);
+
+        weir_json_free(&request);
+        weir_json_free(&body);
+    }
+
+    weir_neutral_need(NULL, &need);
+    assert_int_equal(need.input, 1);
+    assert_int_equal(need.output, 0);
+}
+
+
 int
 main(void)
 {
@@ -546,7 +591,8 @@ main(void)
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_bad_replies),
         cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_models)
+        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_needs)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

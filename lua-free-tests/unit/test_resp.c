@@ -536,7 +536,7 @@ static void
 test_formatting(void **state)
 {
     unsigned    i;
-    weir_str_t  many[40];
+    weir_str_t  many[161];
     weir_txn_t  t;
     static const char  want[] =
         "*3\r\n$3\r\nSET\r\n$5\r\na\0b\r\n\r\n$0\r\n\r\n";
@@ -563,14 +563,14 @@ test_formatting(void **state)
     weir_txn_add(&t, 0, many);
     assert_true(t.out.failed);
 
-    for (i = 0; i < 40; i++) {
+    for (i = 0; i < 161; i++) {
         many[i] = weir_str("x");
     }
 
     weir_txn_reset(&t);
-    weir_txn_add(&t, 32, many);
+    weir_txn_add(&t, 160, many);
     assert_false(t.out.failed);
-    weir_txn_add(&t, 33, many);
+    weir_txn_add(&t, 161, many);
     assert_true(t.out.failed);
 
     weir_txn_free(&t);
