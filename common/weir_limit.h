@@ -20,6 +20,7 @@
 #define WEIR_LIMIT_MICRO       1000000      /* of a unit, in a level */
 #define WEIR_LIMIT_AMOUNT_MAX  1000000000000LL
 #define WEIR_LIMIT_NAME_MAX    32           /* of a zone */
+#define WEIR_LIMIT_SKEW        10000000     /* us that clocks may differ */
 
 
 /* what is counted: unit, name in the configuration, "qu" of RateLimit-Policy */
@@ -77,6 +78,9 @@ typedef struct {
 } weir_limit_state_t;
 
 
+/* remaining, more and full: with the cost charged if it is allowed, as it is
+ * if not */
+
 typedef struct {
     bool               allowed;
     int64_t            remaining;   /* whole units, never negative */
@@ -89,22 +93,37 @@ typedef struct {
 } weir_limit_verdict_t;
 
 
-/* May cost units be charged at "now" (us)?  cost 0 looks only.  A state from
- * the future (a clock was set back) is taken as of now. */
+/*
+ * May cost units be charged at "now" (us)?  cost 0 looks only.
+ *
+ * A state that is ahead of now by up to WEIR_LIMIT_SKEW was written by a clock
+ * that is: it stands still until then.  One from a later time (a clock was set
+ * back) is taken as of now; it must be written so for time to count again,
+ * also if nothing is charged: weir_limit_ahead() says so, and a charge of 0
+ * does it.
+ *
+ * AT_ONCE knows no time: what is refused may be tried in a second.
+ */
 void weir_limit_check(const weir_limit_t *l, const weir_limit_state_t *s,
     int64_t now, int64_t cost, weir_limit_verdict_t *v);
+bool weir_limit_ahead(const weir_limit_state_t *s, int64_t now);
 
 /* Charges whatever the verdict was; a debt may follow.  A negative cost gives
- * back, down to an empty level, and to a quota only within its window. */
+ * back, down to an empty level; to a quota of an earlier window it gives
+ * nothing, see weir_limit_settle(). */
 void weir_limit_charge(const weir_limit_t *l, weir_limit_state_t *s,
     int64_t now, int64_t cost);
+
+/* The most that is charged at a stroke: capacity, or amount. */
+int64_t weir_limit_room(const weir_limit_t *l);
 
 /* Corrects what was charged before, when the state was that of window "at" (of
  * a quota; else ignored), by units more or fewer. */
 void weir_limit_settle(const weir_limit_t *l, weir_limit_state_t *s,
     int64_t now, int64_t at, int64_t units);
 
-/* us from "now" until the state says no more than none at all does. */
+/* us from "now" until the state says no more than none at all does; AT_ONCE:
+ * INT64_MAX, unless it is empty. */
 int64_t weir_limit_lasts(const weir_limit_t *l, const weir_limit_state_t *s,
     int64_t now);
 
@@ -120,7 +139,8 @@ void weir_calendar_window(weir_calendar_e calendar, int64_t now,
  * Texts.  A rate is AMOUNT/PERIOD with a period of s, m, h or d ("10r/m" is
  * "10/m"); a quota AMOUNT/WINDOW with minute, hour, day, week or month; at
  * once is a number.  AMOUNT may end in k, M or G; of a cost it is in dollars,
- * with up to 6 decimals.  false: not of that form, or out of range.
+ * with up to 6 decimals.  A rate is never 0.  false: not of that form, or out
+ * of range.
  *
  * burst: what capacity has above one unit (requests, failures), or all of it;
  * -1: not said: none (requests, failures), or one amount.
@@ -135,12 +155,14 @@ const char *weir_unit_name(weir_unit_e unit);
 const char *weir_unit_qu(weir_unit_e unit);
 int weir_unit_parse(weir_str_t name);           /* -1: unknown */
 const char *weir_calendar_name(weir_calendar_e calendar);
+bool weir_limit_name_valid(weir_str_t zone);
 
 /*
  * The limits that a key carries: ZONE=RATE[+BURST], ZONE=QUOTA, ZONE=N or
- * ZONE=unlimited, with commas.  Valid: each item has a good name and is of one
- * of these forms for some unit.  Find: for the zone of that name, in the form
- * that the zone has (NONE where it says unlimited); false: it is not named.
+ * ZONE=unlimited, with commas.  Valid: each item has a good name, once, and is
+ * of one of these forms for some unit.  Find: for the zone of that name, in the
+ * form that the zone has (NONE where it says unlimited); false: it is not
+ * named, or in another form.
  */
 bool weir_limits_valid(weir_str_t limits);
 bool weir_limits_find(weir_str_t limits, weir_str_t zone, weir_unit_e unit,
