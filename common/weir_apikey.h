@@ -13,9 +13,10 @@
  * v1:hmac-sha256:<public id>:<digest>[:name=value]...
  *
  * digest: 64 hexadecimal digits, HMAC-SHA-256 of the whole key under the
- * pepper.  Names: owner (required), tier, scopes (comma separated), expires
- * (Unix time), digest2 (a second digest during rotation), until (Unix time at
- * which the first digest then ends), revoked (Unix time), webhook (an URL, in
+ * pepper.  Names: owner (required), tier, scopes (comma separated), env (of the
+ * key; live if it is not there), expires (Unix time), digest2 (a second digest
+ * during rotation), until (Unix time at which the first digest then ends),
+ * revoked (Unix time: since when; ended it is in any case), webhook (an URL, in
  * which '%' is written %25 and ':' %3A), webhook_secret (one or two, separated
  * by a space; an URL needs one), models (comma separated; a '*' at the end of
  * one stands for any rest; ':' is written %3A and '%' %25; not there: all),
@@ -62,6 +63,7 @@ typedef struct {
     char           id[WEIR_KEY_ID_LEN + 1];
     char           owner[WEIR_OWNER_MAX + 1];
     char           tier[WEIR_TIER_MAX + 1];         /* "default" if unset */
+    char           env[WEIR_KEY_ENV_MAX + 1];       /* "live" if unset */
     unsigned       scopes;
     int64_t        expires;                         /* s; 0: never */
     int64_t        until;                           /* s; 0: no rotation */
@@ -92,8 +94,8 @@ typedef struct weir_keys_s  weir_keyring_t;
 bool weir_apikey_parse(weir_str_t key, weir_str_t *id_r);
 
 /* A new key of env from WEIR_KEY_RANDOM random bytes; room for WEIR_KEY_MAX +
- * 1. */
-void weir_apikey_make(char *key, const char *env,
+ * 1.  id: another secret for this public id; NULL: an id is drawn. */
+void weir_apikey_make(char *key, const char *env, const char *id,
     const unsigned char random[WEIR_KEY_RANDOM]);
 
 /* One line of a key file; the strings of *key_r point into it.  false: error_r
@@ -103,9 +105,9 @@ bool weir_apikey_read(weir_str_t line, weir_key_t *key_r,
     char error_r[WEIR_KEY_ERROR]);
 void weir_apikey_write(const weir_key_t *key, weir_buf_t *out);
 
-/* The spelling of an URL in a record, and back. */
-void weir_apikey_quote(weir_str_t url, weir_buf_t *out);
-void weir_apikey_unquote(weir_str_t webhook, weir_buf_t *out);
+/* The spelling of an URL or of models in a record, and back. */
+void weir_apikey_quote(weir_str_t text, weir_buf_t *out);
+void weir_apikey_unquote(weir_str_t text, weir_buf_t *out);
 
 /* Is the secret of key that of the record, at time now (s)?  In time that does
  * not depend on the record; NULL: nobody's, UNKNOWN.  Not MALFORMED: the
@@ -119,6 +121,10 @@ bool weir_apikey_allows(weir_str_t models, weir_str_t model);
 /* "submit,read" and back; -1: an unknown word. */
 int weir_scopes_parse(weir_str_t text);
 void weir_scopes_write(unsigned scopes, weir_buf_t *out);
+
+/* Is it a public id, an env? */
+bool weir_apikey_id_valid(weir_str_t id);
+bool weir_env_valid(weir_str_t env);
 
 /* Is it a name for an owner or a tier: 1 to max of A-Z a-z 0-9 . _ - @? */
 bool weir_name_valid(weir_str_t name, size_t max);

@@ -106,10 +106,12 @@ weir_keyring_push(weir_keyring_t *ring, const weir_key_t *key)
     own = &ring->keys[ring->count++];
     *own = *key;
 
-    /* both, so that both may be disowned */
+    /* all of them, so that all may be disowned */
 
     ok = weir_keyring_own(&own->webhook);
     ok &= weir_keyring_own(&own->webhook_secret);
+    ok &= weir_keyring_own(&own->models);
+    ok &= weir_keyring_own(&own->limits);
 
     return ok ? 0 : -1;
 }
@@ -256,6 +258,8 @@ weir_keyring_destroy(weir_keyring_t **ring)
     for (i = 0; i < r->count; i++) {
         weir_keyring_disown(&r->keys[i].webhook);
         weir_keyring_disown(&r->keys[i].webhook_secret);
+        weir_keyring_disown(&r->keys[i].models);
+        weir_keyring_disown(&r->keys[i].limits);
     }
 
     free(r->pepper);
@@ -276,11 +280,9 @@ weir_key_e
 weir_keyring_find(const weir_keyring_t *ring, weir_str_t key, int64_t now,
     const weir_key_t **record_r)
 {
-    bool                      first, second;
-    weir_str_t                id;
-    unsigned char             digest[WEIR_DIGEST_LEN];
-    const weir_key_t         *k;
-    static const weir_key_t   nobody;
+    weir_key_e         rc;
+    weir_str_t         id;
+    const weir_key_t  *k;
 
     *record_r = NULL;
 
@@ -288,37 +290,11 @@ weir_keyring_find(const weir_keyring_t *ring, weir_str_t key, int64_t now,
         return WEIR_KEY_MALFORMED;
     }
 
-    /* an unknown id costs as much time as a wrong secret */
-
     k = weir_keyring_lookup(ring, id.data);
+    rc = weir_apikey_judge(k, (weir_str_t) { ring->pepper, ring->pepper_len },
+                           key, now);
 
-    if (weir_digest_hmac((weir_str_t) { ring->pepper, ring->pepper_len }, key,
-                         digest)
-        != 0)
-    {
-        return WEIR_KEY_UNKNOWN;
-    }
+    *record_r = (rc == WEIR_KEY_UNKNOWN) ? NULL : k;
 
-    first = weir_digest_equal(digest, k ? k->digest : nobody.digest);
-    second = weir_digest_equal(digest, k ? k->digest2 : nobody.digest2);
-
-    if (k == NULL || !(first || (second && k->rotating))) {
-        return WEIR_KEY_UNKNOWN;
-    }
-
-    *record_r = k;
-
-    if (k->revoked && k->revoked <= now) {
-        return WEIR_KEY_REVOKED;
-    }
-
-    if (k->expires && k->expires <= now) {
-        return WEIR_KEY_EXPIRED;
-    }
-
-    if (first && k->rotating && k->until && k->until <= now) {
-        return WEIR_KEY_EXPIRED;
-    }
-
-    return WEIR_KEY_OK;
+    return rc;
 }

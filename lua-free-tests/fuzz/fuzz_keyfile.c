@@ -28,6 +28,17 @@ again(weir_str_t line)
     FUZZ_ASSERT(first.scopes == second.scopes && first.expires == second.expires
                 && first.revoked == second.revoked
                 && first.rotating == second.rotating);
+    FUZZ_ASSERT(weir_str_eq(first.models, second.models)
+                && weir_str_eq(first.limits, second.limits)
+                && strcmp(first.env, second.env) == 0);
+
+    /* a model that stands there without a star is one that is allowed */
+
+    weir_buf_reset(&b);
+    weir_apikey_unquote(first.models, &b);
+    FUZZ_ASSERT(memchr(b.data ? b.data : "", ',', b.len)
+                || weir_apikey_allows(first.models, (weir_str_t) { b.data,
+                                                                   b.len }));
     weir_buf_free(&b);
 }
 

@@ -20,7 +20,7 @@ make(char *key, uint64_t *seed)
     unsigned char  random[WEIR_KEY_RANDOM];
 
     unit_random_bytes(seed, random, sizeof(random));
-    weir_apikey_make(key, "live", random);
+    weir_apikey_make(key, "live", NULL, random);
 }
 
 
@@ -124,14 +124,14 @@ test_made(void **state)
 
     for (i = 0; i < 1000; i++) {
         unit_random_bytes(&seed, random, sizeof(random));
-        weir_apikey_make(key, envs[i % 4], random);
+        weir_apikey_make(key, envs[i % 4], NULL, random);
         assert_true(weir_apikey_parse(weir_str_of(key), &id));
         assert_int_equal(id.len, WEIR_KEY_ID_LEN);
         assert_true(id.data == key + 5 + strlen(envs[i % 4]) + 1);
     }
 
     memset(random, 0xff, sizeof(random));
-    weir_apikey_make(key, "live", random);
+    weir_apikey_make(key, "live", NULL, random);
     assert_true(weir_apikey_parse(weir_str_of(key), &id));
 }
 
@@ -194,6 +194,8 @@ test_records(void **state)
     assert_string_equal(k.id, "abcdefABCDEF");
     assert_string_equal(k.owner, "alice");
     assert_string_equal(k.tier, "default");
+    assert_string_equal(k.env, "live");
+    assert_true(k.models.len == 0 && k.limits.len == 0);
     assert_int_equal(k.scopes, WEIR_SCOPE_DEFAULT);
     assert_true(k.expires == 0 && k.revoked == 0 && k.until == 0);
     assert_false(k.rotating);
@@ -202,13 +204,14 @@ test_records(void **state)
     assert_true(weir_apikey_read(weir_str(RECORD ":owner=a@b.c-d_1:tier=gold"
                                           ":scopes=read,admin:expires=5"
                                           ":digest2=" DIGEST ":until=6"
-                                          ":revoked=7:models=x,y:z="),
+                                          ":revoked=7:env=t3st:y=:z="),
                                  &k, error));
     assert_string_equal(k.owner, "a@b.c-d_1");
     assert_string_equal(k.tier, "gold");
     assert_int_equal(k.scopes, WEIR_SCOPE_READ|WEIR_SCOPE_ADMIN);
     assert_true(k.rotating && k.expires == 5 && k.until == 6
                 && k.revoked == 7);
+    assert_string_equal(k.env, "t3st");
     assert_true(k.webhook.len == 0 && k.webhook_secret.len == 0);
 }
 
@@ -263,6 +266,91 @@ test_webhooks(void **state)
 
 
 static void
+test_models_and_limits(void **state)
+{
+    char               error[WEIR_KEY_ERROR];
+    char               line[] = RECORD ":owner=a:models=gpt-*,org/m%3A7b"
+                                ":limits=per-key=10r/m+5,day=unlimited";
+    weir_buf_t         b = { 0 };
+    weir_key_t         k;
+    weir_keyring_t    *ring;
+
+    (void) state;
+
+    assert_true(weir_apikey_read(weir_str_of(line), &k, error));
+    unit_str(k.models, "gpt-*,org/m%3A7b");
+    unit_str(k.limits, "per-key=10r/m+5,day=unlimited");
+
+    weir_apikey_write(&k, &b);
+    assert_true(weir_apikey_read((weir_str_t) { b.data, b.len - 1 }, &k,
+                                 error));
+    unit_str(k.models, "gpt-*,org/m%3A7b");
+    unit_str(k.limits, "per-key=10r/m+5,day=unlimited");
+    weir_buf_free(&b);
+
+    assert_true(weir_apikey_read(weir_str(RECORD ":owner=a:models=\xc3\xa9"),
+                                 &k, error));
+
+    /* the ring keeps copies */
+
+    ring = weir_keyring_create(weir_str_of(line), weir_str("p"), error);
+    assert_non_null(ring);
+    memset(line, 0, sizeof(line));
+    weir_keyring_destroy(&ring);
+}
+
+
+static void
+test_allows(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *models;
+        const char  *model;
+        bool         allowed;
+    } rows[] = {
+        { "", "m", true },
+        { "*", "m", true },
+        { "*", "", true },
+        { "m", "m", true },
+        { "m", "n", false },
+        { "m", "mm", false },
+        { "mm", "m", false },
+        { "m", "M", false },
+        { "m", "", false },
+        { "a,b,c", "a", true },
+        { "a,b,c", "b", true },
+        { "a,b,c", "c", true },
+        { "a,b,c", "a,b", false },
+        { "gpt-*", "gpt-", true },
+        { "gpt-*", "gpt-4o", true },
+        { "gpt-*", "gpt", false },
+        { "gpt-*", "xgpt-4o", false },
+        { "a,gpt-*", "gpt-4o", true },
+        { "gpt-*,a", "b", false },
+        { "org/m%3A7b", "org/m:7b", true },
+        { "org/m%3A7b", "org/m%3A7b", false },
+        { "org/m%3A*", "org/m:13b", true },
+        { "a%25", "a%", true },
+        { "a%253A", "a%3A", true },
+        { "a%253A", "a:", false }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        if (weir_apikey_allows(weir_str_of(rows[i].models),
+                               weir_str_of(rows[i].model))
+            != rows[i].allowed)
+        {
+            fail_msg("\"%s\", \"%s\"", rows[i].models, rows[i].model);
+        }
+    }
+}
+
+
+static void
 test_bad_records(void **state)
 {
     char        error[WEIR_KEY_ERROR], line[10000];
@@ -302,6 +390,27 @@ test_bad_records(void **state)
         { RECORD ":owner=a:until=x", "until" },
         { RECORD ":owner=a:digest2=00", "digest2" },
         { RECORD ":owner=a:", "name=value" },
+        { RECORD ":owner=a:env=", "env" },
+        { RECORD ":owner=a:env=Live", "env" },
+        { RECORD ":owner=a:env=abcdefghi", "env" },
+        { RECORD ":owner=a:models=", "models" },
+        { RECORD ":owner=a:models=,", "models" },
+        { RECORD ":owner=a:models=a,", "models" },
+        { RECORD ":owner=a:models=a,,b", "models" },
+        { RECORD ":owner=a:models=a b", "models" },
+        { RECORD ":owner=a:models=a\tb", "models" },
+        { RECORD ":owner=a:models=a\x7f", "models" },
+        { RECORD ":owner=a:models=*a", "models" },
+        { RECORD ":owner=a:models=b,**", "models" },
+        { RECORD ":owner=a:models=a%", "models" },
+        { RECORD ":owner=a:models=a%3", "models" },
+        { RECORD ":owner=a:models=a%2A", "models" },
+        { RECORD ":owner=a:models=a%3a", "models" },
+        { RECORD ":owner=a:models=a:b", "name=value" },
+        { RECORD ":owner=a:models=a:models=b", "twice" },
+        { RECORD ":owner=a:limits=", "limits" },
+        { RECORD ":owner=a:limits=a b", "limits" },
+        { RECORD ":owner=a:limits=per-key=5r/s\x80", "limits" },
         { RECORD ":owner=a:webhook=https%3A//h/", "webhook_secret" },
         { RECORD ":owner=a:webhook_secret=", "webhook_secret" },
         { RECORD ":owner=a:webhook_secret=00112233", "webhook_secret" },
@@ -349,7 +458,10 @@ test_written_is_read(void **state)
         strcpy(k.id, "abcdefABCDEF");
         strcpy(k.owner, "alice");
         strcpy(k.tier, i % 3 ? "default" : "gold");
-        k.scopes = 1 + unit_random(&seed) % 15;
+        strcpy(k.env, i % 4 ? "live" : "test");
+        k.scopes = 1 + unit_random(&seed) % 63;
+        k.models = i % 2 ? weir_str("a,b*") : weir_str_null;
+        k.limits = i % 3 ? weir_str_null : weir_str("z=5");
         k.expires = i % 2 ? (int64_t) (unit_random(&seed) % 1000000000) : 0;
         k.revoked = i % 5 ? 0 : 77;
         k.rotating = i % 7 == 0;
@@ -368,6 +480,9 @@ test_written_is_read(void **state)
         assert_memory_equal(k.digest, got.digest, sizeof(k.digest));
         assert_memory_equal(k.digest2, got.digest2, sizeof(k.digest2));
         assert_string_equal(k.tier, got.tier);
+        assert_string_equal(k.env, got.env);
+        assert_true(weir_str_eq(k.models, got.models)
+                    && weir_str_eq(k.limits, got.limits));
         assert_true(k.scopes == got.scopes && k.expires == got.expires
                     && k.revoked == got.revoked && k.until == got.until
                     && k.rotating == got.rotating);
@@ -392,8 +507,10 @@ test_scopes(void **state)
     assert_int_equal(weir_scopes_parse(weir_str("read, submit")), -1);
     assert_int_equal(weir_scopes_parse(weir_str("Read")), -1);
 
-    weir_scopes_write(15, &b);
-    unit_str(unit_buf(&b), "submit,read,cancel,admin");
+    weir_scopes_write(63, &b);
+    unit_str(unit_buf(&b), "submit,read,cancel,admin,cache-bypass,metrics");
+    assert_int_equal(weir_scopes_parse(unit_buf(&b)), 63);
+    assert_int_equal(weir_scopes_parse(weir_str("cache")), -1);
     weir_buf_free(&b);
 
     assert_true(weir_name_valid(weir_str("aZ09._-@"), 8));
@@ -444,7 +561,7 @@ test_times(void **state)
     assert_int_equal(find_at(":expires=1000", 999), WEIR_KEY_OK);
     assert_int_equal(find_at(":expires=1000", 1000), WEIR_KEY_EXPIRED);
     assert_int_equal(find_at(":expires=1000", 1001), WEIR_KEY_EXPIRED);
-    assert_int_equal(find_at(":revoked=1000", 999), WEIR_KEY_OK);
+    assert_int_equal(find_at(":revoked=1000", 999), WEIR_KEY_REVOKED);
     assert_int_equal(find_at(":revoked=1000", 1001), WEIR_KEY_REVOKED);
     assert_int_equal(find_at(":revoked=5:expires=5", 9), WEIR_KEY_REVOKED);
 
@@ -468,17 +585,18 @@ test_rotation(void **state)
 
     (void) state;
 
-    /* the same public id, another secret: the id is drawn from the first 24 */
+    /* the same public id, another secret */
 
     seed = unit_seed();
     pepper = weir_str("pepper");
     unit_random_bytes(&seed, random, sizeof(random));
-    weir_apikey_make(first, "live", random);
-    unit_random_bytes(&seed, random + 24, sizeof(random) - 24);
-    weir_apikey_make(second, "live", random);
+    weir_apikey_make(first, "live", NULL, random);
+    unit_random_bytes(&seed, random, sizeof(random));
+    weir_apikey_make(second, "live", first + 10, random);
 
     assert_true(weir_apikey_parse(weir_str_of(second), &id));
     assert_memory_equal(id.data, first + 10, WEIR_KEY_ID_LEN);
+    assert_memory_not_equal(second + 23, first + 23, WEIR_KEY_SECRET_LEN);
 
     assert_int_equal(weir_digest_hmac(pepper, weir_str_of(second), digest), 0);
     weir_digest_hex(digest, sizeof(digest), hex);
@@ -502,6 +620,64 @@ test_rotation(void **state)
 }
 
 
+/* the same answers without a ring; what judges must be told whose it is */
+
+static void
+test_judge(void **state)
+{
+    char           key[WEIR_KEY_MAX + 1], other[WEIR_KEY_MAX + 1];
+    uint64_t       seed;
+    weir_key_t     k, none;
+    weir_str_t     pepper;
+    unsigned char  random[WEIR_KEY_RANDOM];
+
+    (void) state;
+
+    seed = unit_seed();
+    pepper = weir_str("pepper");
+    unit_random_bytes(&seed, random, sizeof(random));
+    weir_apikey_make(key, "live", NULL, random);
+    random[95] ^= 1;
+    random[60] ^= 1;
+    weir_apikey_make(other, "live", key + 10, random);
+    assert_string_not_equal(key, other);
+
+    memset(&k, 0, sizeof(k));
+    memset(&none, 0, sizeof(none));
+    weir_digest_hmac(pepper, weir_str_of(key), k.digest);
+
+    assert_int_equal(weir_apikey_judge(&k, pepper, weir_str_of(key), 1),
+                     WEIR_KEY_OK);
+    assert_int_equal(weir_apikey_judge(&k, pepper, weir_str_of(other), 1),
+                     WEIR_KEY_UNKNOWN);
+    assert_int_equal(weir_apikey_judge(&k, weir_str("salt"), weir_str_of(key),
+                                       1), WEIR_KEY_UNKNOWN);
+    assert_int_equal(weir_apikey_judge(NULL, pepper, weir_str_of(key), 1),
+                     WEIR_KEY_UNKNOWN);
+    assert_int_equal(weir_apikey_judge(&none, pepper, weir_str_of(key), 1),
+                     WEIR_KEY_UNKNOWN);
+
+    /* a second digest counts while it is one */
+
+    weir_digest_hmac(pepper, weir_str_of(other), k.digest2);
+    assert_int_equal(weir_apikey_judge(&k, pepper, weir_str_of(other), 1),
+                     WEIR_KEY_UNKNOWN);
+    k.rotating = true;
+    assert_int_equal(weir_apikey_judge(&k, pepper, weir_str_of(other), 1),
+                     WEIR_KEY_OK);
+
+    /* who has no right to the record learns nothing of its times */
+
+    k.revoked = 1;
+    assert_int_equal(weir_apikey_judge(&k, weir_str("salt"), weir_str_of(key),
+                                       1), WEIR_KEY_UNKNOWN);
+    assert_int_equal(weir_apikey_judge(&k, pepper, weir_str_of(key), 0),
+                     WEIR_KEY_REVOKED);
+    assert_int_equal(weir_apikey_judge(&k, pepper, weir_str_of(other), 0),
+                     WEIR_KEY_REVOKED);
+}
+
+
 /* the right id with another secret, another pepper, no record at all */
 
 static void
@@ -519,9 +695,9 @@ test_unknown(void **state)
 
     seed = unit_seed();
     unit_random_bytes(&seed, random, sizeof(random));
-    weir_apikey_make(key, "live", random);
+    weir_apikey_make(key, "live", NULL, random);
     random[30] ^= 1;
-    weir_apikey_make(other, "live", random);
+    weir_apikey_make(other, "live", NULL, random);
     record(&b, key, weir_str("pepper"), "");
 
     ring = weir_keyring_create(unit_buf(&b), weir_str("pepper"), error);
@@ -638,11 +814,14 @@ main(void)
         cmocka_unit_test(test_changed),
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_webhooks),
+        cmocka_unit_test(test_models_and_limits),
+        cmocka_unit_test(test_allows),
         cmocka_unit_test(test_bad_records),
         cmocka_unit_test(test_written_is_read),
         cmocka_unit_test(test_scopes),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_judge),
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_large_file)

@@ -193,7 +193,7 @@ keys_draw(weir_key_t *key, const char *env, weir_str_t pepper,
         return cli_failed("no random bytes for the key");
     }
 
-    weir_apikey_make(text, env, random);
+    weir_apikey_make(text, env, NULL, random);
     weir_digest_wipe(random, sizeof(random));
 
     if (!weir_apikey_parse(weir_str_of(text), &id)
