@@ -14,6 +14,8 @@
 
 #include "weir_buf.h"
 #include "weir_txn.h"
+#include "weir_txn_keys.h"
+#include "weir_txn_limit.h"
 
 
 #define NAMES_MAX  64
@@ -106,7 +108,7 @@ names_same(const names_t *in_header, const names_t *in_document)
 }
 
 
-/* Placeholders, "%u", "%s", "%lld" here and "<what>" there, become "*". */
+/* Placeholders, "%u", "%s", "%.*s", "%lld" here and "<what>" there, become "*". */
 
 static void
 names_plain(char *name)
@@ -115,7 +117,7 @@ names_plain(char *name)
 
     for (from = to = name; *from; from++) {
         if (*from == '%') {
-            from += 1 + strspn(from + 1, "l");
+            from += 1 + strspn(from + 1, "l.*");
             *to++ = '*';
 
         } else if (*from == '<') {
@@ -230,6 +232,8 @@ test_fields(void **state)
     compare("WEIR_RUN_", "\n## 7. Fields of a run", "field");
     compare("WEIR_ENTRY_", "\n## 8. Fields of an entry", "field");
     compare("WEIR_HOOK_", "\n### 10.16 Deliver", "delivery's field");
+    compare("WEIR_HOLD_", "\n### 10.21 Decide", "hold's field");
+    compare("WEIR_NEWS_", "\n### 10.23 API keys", "field of news");
 }
 
 
@@ -239,6 +243,7 @@ test_words(void **state)
     (void) state;
     compare("WEIR_STATE_", "\n## 4. Life of a run", "state");
     compare("WEIR_TOKEN_", "\n## 7. Fields of a run", "token");
+    compare("WEIR_USAGE_", "\n### 10.22 Settle", "name in a ledger");
     compare("WEIR_CLASS_", "\n## 8. Fields of an entry", "class");
 }
 
@@ -278,6 +283,15 @@ test_numbers(void **state)
     said("EXPIRE H %lld ", WEIR_TTL_HOOK);
     said("%lld if delivered", WEIR_TTL_HOOK_DONE);
     said("gone EX %lld ", WEIR_TTL_ENDPOINT);
+    said("| %lld s longer than it says", WEIR_TTL_LIMIT);
+    said("<lease + %lld s>", WEIR_TTL_LIMIT);
+    said("Up to %lld names", WEIR_LIMITS_BATCH);
+    said("ZADD settle <by + %lld>", WEIR_RESERVED);
+    said("| %lld s from the last entry |", WEIR_TTL_USAGE);
+    said("EXPIRE usage:<day> %lld ", WEIR_TTL_USAGE);
+    said("n ids, up to %lld,", WEIR_KEYS_BATCH);
+    said("XADD news MAXLEN ~ %lld ", WEIR_NEWS_MAX);
+    said("+ COUNT %lld", WEIR_NEWS_BATCH);
 }
 
 
@@ -303,12 +317,14 @@ test_itself(void **state)
     (void) state;
 
     from_header("WEIR_KEY_", &names);
-    assert_int_equal(names.count, 23);
+    assert_int_equal(names.count, 32);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
+    assert_true(names_have(&names, "weir:{keys}:key:*"));
 
     from_document("\n## 5. Keys", "key", &names);
-    assert_int_equal(names.count, 23);
+    assert_int_equal(names.count, 32);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
+    assert_true(names_have(&names, "weir:{keys}:key:*"));
 }
 
 
