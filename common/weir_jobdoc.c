@@ -6,6 +6,7 @@
 #include "weir_jobdoc.h"
 
 #include "weir_dialect_openai.h"
+#include "weir_money.h"
 
 
 static void
@@ -127,6 +128,8 @@ weir_jobdoc_last_error(const weir_jobdoc_t *d, weir_buf_t *out)
 void
 weir_jobdoc_write(const weir_jobdoc_t *d, weir_buf_t *out)
 {
+    char  cost[WEIR_DOLLARS_MAX];
+
     weir_buf_printf(out, "{\"id\":\"" WEIR_JOB_PREFIX "%s\","
                     "\"object\":\"job\",\"status\":\"%s\"",
                     d->id, weir_state_name(d->state));
@@ -144,8 +147,9 @@ weir_jobdoc_write(const weir_jobdoc_t *d, weir_buf_t *out)
     if (!d->brief) {
         weir_buf_printf(out, ",\"cached\":false,\"usage\":"
                         "{\"input_tokens\":%lld,\"output_tokens\":%lld},"
-                        "\"cost_usd\":\"0.000000\"",
-                        d->outcome->input_tokens, d->outcome->output_tokens);
+                        "\"cost_usd\":\"%s\"",
+                        d->outcome->input_tokens, d->outcome->output_tokens,
+                        weir_dollars_text(cost, d->outcome->cost));
     }
 
     weir_buf_text(out, ",\"metadata\":");

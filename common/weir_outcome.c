@@ -5,6 +5,8 @@
 
 #include "weir_outcome.h"
 
+#include "weir_money.h"
+
 
 #define WEIR_OUTCOME_VERSION  1
 #define WEIR_OUTCOME_COUNT    1000000000000LL
@@ -50,10 +52,12 @@ weir_outcome_write(const weir_outcome_t *o, weir_buf_t *out)
     weir_buf_printf(out, "{\"v\":%d,\"state\":\"%s\",\"started_at\":%lld,"
                     "\"finished_at\":%lld,\"attempts\":%lld,"
                     "\"usage\":{\"input_tokens\":%lld,"
-                    "\"output_tokens\":%lld},\"provider\":",
+                    "\"output_tokens\":%lld},\"cost\":%lld,"
+                    "\"provider\":",
                     WEIR_OUTCOME_VERSION, weir_state_name(o->state),
                     (long long) o->started, (long long) o->finished,
-                    o->attempts, o->input_tokens, o->output_tokens);
+                    o->attempts, o->input_tokens, o->output_tokens,
+                    o->cost);
     weir_json_quote(out, o->provider);
     weir_buf_text(out, ",\"model\":");
     weir_json_quote(out, o->model);
@@ -151,6 +155,7 @@ weir_outcome_read(weir_outcome_t *o, weir_str_t text)
                                           WEIR_OUTCOME_COUNT);
     o->output_tokens = weir_outcome_count(usage, "output_tokens",
                                           WEIR_OUTCOME_COUNT);
+    o->cost = weir_outcome_count(doc, "cost", WEIR_COST_MAX);
     o->choices = weir_json_ref(weir_json_get(doc, "choices"));
     o->extra = weir_json_ref(weir_json_get(doc, "extra"));
 

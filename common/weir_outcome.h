@@ -29,6 +29,7 @@ typedef struct {
     long long        attempts;
     long long        input_tokens;
     long long        output_tokens;
+    long long        cost;          /* millionths of a dollar */
     weir_json_t     *choices;       /* array, owned; NULL when failed */
     weir_json_t     *extra;         /* object, owned: what the dialect kept
                                        beside the model; may be NULL */

@@ -127,6 +127,7 @@ ask_prepare(const conf_t *conf, const weir_json_t *request,
 
     call->request = request;
     call->model = weir_str_of(model->upstream);
+    call->conf = model;
     call->outcome = outcome;
 
     return model;

@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "weir_money.h"
 
 
 #define CATALOGUE_EVERY  10000          /* ms */
@@ -39,8 +40,19 @@ catalogue_any(const runner_t *r)
 
 
 static void
+catalogue_add_prices(weir_buf_t *out, const conf_model_t *m)
+{
+    char  input[WEIR_DOLLARS_MAX], output[WEIR_DOLLARS_MAX];
+
+    weir_buf_printf(out, "\"input_price\":\"%s\",\"output_price\":\"%s\"}",
+                    weir_dollars_text(input, m->input_price),
+                    weir_dollars_text(output, m->output_price));
+}
+
+
+static void
 catalogue_add(weir_buf_t *out, const catalogue_t *c, const char *id,
-    const char *owner)
+    const conf_model_t *m)
 {
     if (out->data[out->len - 1] == '}') {
         weir_buf_text(out, ",");
@@ -50,8 +62,9 @@ catalogue_add(weir_buf_t *out, const catalogue_t *c, const char *id,
     weir_json_quote(out, weir_str_of(id));
     weir_buf_printf(out, ",\"created\":%lld,\"owned_by\":",
                     (long long) c->created);
-    weir_json_quote(out, weir_str_of(owner));
-    weir_buf_text(out, "}");
+    weir_json_quote(out, weir_str_of(m->provider));
+    weir_buf_text(out, ",");
+    catalogue_add_prices(out, m);
 }
 
 
@@ -69,8 +82,7 @@ catalogue_build(const catalogue_t *c, weir_buf_t *out)
 
     for (i = 0; i < conf->nmodels; i++) {
         if (&conf->models[i] != any) {
-            catalogue_add(out, c, conf->models[i].name,
-                          conf->models[i].provider);
+            catalogue_add(out, c, conf->models[i].name, &conf->models[i]);
         }
     }
 
@@ -79,11 +91,20 @@ catalogue_build(const catalogue_t *c, weir_buf_t *out)
         /* a name of our own goes before the provider's */
 
         if (conf_model(conf, c->ids[i], strlen(c->ids[i])) == any) {
-            catalogue_add(out, c, c->ids[i], any->provider);
+            catalogue_add(out, c, c->ids[i], any);
         }
     }
 
-    weir_buf_text(out, "]}");
+    weir_buf_text(out, "]");
+
+    /* what the names cost that nobody could list */
+
+    if (any) {
+        weir_buf_text(out, ",\"any\":{");
+        catalogue_add_prices(out, any);
+    }
+
+    weir_buf_text(out, "}");
     mem_check(out->failed);
 }
 

@@ -159,6 +159,7 @@ cell_answer(cell_ask_t *ask, provider_verdict_e verdict, int64_t wait)
     a.wait = wait;
     a.input_tokens = ask->outcome.input_tokens;
     a.output_tokens = ask->outcome.output_tokens;
+    a.cost = ask->outcome.cost;
     a.provider = ask->provider;
     a.error = ask->outcome.error;
     snprintf(a.detail, sizeof(a.detail), "%s", ask->call.detail);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "mem.h"
+#include "weir_money.h"
 
 
 #define CELL_MAGIC      0x77636c31u
@@ -209,6 +210,7 @@ cell_answer_read(const cell_msg_t *msg, size_t nproviders,
            && cell_is_within(a->wait, CELL_WAIT_MAX)
            && cell_is_within(a->input_tokens, CELL_TOKENS)
            && cell_is_within(a->output_tokens, CELL_TOKENS)
+           && cell_is_within(a->cost, WEIR_COST_MAX)
            && (unsigned) a->error.kind < WEIR_FAIL_KINDS
            && cell_is_text(a->error.message, sizeof(a->error.message))
            && cell_is_text(a->error.code, sizeof(a->error.code))

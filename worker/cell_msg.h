@@ -56,6 +56,7 @@ typedef struct {
     int64_t             wait;           /* ms */
     long long           input_tokens;
     long long           output_tokens;
+    long long           cost;           /* millionths of a dollar */
     size_t              provider;       /* its index in conf; else SIZE_MAX */
     cell_calls_t        calls;
     weir_failure_t      error;          /* if not done */

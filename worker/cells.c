@@ -240,6 +240,7 @@ cells_on_answer(void *data, uint32_t index, const cell_answer_t *a,
 
     job->outcome.input_tokens = a->input_tokens;
     job->outcome.output_tokens = a->output_tokens;
+    job->outcome.cost = a->cost;
     job->outcome.error = a->error;
     snprintf(job->call.detail, sizeof(job->call.detail), "%s", a->detail);
 

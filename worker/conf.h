@@ -99,6 +99,8 @@ typedef struct {
     char     *name;             /* "*": all others */
     char     *provider;
     char     *upstream;         /* NULL: the same name there */
+    int64_t   input_price;      /* millionths of a dollar for a million */
+    int64_t   output_price;     /*  tokens */
     size_t    to;               /* index of the provider */
     int       line;             /* in the file, of its end */
 } conf_model_t;

@@ -138,14 +138,27 @@ conf_check_model(conf_t *conf, conf_model_t *m, char *error_r)
 
     for (i = 0; i < conf->nproviders; i++) {
         if (strcmp(conf->providers[i].name, m->provider) == 0) {
-            m->to = i;
-            return 0;
+            break;
         }
     }
 
-    snprintf(error_r, CONF_ERROR, "there is no provider \"%s\"", m->provider);
+    if (i == conf->nproviders) {
+        snprintf(error_r, CONF_ERROR, "there is no provider \"%s\"",
+                 m->provider);
+        return -1;
+    }
 
-    return -1;
+    if (conf->providers[i].dialect == CONF_BUILTIN
+        && (m->input_price || m->output_price))
+    {
+        snprintf(error_r, CONF_ERROR, "dialect \"builtin\" is free, it takes "
+                 "no price");
+        return -1;
+    }
+
+    m->to = i;
+
+    return 0;
 }
 
 

@@ -53,6 +53,8 @@
     X(input_tokens, "tokens", "direction=\"input\"", counter,                 \
       "Tokens of completed runs")                                             \
     X(output_tokens, "tokens", "direction=\"output\"", counter, "")           \
+    X(cost, "cost_microdollars", "", counter,                                 \
+      "What completed runs cost, in millionths of a dollar")                  \
     X(isolated, "runs_isolated", "", counter,                                 \
       "Runs given to a cell, because a process may have died of them")        \
     X(poisoned, "runs_poisoned", "", counter,                                 \

@@ -159,6 +159,7 @@ finish_on_ok(job_t *job, const weir_answer_t *answer)
             counters_add(r->counters, input_tokens, job->outcome.input_tokens);
             counters_add(r->counters, output_tokens,
                          job->outcome.output_tokens);
+            counters_add(r->counters, cost, job->outcome.cost);
         }
 
     } else {

@@ -5,6 +5,7 @@
 #include "provider.h"
 
 #include "mem.h"
+#include "weir_money.h"
 
 
 #define PROVIDER_BODY_KEEP  (128 * 1024)        /* bytes */
@@ -87,6 +88,11 @@ provider_done(provider_call_t *call, provider_verdict_e verdict, int64_t wait)
 
     p = call->provider;
     call->provider = NULL;
+
+    call->outcome->cost = weir_cost(call->outcome->input_tokens,
+                                    call->outcome->output_tokens,
+                                    call->conf->input_price,
+                                    call->conf->output_price);
 
     counters_add(p->counters, call_ms, loop_now(p->loop) - call->begun);
 

@@ -31,6 +31,7 @@ typedef enum {
 struct provider_call_s {
     const weir_json_t   *request;       /* neutral */
     weir_str_t           model;         /* the provider's name for it */
+    const conf_model_t  *conf;          /* what it costs */
     const char          *request_id;    /* may be empty */
     int64_t              timeout;       /* ms until the run's deadline */
     weir_outcome_t      *outcome;       /* to be filled */

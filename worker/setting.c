@@ -11,6 +11,7 @@
 
 #include "mem.h"
 #include "value.h"
+#include "weir_money.h"
 
 
 static int set_int(const setting_t *s, void *field, const char *text,
@@ -36,6 +37,8 @@ static int set_times(const setting_t *s, void *field, const char *text,
 static int set_cidrs(const setting_t *s, void *field, const char *text,
     char *error_r);
 static int set_ports(const setting_t *s, void *field, const char *text,
+    char *error_r);
+static int set_price(const setting_t *s, void *field, const char *text,
     char *error_r);
 
 
@@ -121,6 +124,10 @@ const setting_t  settings[] = {
 
     { SETTING_MODEL, "provider", set_name, MO(provider), NULL, 0, 0, NULL },
     { SETTING_MODEL, "upstream", set_text, MO(upstream), NULL, 1, 256, NULL },
+    { SETTING_MODEL, "input_price", set_price, MO(input_price), "0", 0, 0,
+      NULL },
+    { SETTING_MODEL, "output_price", set_price, MO(output_price), "0", 0, 0,
+      NULL },
 
     { SETTING_SECTIONS, NULL, NULL, 0, NULL, 0, 0, NULL }
 };
@@ -421,6 +428,22 @@ set_ports(const setting_t *s, void *field, const char *text, char *error_r)
                      word.data, why);
             return -1;
         }
+    }
+
+    return 0;
+}
+
+
+static int
+set_price(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    (void) s;
+
+    if (!weir_dollars_parse(weir_str_of(text), field)) {
+        snprintf(error_r, CONF_ERROR, "expected US dollars for a million "
+                 "tokens, such as 0.15: from 0 to %d, with up to 6 decimals",
+                 WEIR_PRICE_MAX);
+        return -1;
     }
 
     return 0;

@@ -37,6 +37,7 @@ test_completed(void **state)
     o.attempts = 2;
     o.input_tokens = 3;
     o.output_tokens = 4;
+    o.cost = 7;
     o.choices = parse("[{\"index\":0,\"parts\":[]}]");
     o.extra = parse("{\"openai\":{\"x\":1}}");
     assert_int_equal(weir_outcome_write(&o, &b), 0);
@@ -46,7 +47,8 @@ test_completed(void **state)
     unit_str(got.model, "m\"1");
     unit_str(got.provider, "p");
     assert_true(got.started == 5 && got.finished == 6 && got.attempts == 2
-                && got.input_tokens == 3 && got.output_tokens == 4);
+                && got.input_tokens == 3 && got.output_tokens == 4
+                && got.cost == 7);
     assert_int_equal(weir_json_count(got.choices), 1);
 
     assert_int_equal(weir_outcome_write(&got, &again), 0);

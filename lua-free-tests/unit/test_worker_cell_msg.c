@@ -275,6 +275,8 @@ test_answer(void **state)
     BAD(weir_str_null, a.wait = INT64_MAX);
     BAD(weir_str_null, a.input_tokens = -1);
     BAD(weir_str_null, a.output_tokens = INT64_MAX);
+    BAD(weir_str_null, a.cost = -1);
+    BAD(weir_str_null, a.cost = INT64_MAX);
     BAD(weir_str_null, a.error.kind = WEIR_FAIL_KINDS);
     BAD(weir_str_null, a.error.message[0] = (char) 0xff);
     BAD(weir_str_null, memset(a.error.message, 'x', WEIR_FAILURE_TEXT));

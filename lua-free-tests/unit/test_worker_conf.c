@@ -91,11 +91,22 @@ test_models(void **state)
     assert_int_equal(m->to, 1);
     assert_string_equal(m->upstream, "n");
 
+    assert_int_equal(m->input_price, 0);
+    assert_int_equal(m->output_price, 0);
+
     m = conf_model(conf, "mm", 2);
     assert_int_equal(m->to, 0);
     assert_null(m->upstream);
     assert_ptr_equal(conf_model(conf, "mm", 1), conf_model(conf, "m", 1));
 
+    conf_free(&conf);
+
+    conf = load("provider \"p\" { base_url = \"http://h\" }\n"
+                "model \"*\" { provider = \"p\" input_price = 0.15\n"
+                "output_price = \"10\" }\n", error);
+    assert_non_null(conf);
+    assert_int_equal(conf->models[0].input_price, 150000);
+    assert_int_equal(conf->models[0].output_price, 10000000);
     conf_free(&conf);
 
     conf = load("provider \"p\" { dialect = builtin }\n"
@@ -238,6 +249,16 @@ test_mistakes(void **state)
         { TAIL "model \"x\" {\n provider = nope }\n", 4,
           "there is no provider \"nope\"" },
         { TAIL "model \"x\" { }\n", 3, "\"provider\" is missing" },
+        { TAIL "model \"x\" {\n provider = b\n input_price = -1\n}\n", 5,
+          "\"input_price\" in section \"model\": expected US dollars" },
+        { TAIL "model \"x\" {\n output_price = 0.0000001\n}\n", 4,
+          "up to 6 decimals" },
+        { TAIL "model \"x\" { input_price = 1e3 }\n", 3, "from 0 to" },
+        { TAIL "model \"x\" { input_price = \"1 \" }\n", 3, "from 0 to" },
+        { TAIL "model \"x\" { input_price = \"\" }\n", 3, "from 0 to" },
+        { TAIL "model \"x\" { output_price = 1000001 }\n", 3, "from 0 to" },
+        { TAIL "model \"x\" { provider = b\n output_price = 1\n}\n", 5,
+          "dialect \"builtin\" is free" },
         { TAIL "provider \"p\" { }\n", 3, "\"base_url\" is missing" },
         { TAIL "provider \"p\" { base_url = \"ftp://h\" }\n", 3,
           "\"http://host" },
