@@ -203,6 +203,7 @@ keys_draw(weir_key_t *key, const char *env, weir_str_t pepper,
     }
 
     memcpy(key->id, id.data, WEIR_KEY_ID_LEN);
+    snprintf(key->env, sizeof(key->env), "%s", env);
 
     return CLI_OK;
 }
