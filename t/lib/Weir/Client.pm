@@ -173,12 +173,13 @@ sub parse {
     my ($self) = @_;
 
     while (!defined $self->{status} && $self->{in} =~ s/^(.*?\r\n)\r\n//s) {
-        my ($line, @headers) = split /\r\n/, $1;
+        my $head = $1;
+        my ($line, @headers) = split /\r\n/, $head;
         my ($status) = $line =~ m{^HTTP/1\.\d (\d+)} or die "bad answer: $line";
 
         next if $status < 200;
 
-        $self->{head} = $1;
+        $self->{head} = $head;
         $self->{status} = $status;
 
         for (@headers) {
