@@ -139,7 +139,7 @@ ngx_http_weir_idem_read(ngx_http_weir_ctx_t *ctx, ngx_http_weir_admit_t *a,
     rc = ngx_http_weir_idem_key(ctx, &key, f);
 
     if (rc == NGX_OK) {
-        weir_buf_str(&text, ngx_http_weir_str(ctx->owner));
+        weir_buf_str(&text, ngx_http_weir_str(ctx->visit->owner));
         weir_buf_add(&text, "", 1);
         weir_buf_text(&text, ctx->route->name);
         weir_buf_add(&text, "", 1);
@@ -215,7 +215,7 @@ ngx_http_weir_admit(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 
     a->reserve.id = a->job.id;
     a->reserve.shard = ctx->job.shard;
-    a->reserve.owner = ngx_http_weir_str(ctx->owner);
+    a->reserve.owner = ngx_http_weir_str(ctx->visit->owner);
 
     ctx->admit = a;
 

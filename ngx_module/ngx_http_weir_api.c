@@ -54,7 +54,7 @@ ngx_http_weir_api_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_weir_module);
 
-    if (ctx == NULL || ctx->owner.len == 0) {
+    if (ctx == NULL || ctx->visit->owner.len == 0) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;  /* the gate was not passed */
     }
 

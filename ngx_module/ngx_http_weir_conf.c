@@ -72,6 +72,8 @@ ngx_http_weir_create_loc_conf(ngx_conf_t *cf)
     wlcf->total_limit = NGX_CONF_UNSET_UINT;
     wlcf->owner_limit = NGX_CONF_UNSET_UINT;
 
+    /* auth and scope are for auth_set */
+
     return wlcf;
 }
 
@@ -97,10 +99,7 @@ ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (wmcf->api && wmcf->keyring == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_api\" needs "
-                      "\"weir_key_file\" in the http block, in %V:%ui",
-                      &wmcf->api_file, wmcf->api_line);
+    if (ngx_http_weir_conf_auth_complete(cf, wmcf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -141,6 +140,15 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (clcf->lmt_excpt) {
             clcf->handler = conf->handler;
         }
+    }
+
+    if (!conf->auth_set) {
+        conf->auth = prev->auth;
+        conf->scope = prev->scope;
+    }
+
+    if (conf->api) {
+        conf->auth = 1;
     }
 
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait,
@@ -216,7 +224,7 @@ ngx_http_weir_conf_msec(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
 }
 
 
-static char *
+char *
 ngx_http_weir_conf_path(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
     ngx_str_t *to)
 {
@@ -395,51 +403,6 @@ ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* weir_key_file path pepper=path */
-
-char *
-ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char                        error[WEIR_KEY_ERROR];
-    ngx_str_t                  *value, path;
-    ngx_http_weir_main_conf_t  *wmcf = conf;
-
-    value = cf->args->elts;
-
-    if (wmcf->key_file.len) {
-        return "is duplicate";
-    }
-
-    wmcf->used = 1;
-
-    if (ngx_http_weir_conf_path(cf, &value[1], &value[1], &wmcf->key_file)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (!ngx_http_weir_conf_param(&value[2], "pepper", &path)) {
-        return ngx_http_weir_conf_invalid(cf, &value[2],
-                                          "it must be \"pepper=path\"");
-    }
-
-    if (ngx_http_weir_conf_path(cf, &value[2], &path, &wmcf->pepper_file)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_weir_keys_load(wmcf, cf->log, error) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"weir_key_file\" cannot use \"%V\"%s%s",
-                           &wmcf->key_file, error[0] ? ": " : "", error);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 /* weir_zone name:size */
 
 char *
@@ -529,6 +492,10 @@ ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         )
     {
         return "must be in a location given by a prefix, such as \"/\"";
+    }
+
+    if (wlcf->auth_set && !wlcf->auth) {
+        return "is in a location whose \"weir_auth\" is \"off\"";
     }
 
     wlcf->api = 1;

@@ -306,11 +306,11 @@ ngx_http_weir_envelope_hook(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
     job = &ctx->job;
 
     if (job->hook_url.len == 0) {
-        job->hook_url = ctx->hook_url;
+        job->hook_url = ctx->visit->hook_url;
     }
 
     if (job->hook_secret.len == 0) {
-        job->hook_secret = ctx->hook_secret;
+        job->hook_secret = ctx->visit->hook_secret;
     }
 
     if (job->hook_url.len == 0) {

@@ -56,17 +56,25 @@ ngx_http_weir_filter_dress(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
 {
     weir_buf_t                 body;
     const char                *type;
-    weir_failure_t             f;
+    weir_failure_t             nginx, *f;
     ngx_http_weir_main_conf_t *wmcf;
 
-    weir_failure_set(&f, weir_failure_of_status(r->headers_out.status), "%s",
-                     ngx_http_weir_filter_message(r->headers_out.status));
+    f = ctx->failure;
 
-    f.status = (unsigned) r->headers_out.status;
+    if (f == NULL) {
+        weir_failure_set(&nginx,
+                         weir_failure_of_status(r->headers_out.status), "%s",
+                         ngx_http_weir_filter_message(r->headers_out.status));
+        nginx.status = (unsigned) r->headers_out.status;
+        f = &nginx;
+
+        wmcf = ngx_http_get_module_main_conf(r, ngx_http_weir_module);
+        (void) ngx_atomic_fetch_add(&wmcf->counters->dressed, 1);
+    }
 
     weir_buf_init(&body, 0);
-    weir_failure_body(&f, ctx->dialect, ngx_http_weir_str(ctx->request_id),
-                      &body);
+    weir_failure_body(f, ctx->dialect,
+                      ngx_http_weir_str(ctx->visit->request_id), &body);
 
     ctx->dressed.len = body.failed ? 0 : body.len;
     ctx->dressed.data = body.failed ? NULL : ngx_pnalloc(r->pool, body.len);
@@ -94,22 +102,29 @@ ngx_http_weir_filter_dress(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
 
     r->headers_out.content_length_n = (off_t) ctx->dressed.len;
 
-    wmcf = ngx_http_get_module_main_conf(r, ngx_http_weir_module);
-    (void) ngx_atomic_fetch_add(&wmcf->counters->dressed, 1);
-
-    return ngx_http_weir_header_text(r, "Cache-Control", "no-store");
+    return ngx_http_weir_header_set(r, "Cache-Control", "no-store")
+           ? NGX_OK : NGX_ERROR;
 }
 
 
-/* Is it an answer of the API?  A request that nginx refused before it chose a
- * location belongs to the API of its server. */
+/* Is it an answer of ours?  What the gate refused elsewhere than in the API is,
+ * unless an error page took its place, which has no context.  A request that
+ * nginx refused before it chose a location belongs to the API of its server. */
 
 static ngx_uint_t
 ngx_http_weir_filter_applies(ngx_http_request_t *r)
 {
+    ngx_http_weir_ctx_t       *ctx;
     ngx_http_core_loc_conf_t  *clcf;
     ngx_http_weir_loc_conf_t  *wlcf;
     ngx_http_weir_srv_conf_t  *wscf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_weir_module);
+
+    if (ctx && ctx->failure) {
+        return r->headers_out.status
+               == ngx_http_weir_failure_status(ctx->failure);
+    }
 
     wlcf = ngx_http_get_module_loc_conf(r, ngx_http_weir_module);
 
@@ -140,7 +155,7 @@ ngx_http_weir_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_weir_ctx(r);
 
-    if (ctx == NULL) {
+    if (ctx == NULL || ngx_http_weir_request_id(r, ctx->visit) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -150,12 +165,15 @@ ngx_http_weir_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ngx_http_weir_header(r, "X-Request-Id", &ctx->request_id) != NGX_OK) {
+    if (ngx_http_weir_header(r, "X-Request-Id", &ctx->visit->request_id)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     if (ctx->dialect == WEIR_DIALECT_ANTHROPIC
-        && ngx_http_weir_header(r, "request-id", &ctx->request_id) != NGX_OK)
+        && ngx_http_weir_header(r, "request-id", &ctx->visit->request_id)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

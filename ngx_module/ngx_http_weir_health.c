@@ -77,7 +77,7 @@ ngx_http_weir_readyz_handler(ngx_http_request_t *r)
                                          "leaving\n");
     }
 
-    if (p && (p->cmd.state != NGX_HTTP_WEIR_REDIS_READY
+    if (p && p->conf->api && (p->cmd.state != NGX_HTTP_WEIR_REDIS_READY
               || p->mail.state != NGX_HTTP_WEIR_REDIS_READY))
     {
         return ngx_http_weir_health_text(r, NGX_HTTP_SERVICE_UNAVAILABLE,

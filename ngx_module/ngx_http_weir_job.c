@@ -240,7 +240,7 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     }
 
     if (!job.found || !run.found
-        || !weir_str_eq(job.owner, ngx_http_weir_str(ctx->owner)))
+        || !weir_str_eq(job.owner, ngx_http_weir_str(ctx->visit->owner)))
     {
         ngx_http_weir_resume(ctx, &ngx_http_weir_step_not_found);
         return;
@@ -562,7 +562,7 @@ ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
     cancel.id = ctx->job.id;
     cancel.token = WEIR_TOKEN_OWNER;
     cancel.now = ngx_http_weir_now(p);
-    cancel.owner = ngx_http_weir_str(ctx->owner);
+    cancel.owner = ngx_http_weir_str(ctx->visit->owner);
     cancel.hook = ctx->job.hook;
     cancel.tell = 1;
 

@@ -213,7 +213,7 @@ ngx_http_weir_join_end_run(ngx_http_weir_ctx_t *ctx)
     cancel.id = ctx->job.id;
     cancel.token = WEIR_TOKEN_EDGE;
     cancel.now = ngx_http_weir_now(p);
-    cancel.owner = ngx_http_weir_str(ctx->owner);
+    cancel.owner = ngx_http_weir_str(ctx->visit->owner);
 
     weir_txn_reset(&p->txn);
     weir_txn_cancel(&p->txn, &cancel);

@@ -215,7 +215,7 @@ ngx_http_weir_list_find_run(ngx_http_weir_ctx_t *ctx)
     p = ctx->process;
 
     weir_txn_reset(&p->txn);
-    weir_txn_listed(&p->txn, 0, ngx_http_weir_str(ctx->owner),
+    weir_txn_listed(&p->txn, 0, ngx_http_weir_str(ctx->visit->owner),
                     weir_str_of(ctx->list->after));
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_list_found,
@@ -302,7 +302,7 @@ ngx_http_weir_list_read_run(ngx_http_weir_ctx_t *ctx)
                + (l->after[0] ? 2 * l->ties + 1 : 0);
 
     weir_txn_reset(&p->txn);
-    weir_txn_list(&p->txn, 0, ngx_http_weir_str(ctx->owner), l->from,
+    weir_txn_list(&p->txn, 0, ngx_http_weir_str(ctx->visit->owner), l->from,
                   (unsigned) l->asked);
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_list_answer,
@@ -355,7 +355,7 @@ ngx_http_weir_list_shows(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
     const weir_run_t *run)
 {
     return job->found && run->found
-           && weir_str_eq(job->owner, ngx_http_weir_str(ctx->owner))
+           && weir_str_eq(job->owner, ngx_http_weir_str(ctx->visit->owner))
            && !weir_str_eq(run->token, weir_str(WEIR_TOKEN_EDGE))
            && !weir_str_eq(run->token, weir_str(WEIR_TOKEN_LATE))
            && (ctx->list->status < 0

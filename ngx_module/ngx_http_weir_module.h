@@ -28,6 +28,9 @@
 
 
 typedef struct ngx_http_weir_ctx_s      ngx_http_weir_ctx_t;
+typedef struct ngx_http_weir_visit_s    ngx_http_weir_visit_t;
+typedef struct ngx_http_weir_limited_s  ngx_http_weir_limited_t;
+typedef struct ngx_http_weir_gate_s     ngx_http_weir_gate_t;
 typedef struct ngx_http_weir_step_s     ngx_http_weir_step_t;
 typedef struct ngx_http_weir_route_s    ngx_http_weir_route_t;
 typedef struct ngx_http_weir_call_s     ngx_http_weir_call_t;
@@ -55,9 +58,12 @@ typedef struct {
 
     ngx_str_t                    api_file;      /* where weir_api is */
     ngx_uint_t                   api_line;
+    ngx_str_t                    auth_file;     /* and the first weir_auth */
+    ngx_uint_t                   auth_line;
 
     unsigned                     used:1;        /* any directive was */
     unsigned                     api:1;         /* weir_api somewhere */
+    unsigned                     gate:1;        /* a request may be refused */
 } ngx_http_weir_main_conf_t;
 
 
@@ -84,6 +90,10 @@ typedef struct {
     time_t                       idempotency_ttl;
     ngx_uint_t                   total_limit;   /* unfinished; 0: none */
     ngx_uint_t                   owner_limit;
+    ngx_uint_t                   auth;          /* weir_auth */
+    ngx_uint_t                   scope;         /* a bit; 0: none */
+    unsigned                     auth_set:1;    /* here, not above */
+    unsigned                     limits:1;      /* weir_limit applies */
     unsigned                     api:1;         /* these: not inherited */
     unsigned                     answers:1;     /* api, or a health route */
 } ngx_http_weir_loc_conf_t;
@@ -95,6 +105,15 @@ typedef struct {
 struct ngx_http_weir_step_s {
     const char                  *name;
     const ngx_http_weir_step_t  *(*run)(ngx_http_weir_ctx_t *ctx);
+};
+
+
+/* a step of the gate: NGX_DECLINED: the next one; NGX_DONE: it has parked the
+ * request, and is run again; else what the phase's handler returns */
+
+struct ngx_http_weir_gate_s {
+    const char                  *name;
+    ngx_int_t                  (*run)(ngx_http_weir_ctx_t *ctx);
 };
 
 
@@ -157,23 +176,47 @@ typedef struct {
 } ngx_http_weir_job_t;
 
 
+/*
+ * What is known of a client's request, whatever becomes of it: internal
+ * redirects and subrequests have contexts of their own, but the visit is the
+ * same.  Lives as long as the main request.
+ */
+
+struct ngx_http_weir_visit_s {
+    ngx_str_t                    request_id;    /* empty: none made yet */
+
+    /* whose key it is; the strings are copies in the request's pool */
+    ngx_str_t                    key_id;        /* empty: nobody's (yet) */
+    ngx_str_t                    owner;
+    ngx_str_t                    tier;
+    ngx_uint_t                   scopes;
+    ngx_str_t                    models;        /* weir_apikey_allows() */
+    ngx_str_t                    limits;        /* weir_limits_find() */
+    ngx_str_t                    hook_url;      /* or empty */
+    ngx_str_t                    hook_secret;
+
+    weir_failure_t              *refusal;       /* of the credentials */
+    const char                  *challenge;     /* with it */
+
+    /* of the limits: which zones were charged, as bits, and what they said */
+    uint64_t                     charged;
+    ngx_http_weir_limited_t     *limited;
+
+    ngx_http_weir_ctx_t         *last;          /* of the main request */
+};
+
+
 struct ngx_http_weir_ctx_s {
     ngx_http_request_t          *request;
+    ngx_http_weir_visit_t       *visit;
     ngx_http_weir_process_t     *process;
     const ngx_http_weir_step_t  *step;          /* where to go on */
     const ngx_http_weir_step_t  *overdue;       /* where, if time is up */
+    const ngx_http_weir_gate_t  *gate;          /* where; NULL: not in it */
 
     const ngx_http_weir_route_t *route;         /* NULL: unknown */
     ngx_str_t                    tail;          /* the "{id}" of the path */
     weir_dialect_e               dialect;
-
-    ngx_str_t                    request_id;
-    ngx_str_t                    key_id;
-    ngx_str_t                    owner;
-    ngx_str_t                    tier;
-    ngx_uint_t                   scopes;
-    ngx_str_t                    hook_url;      /* of the key; or empty */
-    ngx_str_t                    hook_secret;
 
     weir_prefer_t                prefer;
     ngx_http_weir_job_t          job;
@@ -192,12 +235,14 @@ struct ngx_http_weir_ctx_s {
     ngx_queue_t                  waiter;        /* in a bucket */
     ngx_queue_t                  held;          /* while Redis connects */
 
+    weir_failure_t              *failure;       /* the gate's; or NULL */
     ngx_str_t                    dressed;       /* body in nginx's place */
     const char                  *status;        /* $weir_status */
 
     unsigned                     waiting:1;     /* waiter is linked */
     unsigned                     holding:1;     /* held is linked */
     unsigned                     recheck:1;     /* the run exists */
+    unsigned                     late:1;        /* the gate waited too long */
     unsigned                     sent:1;        /* the answer is ours */
     unsigned                     submitting:1;  /* calls are submissions */
     unsigned                     has_job:1;     /* job.id is one */
@@ -252,7 +297,8 @@ void *ngx_http_weir_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf);
 char *ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 char *ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_conf_path(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_str_t *value, ngx_str_t *to);
 char *ngx_http_weir_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -264,6 +310,12 @@ char *ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg,
     const char *allowed);
 char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* conf_auth */
+char *ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_conf_auth_complete(ngx_conf_t *cf,
+    ngx_http_weir_main_conf_t *wmcf);
 
 /* conf_jobs */
 char *ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -280,9 +332,30 @@ char *ngx_http_weir_set_webhook_port(ngx_conf_t *cf, ngx_command_t *cmd,
 void ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_route_methods(ngx_http_weir_ctx_t *ctx);
 
+/* visit: who comes; and the context of each request of theirs */
+ngx_http_weir_visit_t *ngx_http_weir_visit(ngx_http_request_t *r);
+ngx_http_weir_ctx_t *ngx_http_weir_ctx(ngx_http_request_t *r);
+ngx_int_t ngx_http_weir_request_id(ngx_http_request_t *r,
+    ngx_http_weir_visit_t *visit);
+
 /* gate */
 ngx_int_t ngx_http_weir_gate_handler(ngx_http_request_t *r);
-ngx_http_weir_ctx_t *ngx_http_weir_ctx(ngx_http_request_t *r);
+ngx_int_t ngx_http_weir_gate_park(ngx_http_weir_ctx_t *ctx,
+    ngx_msec_t timeout);
+ngx_int_t ngx_http_weir_refuse(ngx_http_weir_ctx_t *ctx,
+    const weir_failure_t *f);
+ngx_uint_t ngx_http_weir_failure_status(const weir_failure_t *f);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_gate;
+
+/* auth */
+ngx_int_t ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx);
+ngx_int_t ngx_http_weir_auth_scope_gate(ngx_http_weir_ctx_t *ctx);
+
+/* limit: of the gate, before and after authentication; what bad credentials
+ * cost */
+ngx_int_t ngx_http_weir_limit_peek_gate(ngx_http_weir_ctx_t *ctx);
+ngx_int_t ngx_http_weir_limit_gate(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_limit_auth_failed(ngx_http_weir_ctx_t *ctx);
 
 /* api */
 ngx_int_t ngx_http_weir_api_handler(ngx_http_request_t *r);
@@ -400,6 +473,8 @@ ngx_int_t ngx_http_weir_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 ngx_int_t ngx_http_weir_header_text(ngx_http_request_t *r, const char *name,
     const char *fmt, ...);
+ngx_table_elt_t *ngx_http_weir_header_set(ngx_http_request_t *r,
+    const char *name, const char *fmt, ...);
 ngx_str_t *ngx_http_weir_prefix(ngx_http_request_t *r);
 void ngx_http_weir_allow(ngx_http_weir_ctx_t *ctx, ngx_uint_t methods);
 

@@ -24,8 +24,8 @@ ngx_http_weir_sent(ngx_http_weir_ctx_t *ctx, ngx_http_weir_sent_t *sent)
 
     sent->shard = ctx->job.shard;
     ngx_memcpy(sent->id, ctx->job.id, sizeof(sent->id));
-    ngx_memcpy(sent->owner, ctx->owner.data,
-               ngx_min(ctx->owner.len, sizeof(sent->owner) - 1));
+    ngx_memcpy(sent->owner, ctx->visit->owner.data,
+               ngx_min(ctx->visit->owner.len, sizeof(sent->owner) - 1));
 
     sent->keyed = ngx_http_weir_admit_keyed(ctx);
 }

@@ -31,6 +31,43 @@ static void ngx_http_weir_clock_ask(ngx_http_weir_process_t *p);
 static void ngx_http_weir_release_held(ngx_http_weir_process_t *p);
 
 
+/* A gate of keys from a file and limits of the node needs no Redis. */
+
+static ngx_int_t
+ngx_http_weir_link(ngx_http_weir_process_t *p, ngx_log_t *log)
+{
+    p->cmd.conf = &p->conf->redis;
+    p->cmd.role = "commands";
+    p->cmd.data = p;
+    p->cmd.greet = ngx_http_weir_greet_cmd;
+    p->cmd.on_ready = ngx_http_weir_cmd_ready;
+    p->cmd.on_down = ngx_http_weir_link_down;
+    p->cmd.on_leave = ngx_http_weir_leave;
+
+    p->mail.conf = &p->conf->redis;
+    p->mail.role = "mailbox";
+    p->mail.data = p;
+    p->mail.greet = ngx_http_weir_greet_mail;
+    p->mail.on_ready = ngx_http_weir_mail_ready;
+    p->mail.on_down = ngx_http_weir_link_down;
+    p->mail.on_leave = ngx_http_weir_leave;
+
+    if (!p->conf->api) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_weir_redis_init(&p->mail, log) != NGX_OK
+        || ngx_http_weir_redis_init(&p->cmd, log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    weir_pipe_on_message(p->mail.pipe, ngx_http_weir_message, p);
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_weir_init_process(ngx_cycle_t *cycle)
 {
@@ -41,7 +78,7 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
 
     wmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_weir_module);
 
-    if (wmcf == NULL || !wmcf->api
+    if (wmcf == NULL || !(wmcf->api || wmcf->gate)
         || (ngx_process != NGX_PROCESS_WORKER
             && ngx_process != NGX_PROCESS_SINGLE))
     {
@@ -70,29 +107,9 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
     p->clock = (int64_t) ngx_time() * 1000 - (int64_t) ngx_current_msec;
     wmcf->process = p;
 
-    p->cmd.conf = &wmcf->redis;
-    p->cmd.role = "commands";
-    p->cmd.data = p;
-    p->cmd.greet = ngx_http_weir_greet_cmd;
-    p->cmd.on_ready = ngx_http_weir_cmd_ready;
-    p->cmd.on_down = ngx_http_weir_link_down;
-    p->cmd.on_leave = ngx_http_weir_leave;
-
-    p->mail.conf = &wmcf->redis;
-    p->mail.role = "mailbox";
-    p->mail.data = p;
-    p->mail.greet = ngx_http_weir_greet_mail;
-    p->mail.on_ready = ngx_http_weir_mail_ready;
-    p->mail.on_down = ngx_http_weir_link_down;
-    p->mail.on_leave = ngx_http_weir_leave;
-
-    if (ngx_http_weir_redis_init(&p->mail, cycle->log) != NGX_OK
-        || ngx_http_weir_redis_init(&p->cmd, cycle->log) != NGX_OK)
-    {
+    if (ngx_http_weir_link(p, cycle->log) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    weir_pipe_on_message(p->mail.pipe, ngx_http_weir_message, p);
 
     p->tick.handler = ngx_http_weir_tick;
     p->tick.data = p;
@@ -307,7 +324,10 @@ ngx_http_weir_tick(ngx_event_t *ev)
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_KEYS == 0) {
         ngx_http_weir_pressure_ask(p);
-        ngx_http_weir_keys_check(p);
+
+        if (p->conf->keyring) {
+            ngx_http_weir_keys_check(p);
+        }
     }
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_PING == 0) {

@@ -32,30 +32,96 @@ ngx_http_weir_header(ngx_http_request_t *r, const char *name, ngx_str_t *value)
 }
 
 
+static ngx_int_t
+ngx_http_weir_header_value(ngx_pool_t *pool, ngx_str_t *value,
+    const char *fmt, va_list args)
+{
+    u_char  *p, text[NGX_HTTP_WEIR_HEADER_MAX];
+
+    p = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+
+    return ngx_http_weir_copy(pool, value, (weir_str_t) { (char *) text,
+                                                          p - text });
+}
+
+
 /* fmt is nginx's */
 
 ngx_int_t
 ngx_http_weir_header_text(ngx_http_request_t *r, const char *name,
     const char *fmt, ...)
 {
-    u_char     *p, text[NGX_HTTP_WEIR_HEADER_MAX];
     va_list     args;
+    ngx_int_t   rc;
     ngx_str_t   value;
 
     va_start(args, fmt);
-    p = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+    rc = ngx_http_weir_header_value(r->pool, &value, fmt, args);
     va_end(args);
 
-    value.len = p - text;
-    value.data = ngx_pnalloc(r->pool, value.len ? value.len : 1);
+    return rc == NGX_OK ? ngx_http_weir_header(r, name, &value) : rc;
+}
 
-    if (value.data == NULL) {
-        return NGX_ERROR;
+
+static ngx_table_elt_t *
+ngx_http_weir_header_find(ngx_http_request_t *r, const char *name)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash && h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            {
+                return &h[i];
+            }
+        }
     }
 
-    ngx_memcpy(value.data, text, value.len);
+    return NULL;
+}
 
-    return ngx_http_weir_header(r, name, &value);
+
+/* The only field of that name: where a refusal leads to an error page, and the
+ * way there is refused too, the last one counts.  NULL: no memory. */
+
+ngx_table_elt_t *
+ngx_http_weir_header_set(ngx_http_request_t *r, const char *name,
+    const char *fmt, ...)
+{
+    va_list           args;
+    ngx_int_t         rc;
+    ngx_str_t         value;
+    ngx_table_elt_t  *h;
+
+    va_start(args, fmt);
+    rc = ngx_http_weir_header_value(r->pool, &value, fmt, args);
+    va_end(args);
+
+    if (rc != NGX_OK) {
+        return NULL;
+    }
+
+    h = ngx_http_weir_header_find(r, name);
+
+    if (h == NULL) {
+        if (ngx_http_weir_header(r, name, &value) != NGX_OK) {
+            return NULL;
+        }
+
+        h = ngx_http_weir_header_find(r, name);
+    }
+
+    h->value = value;
+
+    return h;
 }
 
 
@@ -215,8 +281,8 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
     }
 
     weir_buf_init(&body, 0);
-    weir_failure_body(f, ctx->dialect, ngx_http_weir_str(ctx->request_id),
-                      &body);
+    weir_failure_body(f, ctx->dialect,
+                      ngx_http_weir_str(ctx->visit->request_id), &body);
 
     rc = ngx_http_weir_send(ctx, weir_failure_status(f->kind),
                             weir_failure_media_type(ctx->dialect), &body);

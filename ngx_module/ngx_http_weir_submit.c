@@ -261,9 +261,9 @@ ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 
     s->shard = job->shard;
     s->class = ctx->class;
-    s->owner = ngx_http_weir_str(ctx->owner);
-    s->key_id = ngx_http_weir_str(ctx->key_id);
-    s->request_id = ngx_http_weir_str(ctx->request_id);
+    s->owner = ngx_http_weir_str(ctx->visit->owner);
+    s->key_id = ngx_http_weir_str(ctx->visit->key_id);
+    s->request_id = ngx_http_weir_str(ctx->visit->request_id);
     s->route = weir_str_of(ctx->route->name);
     s->model = ngx_http_weir_str(job->model);
     s->metadata = ngx_http_weir_str(job->metadata);

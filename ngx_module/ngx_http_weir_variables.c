@@ -1,13 +1,13 @@
 /*
- * Variables for logs and for other modules.  Reads the context, changes
- * nothing; without a context, or before the value is known, a variable is not
- * found ("-" in a log).
+ * Variables for logs and for other modules.  Reads the visit and the context
+ * of its main request; before the value is known, a variable is not found ("-"
+ * in a log).
  */
 
 #include "ngx_http_weir_module.h"
 
 
-#define ngx_http_weir_offset(member)  offsetof(ngx_http_weir_ctx_t, member)
+#define ngx_http_weir_offset(member)  offsetof(ngx_http_weir_visit_t, member)
 
 
 static ngx_int_t
@@ -24,24 +24,67 @@ ngx_http_weir_variable_set(ngx_http_variable_value_t *v, u_char *data,
 }
 
 
-/* data: the offset of an ngx_str_t in the context */
+/* the context of the main request, also after an internal redirect */
+
+static ngx_http_weir_ctx_t *
+ngx_http_weir_variable_ctx(ngx_http_request_t *r)
+{
+    ngx_http_weir_visit_t  *visit;
+
+    visit = ngx_http_weir_visit(r);
+
+    return visit ? visit->last : NULL;
+}
+
+
+/* data: the offset of an ngx_str_t in the visit */
 
 static ngx_int_t
 ngx_http_weir_variable_str(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_str_t            *s;
-    ngx_http_weir_ctx_t  *ctx;
+    ngx_str_t              *s;
+    ngx_http_weir_visit_t  *visit;
 
-    ctx = ngx_http_get_module_ctx(r->main, ngx_http_weir_module);
+    visit = ngx_http_weir_visit(r);
 
-    if (ctx == NULL) {
+    if (visit == NULL) {
         return ngx_http_weir_variable_set(v, NULL, 0);
     }
 
-    s = (ngx_str_t *) ((char *) ctx + data);
+    s = (ngx_str_t *) ((char *) visit + data);
 
     return ngx_http_weir_variable_set(v, s->data, s->len);
+}
+
+
+static ngx_int_t
+ngx_http_weir_variable_request_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_weir_visit_t  *visit;
+
+    visit = ngx_http_weir_visit(r);
+
+    if (visit && ngx_http_weir_request_id(r, visit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_weir_variable_str(r, v, data);
+}
+
+
+static ngx_int_t
+ngx_http_weir_variable_model(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_weir_ctx_t  *ctx;
+
+    ctx = ngx_http_weir_variable_ctx(r);
+
+    return ctx ? ngx_http_weir_variable_set(v, ctx->job.model.data,
+                                            ctx->job.model.len)
+               : ngx_http_weir_variable_set(v, NULL, 0);
 }
 
 
@@ -53,7 +96,7 @@ ngx_http_weir_variable_job(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     u_char               *p;
     ngx_http_weir_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r->main, ngx_http_weir_module);
+    ctx = ngx_http_weir_variable_ctx(r);
 
     if (ctx == NULL || !ctx->has_job) {
         return ngx_http_weir_variable_set(v, NULL, 0);
@@ -80,7 +123,7 @@ ngx_http_weir_variable_word(ngx_http_request_t *r,
     const char           *word;
     ngx_http_weir_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r->main, ngx_http_weir_module);
+    ctx = ngx_http_weir_variable_ctx(r);
 
     if (ctx == NULL) {
         return ngx_http_weir_variable_set(v, NULL, 0);
@@ -98,7 +141,7 @@ ngx_http_weir_variable_word(ngx_http_request_t *r,
 
 static ngx_http_variable_t  ngx_http_weir_variables[] = {
 
-    { ngx_string("weir_request_id"), NULL, ngx_http_weir_variable_str,
+    { ngx_string("weir_request_id"), NULL, ngx_http_weir_variable_request_id,
       ngx_http_weir_offset(request_id), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("weir_key_id"), NULL, ngx_http_weir_variable_str,
@@ -110,8 +153,8 @@ static ngx_http_variable_t  ngx_http_weir_variables[] = {
     { ngx_string("weir_tier"), NULL, ngx_http_weir_variable_str,
       ngx_http_weir_offset(tier), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("weir_model"), NULL, ngx_http_weir_variable_str,
-      ngx_http_weir_offset(job.model), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("weir_model"), NULL, ngx_http_weir_variable_model,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("weir_job"), NULL, ngx_http_weir_variable_job,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
