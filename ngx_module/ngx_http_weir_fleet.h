@@ -42,19 +42,24 @@ typedef struct {
      * refusal may be remembered.  Rates and quotas of requests only. */
     unsigned                     final:1;
 
+    /* It refuses nobody: charged alone, if the others were and it can be. */
+    unsigned                     dry_run:1;
+
     /* answer: verdict (as of after the charge, if it was made) and at (for
-     * giving back) are valid if "known" */
+     * giving back) are valid if "known"; charged: it was, give it back */
     unsigned                     known:1;
+    unsigned                     charged:1;
     weir_limit_verdict_t         verdict;
     weir_limit_state_t           state;         /* as it is now */
     int64_t                      at;            /* us: state's, once charged */
     int64_t                      now;           /* us: Redis's clock */
     ngx_http_weir_fleet_slot_t  *slot;          /* requests at once: leave! */
+    int                          index;         /* the engine's */
 } ngx_http_weir_fleet_item_t;
 
 
 /*
- * All or nothing.  The names of an ask differ.  With a hold, whose charges are
+ * All or nothing.  The names of an ask, from 1 to 32, differ.  With a hold, whose charges are
  * made here: items of tokens, cost and jobs are reserved in it, by the decision
  * itself.
  *
@@ -86,10 +91,11 @@ ngx_int_t ngx_http_weir_fleet_ask(struct ngx_http_weir_process_s *p,
  * final.  Harmless if the ask is idle. */
 void ngx_http_weir_fleet_cancel(ngx_http_weir_fleet_ask_t *ask);
 
-/* What an ask charged, in whole or in part, is not needed after all; of jobs
- * and what is in a hold, see weir_txn_hold_drop().  Nobody waits. */
+/* What an ask charged is not needed after all: items that say "charged", the
+ * others are passed over.  What is in a hold is settled instead, see
+ * weir_txn_settle_at().  Nobody waits. */
 void ngx_http_weir_fleet_give_back(struct ngx_http_weir_process_s *p,
-    const ngx_http_weir_fleet_item_t *items, ngx_uint_t n);
+    ngx_http_weir_fleet_item_t *items, ngx_uint_t n);
 
 /* The request that held item->slot has ended; clears the pointer. */
 void ngx_http_weir_fleet_leave(struct ngx_http_weir_process_s *p,

@@ -22,11 +22,12 @@ typedef struct {
     int64_t              untold;        /* units admitted since */
     int64_t              telling;       /* units that somebody is telling */
     int64_t              began;         /* ms, ngx_current_msec: telling did */
-    int64_t              teller;        /* pid */
+    int64_t              teller;        /* pid; 0: nobody is */
+    int64_t              learned;       /* us, Redis's clock: the state was */
 } ngx_http_weir_sync_t;
 
 #define ngx_http_weir_sync_owed(view)                                         \
-    ((view)->untold != 0 || (view)->telling != 0)
+    ((view)->untold != 0 || (view)->teller != 0)
 
 
 /* how to find a view again, of the owner of the zones */
