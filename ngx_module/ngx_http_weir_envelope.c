@@ -9,6 +9,34 @@
 #define NGX_HTTP_WEIR_METADATA_MAX  4096
 
 
+static ngx_int_t
+ngx_http_weir_envelope_model(ngx_http_weir_ctx_t *ctx,
+    const weir_json_t *neutral, weir_failure_t *f)
+{
+    weir_str_t  model;
+
+    model = weir_json_str(weir_json_get(neutral, "model"));
+
+    if (!weir_apikey_allows(ngx_http_weir_str(ctx->visit->models), model)) {
+        weir_failure_set(f, WEIR_FAIL_FORBIDDEN,
+                         "the API key does not allow this model");
+        weir_failure_copy(f->code, sizeof(f->code),
+                          weir_str("model_not_allowed"));
+        weir_failure_copy(f->param, sizeof(f->param), weir_str("model"));
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_weir_copy(ctx->request->pool, &ctx->job.model, model)
+        != NGX_OK)
+    {
+        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
 /* a request of a dialect to the neutral one, as text, in ctx->payload */
 
 ngx_int_t
@@ -23,13 +51,10 @@ ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
         return NGX_DECLINED;
     }
 
-    rc = NGX_OK;
+    weir_neutral_need(neutral, &ctx->need);
+    rc = ngx_http_weir_envelope_model(ctx, neutral, f);
 
-    if (weir_json_write(neutral, &ctx->payload) != 0
-        || ngx_http_weir_copy(ctx->request->pool, &ctx->job.model,
-                  weir_json_str(weir_json_get(neutral, "model")))
-           != NGX_OK)
-    {
+    if (rc == NGX_OK && weir_json_write(neutral, &ctx->payload) != 0) {
         weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
         rc = NGX_DECLINED;
     }

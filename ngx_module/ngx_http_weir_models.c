@@ -1,6 +1,6 @@
 /*
- * The list of models, from the catalogue that the workers publish.  Owns the
- * last catalogue that this process has seen, for the time without Redis.
+ * The list of models, from the catalogue that the workers publish: those that
+ * the key allows.
  */
 
 #include "ngx_http_weir_module.h"
@@ -22,37 +22,9 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_models_answer = {
 
 
 static void
-ngx_http_weir_models_keep(ngx_http_weir_process_t *p, weir_str_t text)
-{
-    u_char  *data;
-
-    data = ngx_alloc(text.len, &p->cmd.log);
-    if (data == NULL) {
-        return;
-    }
-
-    ngx_memcpy(data, text.data, text.len);
-
-    if (p->catalogue.data) {
-        ngx_free(p->catalogue.data);
-    }
-
-    p->catalogue.data = data;
-    p->catalogue.len = text.len;
-}
-
-
-static void
 ngx_http_weir_models_reply(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 {
-    weir_str_t  text;
-
-    text = weir_reply_str(a->reply);
-
-    if (a->code == WEIR_ANSWER_OK && text.len) {
-        ngx_http_weir_models_keep(ctx->process, text);
-    }
-
+    ngx_http_weir_catalogue_take(ctx->process, a);
     ngx_http_weir_resume(ctx, &ngx_http_weir_step_models_answer);
 }
 
@@ -81,18 +53,65 @@ ngx_http_weir_models_ask_run(ngx_http_weir_ctx_t *ctx)
 }
 
 
-static ngx_int_t
-ngx_http_weir_models_send(ngx_http_weir_ctx_t *ctx, weir_json_t *catalogue)
+static ngx_uint_t
+ngx_http_weir_models_allowed(ngx_http_weir_ctx_t *ctx, weir_str_t model)
 {
-    weir_json_t     *doc;
+    return weir_apikey_allows(ngx_http_weir_str(ctx->visit->models), model);
+}
+
+
+/* NULL: no memory */
+
+static weir_json_t *
+ngx_http_weir_models_choose(ngx_http_weir_ctx_t *ctx,
+    const weir_json_t *catalogue)
+{
+    int           rc;
+    size_t        i;
+    weir_json_t  *doc, *all, *models, *model;
+
+    doc = weir_json_object();
+    models = weir_json_array();
+    all = weir_json_get(catalogue, "models");
+    rc = 0;
+
+    for (i = 0; i < weir_json_count(all) && rc == 0; i++) {
+        model = weir_json_at(all, i);
+
+        if (ngx_http_weir_models_allowed(ctx,
+                                   weir_json_str(weir_json_get(model, "id"))))
+        {
+            rc = weir_json_add_take(models, weir_json_ref(model));
+        }
+    }
+
+    if (weir_json_set_take(doc, "models", models) != 0 || rc != 0) {
+        weir_json_free(&doc);
+    }
+
+    return doc;
+}
+
+
+static ngx_int_t
+ngx_http_weir_models_send(ngx_http_weir_ctx_t *ctx,
+    const weir_json_t *catalogue)
+{
+    weir_str_t       id;
+    weir_json_t     *doc, *chosen;
     weir_failure_t   f;
 
     if (ctx->tail.len == 0) {
-        return ngx_http_weir_send_json(ctx, NGX_HTTP_OK,
-                                       weir_openai_models(catalogue));
+        chosen = ngx_http_weir_models_choose(ctx, catalogue);
+        doc = weir_openai_models(chosen);
+        weir_json_free(&chosen);
+
+        return ngx_http_weir_send_json(ctx, NGX_HTTP_OK, doc);
     }
 
-    doc = weir_openai_model(catalogue, ngx_http_weir_str(ctx->tail));
+    id = ngx_http_weir_str(ctx->tail);
+    doc = ngx_http_weir_models_allowed(ctx, id)
+          ? weir_openai_model(catalogue, id) : NULL;
 
     if (doc) {
         return ngx_http_weir_send_json(ctx, NGX_HTTP_OK, doc);
@@ -108,25 +127,19 @@ ngx_http_weir_models_send(ngx_http_weir_ctx_t *ctx, weir_json_t *catalogue)
 static const ngx_http_weir_step_t *
 ngx_http_weir_models_answer_run(ngx_http_weir_ctx_t *ctx)
 {
-    char             why[WEIR_JSON_ERROR];
-    ngx_int_t        rc;
-    weir_json_t     *catalogue;
-    weir_failure_t   f;
+    weir_failure_t      f;
+    const weir_json_t  *doc;
 
     ngx_http_weir_forget(ctx);
 
-    catalogue = weir_json_parse(ngx_http_weir_str(ctx->process->catalogue),
-                                why);
+    doc = weir_catalogue_doc(ctx->process->catalogue);
 
-    if (catalogue == NULL) {
+    if (doc == NULL) {
         weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
                          "no worker has told its models yet");
         f.retry_after = 1;
         return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
     }
 
-    rc = ngx_http_weir_models_send(ctx, catalogue);
-    weir_json_free(&catalogue);
-
-    return ngx_http_weir_done(ctx, rc);
+    return ngx_http_weir_done(ctx, ngx_http_weir_models_send(ctx, doc));
 }

@@ -12,6 +12,7 @@
 #include <ngx_http.h>
 
 #include "weir_apikey.h"
+#include "weir_catalogue.h"
 #include "weir_dialect_openai.h"
 #include "weir_jobdoc.h"
 #include "weir_prefer.h"
@@ -221,6 +222,7 @@ struct ngx_http_weir_ctx_s {
     weir_prefer_t                prefer;
     ngx_http_weir_job_t          job;
     weir_buf_t                   payload;       /* until it is submitted */
+    weir_need_t                  need;          /* of its request */
     weir_class_e                 class;
     int64_t                      hold;          /* s; -1: the longest */
     ngx_http_weir_admit_t       *admit;         /* NULL: nothing to ask */
@@ -277,7 +279,7 @@ struct ngx_http_weir_process_s {
     ngx_uint_t                   cursor;        /* bucket to re-check next */
     weir_txn_t                   txn;           /* scratch */
 
-    ngx_str_t                    catalogue;     /* the last one seen; heap */
+    weir_catalogue_t            *catalogue;     /* the last one seen */
     ngx_uint_t                   memory;        /* Redis's, in percent */
 
     unsigned char                random[1024];  /* the first ones are left */
@@ -394,6 +396,11 @@ void ngx_http_weir_orphans_free(ngx_http_weir_process_t *p);
 /* pressure */
 void ngx_http_weir_pressure_ask(ngx_http_weir_process_t *p);
 ngx_uint_t ngx_http_weir_pressed(ngx_http_weir_process_t *p);
+
+/* catalogue */
+void ngx_http_weir_catalogue_ask(ngx_http_weir_process_t *p);
+void ngx_http_weir_catalogue_take(ngx_http_weir_process_t *p,
+    const weir_answer_t *a);
 
 /* keys */
 ngx_int_t ngx_http_weir_keys_load(ngx_http_weir_main_conf_t *wmcf,

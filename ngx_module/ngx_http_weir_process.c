@@ -11,6 +11,7 @@
 #define NGX_HTTP_WEIR_TICKS_CHECK  4            /* re-check of the parked */
 #define NGX_HTTP_WEIR_TICKS_PING   10
 #define NGX_HTTP_WEIR_TICKS_KEYS   2
+#define NGX_HTTP_WEIR_TICKS_MODELS 20
 #define NGX_HTTP_WEIR_TICKS_OWING  60
 
 
@@ -149,9 +150,7 @@ ngx_http_weir_exit_process(ngx_cycle_t *cycle)
     ngx_http_weir_orphans_free(p);
     weir_txn_free(&p->txn);
 
-    if (p->catalogue.data) {
-        ngx_free(p->catalogue.data);
-    }
+    weir_catalogue_free(&p->catalogue);
 
     ngx_http_weir_metrics_clear_slot(wmcf->counters);
     wmcf->process = NULL;
@@ -228,6 +227,7 @@ ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis, const weir_answer_t *a)
 
     ngx_http_weir_clock_set(p, a);
     ngx_http_weir_pressure_ask(p);
+    ngx_http_weir_catalogue_ask(p);
     ngx_http_weir_orphans_send(p);
     ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS);
     ngx_http_weir_release_held(p);
@@ -328,6 +328,10 @@ ngx_http_weir_tick(ngx_event_t *ev)
         if (p->conf->keyring) {
             ngx_http_weir_keys_check(p);
         }
+    }
+
+    if (p->ticks % NGX_HTTP_WEIR_TICKS_MODELS == 0) {
+        ngx_http_weir_catalogue_ask(p);
     }
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_PING == 0) {

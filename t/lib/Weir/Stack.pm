@@ -281,6 +281,26 @@ sub create_key {
 }
 
 
+# a field more in the record of an owner's key
+
+sub add_to_key {
+    my ($self, $owner, $field) = @_;
+
+    my $file = "$self->{dir}/keys";
+
+    open my $in, '<', $file or die "$file: $!";
+    my @lines = <$in>;
+    close $in;
+
+    s/$/:$field/ for grep { /:owner=\Q$owner\E(?::|$)/ } @lines;
+
+    open my $out, '>', "$file.new" or die "$file.new: $!";
+    print $out @lines;
+    close $out or die "$file.new: $!";
+    rename "$file.new", $file or die "$file: $!";
+}
+
+
 sub auth {
     my ($self) = @_;
 
