@@ -59,9 +59,9 @@ typedef struct {
 
 
 /*
- * All or nothing.  The names of an ask, from 1 to 32, differ.  With a hold, whose charges are
- * made here: items of tokens, cost and jobs are reserved in it, by the decision
- * itself.
+ * All or nothing.  The names of an ask, from 1 to 32, differ.  With a hold,
+ * whose charges are made here: items of tokens, cost and jobs are reserved in
+ * it, by the decision itself.
  *
  * The ask and its items belong to the caller until the handler was called, or
  * _cancel().  The handler may destroy the ask:

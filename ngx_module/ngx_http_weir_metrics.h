@@ -50,6 +50,14 @@
       "Commands without an answer in time.")                                  \
     X(dressed, "weir_errors_dressed_total",                                   \
       "Errors of nginx itself that got a body in the route's dialect.")       \
+    X(fleet_transactions, "weir_limit_fleet_transactions_total",              \
+      "Looks at limits in Redis, each for all requests that wait.")           \
+    X(fleet_aborted, "weir_limit_fleet_aborted_total",                        \
+      "Of them, those that another edge came before.")                        \
+    X(fleet_undecided, "weir_limit_fleet_undecided_total",                    \
+      "Decisions that Redis did not make, or not in time.")                   \
+    X(fleet_remembered, "weir_limit_fleet_remembered_total",                  \
+      "Refusals of keys that Redis had just refused.")                        \
     X(key_reloads, "weir_key_file_reloads_total",                             \
       "Times that a worker process read a changed key file.")
 
@@ -59,7 +67,13 @@
     X(parked, "weir_requests_parked",                                         \
       "Requests that are held for a job now.")                                \
     X(redis_ready, "weir_redis_ready",                                        \
-      "Connections to Redis that are ready now.")
+      "Connections to Redis that are ready now.")                             \
+    X(fleet_ready, "weir_limit_fleet_ready",                                  \
+      "Connections for limits over the fleet that are ready now.")            \
+    X(fleet_waiting, "weir_limit_fleet_waiting",                              \
+      "Decisions that wait for Redis now.")                                   \
+    X(fleet_slots, "weir_limit_fleet_slots",                                  \
+      "Requests at once that hold a place in Redis now.")
 
 
 #define NGX_HTTP_WEIR_SLOTS  NGX_MAX_PROCESSES

@@ -20,6 +20,7 @@
 #include "weir_url.h"
 #include "weir_webhook.h"
 
+#include "ngx_http_weir_fleet.h"
 #include "ngx_http_weir_metrics.h"
 #include "ngx_http_weir_redis.h"
 
@@ -65,6 +66,7 @@ typedef struct {
     unsigned                     used:1;        /* any directive was */
     unsigned                     api:1;         /* weir_api somewhere */
     unsigned                     gate:1;        /* a request may be refused */
+    unsigned                     fleet:1;       /* a limit over the fleet */
 } ngx_http_weir_main_conf_t;
 
 
@@ -267,6 +269,8 @@ struct ngx_http_weir_process_s {
     ngx_uint_t                   waiters;
     ngx_queue_t                  held;
 
+    ngx_http_weir_fleet_t       *fleet;       /* NULL: not wanted */
+
     ngx_queue_t                  orphans;       /* submissions to cancel */
     ngx_uint_t                   norphans;
 
@@ -374,6 +378,7 @@ ngx_int_t ngx_http_weir_copy(ngx_pool_t *pool, ngx_str_t *to,
 ngx_int_t ngx_http_weir_init_process(ngx_cycle_t *cycle);
 void ngx_http_weir_exit_process(ngx_cycle_t *cycle);
 int64_t ngx_http_weir_now(ngx_http_weir_process_t *p);
+ngx_uint_t ngx_http_weir_answer_is(const weir_answer_t *a, const char *error);
 ngx_int_t ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
     ngx_http_weir_answer_pt handler);
 void ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx);

@@ -53,13 +53,18 @@ ngx_http_weir_link(ngx_http_weir_process_t *p, ngx_log_t *log)
     p->mail.on_down = ngx_http_weir_link_down;
     p->mail.on_leave = ngx_http_weir_leave;
 
+    if ((p->conf->api || p->conf->fleet)
+        && (ngx_http_weir_redis_init(&p->cmd, log) != NGX_OK
+            || ngx_http_weir_fleet_init(p) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
     if (!p->conf->api) {
         return NGX_OK;
     }
 
-    if (ngx_http_weir_redis_init(&p->mail, log) != NGX_OK
-        || ngx_http_weir_redis_init(&p->cmd, log) != NGX_OK)
-    {
+    if (ngx_http_weir_redis_init(&p->mail, log) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -144,6 +149,7 @@ ngx_http_weir_exit_process(ngx_cycle_t *cycle)
     p->cmd.on_down = NULL;
     p->mail.on_down = NULL;
 
+    ngx_http_weir_fleet_exit(p);
     ngx_http_weir_redis_destroy(&p->cmd);
     ngx_http_weir_redis_destroy(&p->mail);
 
@@ -322,6 +328,8 @@ ngx_http_weir_tick(ngx_event_t *ev)
         ngx_http_weir_count(p, redis_timeouts);
     }
 
+    ngx_http_weir_fleet_tick(p);
+
     if (p->ticks % NGX_HTTP_WEIR_TICKS_KEYS == 0) {
         ngx_http_weir_pressure_ask(p);
 
@@ -424,7 +432,7 @@ ngx_http_weir_release_held(ngx_http_weir_process_t *p)
 
 /* calls */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_weir_answer_is(const weir_answer_t *a, const char *error)
 {
     size_t  n;
