@@ -99,7 +99,11 @@ ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_weir_conf_auth_complete(cf, wmcf) != NGX_CONF_OK) {
+    if (ngx_http_weir_conf_auth_complete(cf, wmcf) != NGX_CONF_OK
+        || ngx_http_weir_limit_complete(cf, &wmcf->limit,
+                                        wmcf->redis.naddrs != 0)
+           != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -164,7 +168,8 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->total_limit, prev->total_limit, 0);
     ngx_conf_merge_uint_value(conf->owner_limit, prev->owner_limit, 0);
 
-    return NGX_CONF_OK;
+    return ngx_http_weir_limit_merge(cf, &conf->limits, &prev->limits,
+                                     conf->api);
 }
 
 

@@ -6,6 +6,21 @@
 #include "ngx_http_weir_module.h"
 
 
+/* the system's clock is asked now, and not while requests are counted by it: it
+ * may be set */
+
+static void
+ngx_http_weir_metrics_date(ngx_http_weir_counters_t *counters)
+{
+    struct timeval  tv;
+
+    ngx_gettimeofday(&tv);
+
+    ngx_http_weir_limit_set_date(counters,
+                                 (int64_t) tv.tv_sec * 1000000 + tv.tv_usec);
+}
+
+
 ngx_int_t
 ngx_http_weir_metrics_init_zone(ngx_shm_zone_t *zone, void *data)
 {
@@ -16,6 +31,11 @@ ngx_http_weir_metrics_init_zone(ngx_shm_zone_t *zone, void *data)
 
     if (old) {                          /* reload: the counters go on */
         wmcf->counters = old->counters;
+
+        if (wmcf->redis.naddrs == 0) {
+            ngx_http_weir_metrics_date(wmcf->counters);
+        }
+
         return NGX_OK;
     }
 
@@ -37,6 +57,7 @@ ngx_http_weir_metrics_init_zone(ngx_shm_zone_t *zone, void *data)
     }
 
     slab->data = wmcf->counters;
+    ngx_http_weir_metrics_date(wmcf->counters);
 
     return NGX_OK;
 }

@@ -76,6 +76,41 @@
       "Requests at once that hold a place in Redis now.")
 
 
+/* member, name, label or NULL, help; counters of each zone of limits, in its own
+ * memory.  Those of a name follow each other. */
+
+#define NGX_HTTP_WEIR_LIMIT_COUNTERS(X)                                       \
+    X(passed, "weir_limit_decisions_total", "passed",                         \
+      "Decisions of a limit.")                                                \
+    X(delayed, "weir_limit_decisions_total", "delayed",                       \
+      "Decisions of a limit.")                                                \
+    X(rejected, "weir_limit_decisions_total", "rejected",                     \
+      "Decisions of a limit.")                                                \
+    X(delayed_dry, "weir_limit_decisions_total", "delayed_dry_run",           \
+      "Decisions of a limit.")                                                \
+    X(rejected_dry, "weir_limit_decisions_total", "rejected_dry_run",         \
+      "Decisions of a limit.")                                                \
+    X(local, "weir_limit_undecided_total", "local",                           \
+      "Limits that Redis did not decide in time, by what was done then.")     \
+    X(denied, "weir_limit_undecided_total", "deny",                           \
+      "Limits that Redis did not decide in time, by what was done then.")     \
+    X(failopen, "weir_limit_failopen_total", NULL,                            \
+      "Limits not applied, since Redis did not decide in time.")              \
+    X(evictions, "weir_limit_zone_evictions_total", NULL,                     \
+      "Keys forgotten before their time, since the zone was full.")           \
+    X(full, "weir_limit_zone_full_total", NULL,                               \
+      "Requests refused since the zone had no room left.")                    \
+    X(torn, "weir_limit_zone_resets_total", NULL,                             \
+      "Times that a zone was emptied, after a process died in it.")
+
+
+typedef struct {
+#define NGX_HTTP_WEIR_MEMBER(member, name, label, help)  ngx_atomic_t  member;
+    NGX_HTTP_WEIR_LIMIT_COUNTERS(NGX_HTTP_WEIR_MEMBER)
+#undef NGX_HTTP_WEIR_MEMBER
+} ngx_http_weir_limit_counters_t;
+
+
 #define NGX_HTTP_WEIR_SLOTS  NGX_MAX_PROCESSES
 
 
@@ -83,6 +118,8 @@ typedef struct {
 #define NGX_HTTP_WEIR_MEMBER(member, name, help)  ngx_atomic_t  member;
     NGX_HTTP_WEIR_COUNTERS(NGX_HTTP_WEIR_MEMBER)
 #undef NGX_HTTP_WEIR_MEMBER
+
+    ngx_atomic_t     date;          /* us, UTC minus the monotonic clock */
 
     /* written by the process of that slot only; not counted if that process
      * is no more, so that a kill leaves nothing behind */

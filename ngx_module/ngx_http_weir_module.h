@@ -21,6 +21,7 @@
 #include "weir_webhook.h"
 
 #include "ngx_http_weir_fleet.h"
+#include "ngx_http_weir_limit.h"
 #include "ngx_http_weir_metrics.h"
 #include "ngx_http_weir_redis.h"
 
@@ -31,7 +32,6 @@
 
 typedef struct ngx_http_weir_ctx_s      ngx_http_weir_ctx_t;
 typedef struct ngx_http_weir_visit_s    ngx_http_weir_visit_t;
-typedef struct ngx_http_weir_limited_s  ngx_http_weir_limited_t;
 typedef struct ngx_http_weir_gate_s     ngx_http_weir_gate_t;
 typedef struct ngx_http_weir_step_s     ngx_http_weir_step_t;
 typedef struct ngx_http_weir_route_s    ngx_http_weir_route_t;
@@ -55,6 +55,7 @@ typedef struct {
     ngx_http_weir_counters_t    *counters;      /* in the zone */
     ngx_uint_t                   max_waiting;   /* requests, per process */
     weir_url_policy_t            webhooks;      /* where they may go */
+    ngx_http_weir_limit_conf_t   limit;
 
     ngx_http_weir_process_t     *process;       /* NULL in the master */
 
@@ -95,8 +96,8 @@ typedef struct {
     ngx_uint_t                   owner_limit;
     ngx_uint_t                   auth;          /* weir_auth */
     ngx_uint_t                   scope;         /* a bit; 0: none */
+    ngx_array_t                 *limits;        /* weir_limit: the rules */
     unsigned                     auth_set:1;    /* here, not above */
-    unsigned                     limits:1;      /* weir_limit applies */
     unsigned                     api:1;         /* these: not inherited */
     unsigned                     answers:1;     /* api, or a health route */
 } ngx_http_weir_loc_conf_t;

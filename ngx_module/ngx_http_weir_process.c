@@ -117,6 +117,8 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_http_weir_limit_init(&wmcf->limit);
+
     p->tick.handler = ngx_http_weir_tick;
     p->tick.data = p;
     p->tick.log = cycle->log;
@@ -185,6 +187,10 @@ ngx_http_weir_clock_set(ngx_http_weir_process_t *p, const weir_answer_t *a)
              + weir_reply_int(weir_reply_at(a->reply, 1)) / 1000;
 
     p->clock = theirs - (int64_t) ngx_current_msec;
+
+    ngx_http_weir_limit_set_date(p->conf->counters,
+        weir_reply_int(weir_reply_at(a->reply, 0)) * 1000000
+        + weir_reply_int(weir_reply_at(a->reply, 1)));
 }
 
 
@@ -331,6 +337,7 @@ ngx_http_weir_tick(ngx_event_t *ev)
     ngx_http_weir_fleet_tick(p);
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_KEYS == 0) {
+        ngx_http_weir_limit_tick(&p->conf->limit);
         ngx_http_weir_pressure_ask(p);
 
         if (p->conf->keyring) {
