@@ -11,13 +11,17 @@
 #define NGX_HTTP_WEIR_BEARER      "Bearer "
 
 
-/* the credentials of a request: how many there are, and the first */
+ngx_uint_t
+ngx_http_weir_auth_is_bearer(ngx_str_t *value)
+{
+    size_t  n;
 
-typedef struct {
-    ngx_str_t   key;
-    ngx_uint_t  count;
-    unsigned    foreign:1;          /* an Authorization of another scheme */
-} ngx_http_weir_credentials_t;
+    n = sizeof(NGX_HTTP_WEIR_BEARER) - 1;
+
+    return value->len >= n
+           && ngx_strncasecmp(value->data, (u_char *) NGX_HTTP_WEIR_BEARER, n)
+              == 0;
+}
 
 
 /* nginx 1.22 keeps repeated headers apart, 1.23 links them, and its variables
@@ -25,69 +29,53 @@ typedef struct {
 
 static void
 ngx_http_weir_auth_credentials(ngx_http_request_t *r,
-    ngx_http_weir_credentials_t *found)
+    ngx_http_weir_visit_t *visit)
 {
-    size_t            n;
     ngx_uint_t        i;
     ngx_str_t         value;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    ngx_memzero(found, sizeof(ngx_http_weir_credentials_t));
-    n = sizeof(NGX_HTTP_WEIR_BEARER) - 1;
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            value = h[i].value;
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        value = h[i].value;
-
-        if (h[i].key.len == sizeof("authorization") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "authorization",
-                               h[i].key.len)
-               == 0)
-        {
-            if (value.len < n
-                || ngx_strncasecmp(value.data,
-                                   (u_char *) NGX_HTTP_WEIR_BEARER, n)
-                   != 0)
+            if (h[i].key.len == sizeof("authorization") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "authorization",
+                                   h[i].key.len)
+                   == 0)
             {
-                found->foreign = 1;
+                if (!ngx_http_weir_auth_is_bearer(&value)) {
+                    visit->foreign = 1;
+                    continue;
+                }
+
+                value.data += sizeof(NGX_HTTP_WEIR_BEARER) - 1;
+                value.len -= sizeof(NGX_HTTP_WEIR_BEARER) - 1;
+
+            } else if (h[i].key.len != sizeof(NGX_HTTP_WEIR_KEY_HEADER) - 1
+                       || ngx_strncasecmp(h[i].key.data,
+                                          (u_char *) NGX_HTTP_WEIR_KEY_HEADER,
+                                          h[i].key.len)
+                          != 0)
+            {
                 continue;
             }
 
-            value.data += n;
-            value.len -= n;
-
-        } else if (h[i].key.len != sizeof(NGX_HTTP_WEIR_KEY_HEADER) - 1
-                   || ngx_strncasecmp(h[i].key.data,
-                                      (u_char *) NGX_HTTP_WEIR_KEY_HEADER,
-                                      h[i].key.len)
-                      != 0)
-        {
-            continue;
-        }
-
-        if (found->count++ == 0) {
-            found->key = value;
+            if (visit->credentials++ == 0) {
+                visit->key = value;
+            }
         }
     }
 
-    while (found->key.len && found->key.data[0] == ' ') {
-        found->key.data++;
-        found->key.len--;
+    while (visit->key.len && visit->key.data[0] == ' ') {
+        visit->key.data++;
+        visit->key.len--;
     }
+
+    visit->looked = 1;
 }
 
 
@@ -123,25 +111,25 @@ ngx_http_weir_auth_refuse(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f,
 /* The credentials are no good, and will be no better in another location. */
 
 static ngx_int_t
-ngx_http_weir_auth_bad(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f,
-    const char *challenge)
+ngx_http_weir_auth_bad(ngx_http_weir_ctx_t *ctx, weir_fail_e kind,
+    const char *message, const char *challenge)
 {
     ngx_http_weir_visit_t  *visit;
 
     visit = ctx->visit;
 
+    visit->refusal = ngx_palloc(ctx->request->pool, sizeof(weir_failure_t));
+    if (visit->refusal == NULL) {
+        return NGX_ERROR;
+    }
+
+    weir_failure_set(visit->refusal, kind, "%s", message);
+    visit->challenge = challenge;
+
     ngx_http_weir_count(ctx->process, unauthenticated);
     ngx_http_weir_limit_auth_failed(ctx);
 
-    visit->refusal = ngx_palloc(ctx->request->pool, sizeof(weir_failure_t));
-    if (visit->refusal == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    *visit->refusal = *f;
-    visit->challenge = challenge;
-
-    return ngx_http_weir_auth_refuse(ctx, f, challenge);
+    return NGX_OK;
 }
 
 
@@ -218,56 +206,82 @@ ngx_http_weir_auth_identify(ngx_http_weir_ctx_t *ctx, const weir_key_t *record)
 }
 
 
+/* NGX_OK: the visit says who it is, or why it is nobody. */
+
+static ngx_int_t
+ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_int_t               rc;
+    weir_key_e              verdict;
+    const weir_key_t       *record;
+    ngx_http_weir_visit_t  *visit;
+
+    visit = ctx->visit;
+
+    if (!visit->looked) {
+        ngx_http_weir_auth_credentials(ctx->request, visit);
+    }
+
+    if (visit->credentials == 0) {
+        return ngx_http_weir_auth_bad(ctx, WEIR_FAIL_UNAUTHENTICATED,
+                   visit->foreign
+                   ? "the Authorization header has no Bearer token"
+                   : "no API key was sent: use \"Authorization: Bearer KEY\" "
+                     "or \"X-API-Key: KEY\"", "");
+    }
+
+    if (visit->credentials > 1) {
+        rc = ngx_http_weir_auth_bad(ctx, WEIR_FAIL_INVALID,
+                                    "more than one API key was sent",
+                                    ", error=\"invalid_request\"");
+        if (rc == NGX_OK) {
+            ngx_memcpy(visit->refusal->code, "invalid_request",
+                       sizeof("invalid_request"));
+        }
+
+        return rc;
+    }
+
+    verdict = weir_keyring_find(ctx->process->conf->keyring,
+                                ngx_http_weir_str(visit->key), ngx_time(),
+                                &record);
+
+    if (verdict == WEIR_KEY_OK) {
+        return ngx_http_weir_auth_identify(ctx, record);
+    }
+
+    return ngx_http_weir_auth_bad(ctx, WEIR_FAIL_UNAUTHENTICATED,
+                                  ngx_http_weir_auth_reason(verdict),
+                                  ", error=\"invalid_token\"");
+}
+
+
 ngx_int_t
 ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx)
 {
-    weir_key_e                    rc;
-    weir_failure_t                f;
-    const weir_key_t             *record;
-    ngx_http_weir_visit_t        *visit;
-    ngx_http_weir_loc_conf_t     *wlcf;
-    ngx_http_weir_credentials_t   found;
+    ngx_http_weir_visit_t     *visit;
+    ngx_http_weir_loc_conf_t  *wlcf;
 
     visit = ctx->visit;
     wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
 
-    if (!wlcf->auth || visit->key_id.len) {
+    if (!wlcf->auth) {
         return NGX_DECLINED;
     }
 
-    if (visit->refusal) {
-        return ngx_http_weir_auth_refuse(ctx, visit->refusal,
-                                         visit->challenge);
+    if (visit->key_id.len == 0 && visit->refusal == NULL
+        && ngx_http_weir_auth_judge(ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_weir_auth_credentials(ctx->request, &found);
-
-    if (found.count == 0) {
-        weir_failure_set(&f, WEIR_FAIL_UNAUTHENTICATED, found.foreign
-                         ? "the Authorization header has no Bearer token"
-                         : "no API key was sent: use \"Authorization: Bearer "
-                           "KEY\" or \"X-API-Key: KEY\"");
-        return ngx_http_weir_auth_bad(ctx, &f, "");
+    if (ngx_http_weir_hide(ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (found.count > 1) {
-        weir_failure_set(&f, WEIR_FAIL_INVALID,
-                         "more than one API key was sent");
-        ngx_memcpy(f.code, "invalid_request", sizeof("invalid_request"));
-        return ngx_http_weir_auth_bad(ctx, &f, ", error=\"invalid_request\"");
-    }
-
-    rc = weir_keyring_find(ctx->process->conf->keyring,
-                           ngx_http_weir_str(found.key), ngx_time(), &record);
-
-    if (rc != WEIR_KEY_OK) {
-        weir_failure_set(&f, WEIR_FAIL_UNAUTHENTICATED, "%s",
-                         ngx_http_weir_auth_reason(rc));
-        return ngx_http_weir_auth_bad(ctx, &f, ", error=\"invalid_token\"");
-    }
-
-    return ngx_http_weir_auth_identify(ctx, record) == NGX_OK
-           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return visit->refusal ? ngx_http_weir_auth_refuse(ctx, visit->refusal,
+                                                      visit->challenge)
+                          : NGX_DECLINED;
 }
 
 

@@ -28,6 +28,7 @@
 
 #define NGX_HTTP_WEIR_REQUEST_ID_MAX  128
 #define NGX_HTTP_WEIR_BUCKETS         1024          /* a power of two */
+#define NGX_HTTP_WEIR_HIDDEN          8
 
 
 typedef struct ngx_http_weir_ctx_s      ngx_http_weir_ctx_t;
@@ -189,6 +190,9 @@ typedef struct {
 struct ngx_http_weir_visit_s {
     ngx_str_t                    request_id;    /* empty: none made yet */
 
+    ngx_str_t                    key;           /* as sent, once hidden */
+    ngx_uint_t                   credentials;   /* how many were sent */
+
     /* whose key it is; the strings are copies in the request's pool */
     ngx_str_t                    key_id;        /* empty: nobody's (yet) */
     ngx_str_t                    owner;
@@ -207,6 +211,9 @@ struct ngx_http_weir_visit_s {
     ngx_http_weir_limited_t     *limited;
 
     ngx_http_weir_ctx_t         *last;          /* of the main request */
+
+    unsigned                     looked:1;      /* for credentials */
+    unsigned                     foreign:1;     /* another scheme's too */
 };
 
 
@@ -287,6 +294,9 @@ struct ngx_http_weir_process_s {
     weir_catalogue_t            *catalogue;     /* the last one seen */
     ngx_uint_t                   memory;        /* Redis's, in percent */
 
+    ngx_uint_t                   hidden[NGX_HTTP_WEIR_HIDDEN];
+    ngx_uint_t                   nhidden;       /* variables, by index */
+
     unsigned char                random[1024];  /* the first ones are left */
     size_t                       random_left;
     unsigned                     leaving:1;
@@ -357,6 +367,11 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_gate;
 /* auth */
 ngx_int_t ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_auth_scope_gate(ngx_http_weir_ctx_t *ctx);
+ngx_uint_t ngx_http_weir_auth_is_bearer(ngx_str_t *value);
+
+/* hide */
+ngx_int_t ngx_http_weir_hide(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_hide_init(ngx_http_weir_process_t *p, ngx_cycle_t *cycle);
 
 /* limit: of the gate, before and after authentication; what bad credentials
  * cost */

@@ -113,6 +113,8 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
     p->clock = (int64_t) ngx_time() * 1000 - (int64_t) ngx_current_msec;
     wmcf->process = p;
 
+    ngx_http_weir_hide_init(p, cycle);
+
     if (ngx_http_weir_link(p, cycle->log) != NGX_OK) {
         return NGX_ERROR;
     }

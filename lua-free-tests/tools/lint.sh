@@ -185,7 +185,7 @@ names() {
 
 # who may name Lua: it is another's, beside us or compared with
 
-LUA_ALLOWED='tools/lint\.sh$|t/coexist\.t$|rows/submit_vs_lua\.sh$|\.md$'
+LUA_ALLOWED='tools/lint\.sh$|t/coexist(-[a-z]+)?\.t$|rows/submit_vs_lua\.sh$|\.md$'
 
 
 looks() {
