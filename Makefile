@@ -188,7 +188,7 @@ define unit_program
 $(BUILD)/unit/$(1): $(OBJ)/lua-free-tests/unit/$(1).o \
         $(call with,lua-free-tests/unit/$(1).c) $(BUILD)/libweir.a
 	@mkdir -p $$(@D)
-	$$(call do,LINK $$@)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(WORKER_LIBS)
+	$$(call do,LINK $$@)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka -lm $$(WORKER_LIBS)
 endef
 
 define fuzz_program

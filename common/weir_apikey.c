@@ -14,23 +14,26 @@
 #define WEIR_ID_BYTES     24         /* of chance, for the public id */
 
 
-/* CRC-32 as in zlib, ISO-HDLC */
+/* CRC-32 as in zlib, ISO-HDLC, half a byte at a time */
 
 static uint32_t
 weir_crc32(weir_str_t s)
 {
-    int       k;
-    size_t    i;
-    uint32_t  crc;
+    size_t                  i;
+    uint32_t                crc;
+    static const uint32_t   half[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+        0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c
+    };
 
     crc = 0xffffffff;
 
     for (i = 0; i < s.len; i++) {
         crc ^= (unsigned char) s.data[i];
-
-        for (k = 0; k < 8; k++) {
-            crc = (crc >> 1) ^ (0xedb88320 & (0 - (crc & 1)));
-        }
+        crc = (crc >> 4) ^ half[crc & 15];
+        crc = (crc >> 4) ^ half[crc & 15];
     }
 
     return ~crc;
@@ -175,11 +178,10 @@ weir_apikey_make(char *key, const char *env, const char *id,
 
 
 weir_key_e
-weir_apikey_judge(const weir_key_t *record, weir_str_t pepper, weir_str_t key,
-    int64_t now)
+weir_apikey_verdict(const weir_key_t *record,
+    const unsigned char digest[WEIR_DIGEST_LEN], int64_t now)
 {
     bool                      first, second;
-    unsigned char             digest[WEIR_DIGEST_LEN];
     const weir_key_t         *k;
     static const weir_key_t   nobody;
 
@@ -187,14 +189,8 @@ weir_apikey_judge(const weir_key_t *record, weir_str_t pepper, weir_str_t key,
 
     k = record ? record : &nobody;
 
-    if (weir_digest_hmac(pepper, key, digest) != 0) {
-        return WEIR_KEY_UNKNOWN;
-    }
-
     first = weir_digest_equal(digest, k->digest);
     second = weir_digest_equal(digest, k->digest2);
-
-    weir_digest_wipe(digest, sizeof(digest));
 
     if (record == NULL || !(first || (second && k->rotating))) {
         return WEIR_KEY_UNKNOWN;
@@ -215,4 +211,22 @@ weir_apikey_judge(const weir_key_t *record, weir_str_t pepper, weir_str_t key,
     }
 
     return WEIR_KEY_OK;
+}
+
+
+weir_key_e
+weir_apikey_judge(const weir_key_t *record, weir_str_t pepper, weir_str_t key,
+    int64_t now)
+{
+    weir_key_e     rc;
+    unsigned char  digest[WEIR_DIGEST_LEN];
+
+    if (weir_digest_hmac(pepper, key, digest) != 0) {
+        return WEIR_KEY_UNKNOWN;
+    }
+
+    rc = weir_apikey_verdict(record, digest, now);
+    weir_digest_wipe(digest, sizeof(digest));
+
+    return rc;
 }

@@ -115,6 +115,10 @@ void weir_apikey_unquote(weir_str_t text, weir_buf_t *out);
 weir_key_e weir_apikey_judge(const weir_key_t *record, weir_str_t pepper,
     weir_str_t key, int64_t now);
 
+/* The same with the digest of the key, which was computed before. */
+weir_key_e weir_apikey_verdict(const weir_key_t *record,
+    const unsigned char digest[WEIR_DIGEST_LEN], int64_t now);
+
 /* Does the record allow the model?  "models" as in the record. */
 bool weir_apikey_allows(weir_str_t models, weir_str_t model);
 
@@ -131,11 +135,15 @@ bool weir_name_valid(weir_str_t name, size_t max);
 
 
 /* A table of all records of a file's text; the text may go away afterwards.
- * NULL: error_r names the line.  pepper is copied. */
+ * NULL: error_r names the line.  pepper is not kept. */
 weir_keyring_t *weir_keyring_create(weir_str_t text, weir_str_t pepper,
     char error_r[WEIR_KEY_ERROR]);
 void weir_keyring_destroy(weir_keyring_t **ring);
 size_t weir_keyring_count(const weir_keyring_t *ring);
+
+/* The record of a public id, of WEIR_KEY_ID_LEN characters; NULL: none. */
+const weir_key_t *weir_keyring_record(const weir_keyring_t *ring,
+    weir_str_t id);
 
 /* Whose key is it, at time now (s)?  *record_r is set for every answer but
  * MALFORMED and UNKNOWN, and lives as long as the ring. */

@@ -4,10 +4,20 @@
 
 #include "weir_digest.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
+
+#include <stdlib.h>
+
+
+struct weir_hmac_s {
+    EVP_MAC      *mac;
+    EVP_MAC_CTX  *ctx;              /* holds the key; begun anew each time */
+};
 
 
 int
@@ -16,6 +26,68 @@ weir_digest_hmac(weir_str_t key, weir_str_t text,
 {
     return HMAC(EVP_sha256(), key.data, (int) key.len,
                 (const unsigned char *) text.data, text.len, out, NULL)
+           ? 0 : -1;
+}
+
+
+static int
+weir_hmac_start(weir_hmac_t *h, weir_str_t key)
+{
+    OSSL_PARAM   params[2];
+    const char  *data;
+
+    data = key.len ? key.data : "";             /* NULL: the key as before */
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+                                                 (char *) "SHA256", 0);
+    params[1] = OSSL_PARAM_construct_end();
+
+    h->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    h->ctx = h->mac ? EVP_MAC_CTX_new(h->mac) : NULL;
+
+    return h->ctx && EVP_MAC_init(h->ctx, (const unsigned char *) data, key.len,
+                                  params)
+           ? 0 : -1;
+}
+
+
+weir_hmac_t *
+weir_hmac_create(weir_str_t key)
+{
+    weir_hmac_t  *h;
+
+    h = calloc(1, sizeof(weir_hmac_t));
+
+    if (h && weir_hmac_start(h, key) != 0) {
+        weir_hmac_destroy(&h);
+    }
+
+    return h;
+}
+
+
+void
+weir_hmac_destroy(weir_hmac_t **h)
+{
+    if (*h) {
+        EVP_MAC_CTX_free((*h)->ctx);
+        EVP_MAC_free((*h)->mac);
+        free(*h);
+        *h = NULL;
+    }
+}
+
+
+int
+weir_hmac_digest(weir_hmac_t *h, weir_str_t text,
+    unsigned char out[WEIR_DIGEST_LEN])
+{
+    size_t  len;
+
+    return EVP_MAC_init(h->ctx, NULL, 0, NULL)
+           && EVP_MAC_update(h->ctx, (const unsigned char *) text.data,
+                             text.len)
+           && EVP_MAC_final(h->ctx, out, &len, WEIR_DIGEST_LEN)
+           && len == WEIR_DIGEST_LEN
            ? 0 : -1;
 }
 

@@ -16,8 +16,7 @@ struct weir_keys_s {
     size_t       size;
     uint32_t    *slots;             /* index + 1; 0: free */
     size_t       nslots;            /* power of two, at most half full */
-    char        *pepper;
-    size_t       pepper_len;
+    weir_hmac_t *pepper;
 };
 
 
@@ -214,19 +213,13 @@ weir_keyring_create(weir_str_t text, weir_str_t pepper,
         return NULL;
     }
 
-    ring->pepper = malloc(pepper.len + 1);
+    ring->pepper = weir_hmac_create(pepper);
 
     if (ring->pepper == NULL) {
-        snprintf(error_r, WEIR_KEY_ERROR, "out of memory");
+        snprintf(error_r, WEIR_KEY_ERROR, "the pepper cannot be used");
         weir_keyring_destroy(&ring);
         return NULL;
     }
-
-    if (pepper.len) {
-        memcpy(ring->pepper, pepper.data, pepper.len);
-    }
-
-    ring->pepper_len = pepper.len;
 
     if (weir_keyring_parse(ring, text, error_r) != 0
         || weir_keyring_index(ring, error_r) != 0)
@@ -251,9 +244,7 @@ weir_keyring_destroy(weir_keyring_t **ring)
         return;
     }
 
-    if (r->pepper) {
-        weir_digest_wipe(r->pepper, r->pepper_len);
-    }
+    weir_hmac_destroy(&r->pepper);
 
     for (i = 0; i < r->count; i++) {
         weir_keyring_disown(&r->keys[i].webhook);
@@ -262,7 +253,6 @@ weir_keyring_destroy(weir_keyring_t **ring)
         weir_keyring_disown(&r->keys[i].limits);
     }
 
-    free(r->pepper);
     free(r->slots);
     free(r->keys);
     free(r);
@@ -276,12 +266,20 @@ weir_keyring_count(const weir_keyring_t *ring)
 }
 
 
+const weir_key_t *
+weir_keyring_record(const weir_keyring_t *ring, weir_str_t id)
+{
+    return weir_keyring_lookup(ring, id.data);
+}
+
+
 weir_key_e
 weir_keyring_find(const weir_keyring_t *ring, weir_str_t key, int64_t now,
     const weir_key_t **record_r)
 {
     weir_key_e         rc;
     weir_str_t         id;
+    unsigned char      digest[WEIR_DIGEST_LEN];
     const weir_key_t  *k;
 
     *record_r = NULL;
@@ -291,8 +289,13 @@ weir_keyring_find(const weir_keyring_t *ring, weir_str_t key, int64_t now,
     }
 
     k = weir_keyring_lookup(ring, id.data);
-    rc = weir_apikey_judge(k, (weir_str_t) { ring->pepper, ring->pepper_len },
-                           key, now);
+
+    if (weir_hmac_digest(ring->pepper, key, digest) != 0) {
+        return WEIR_KEY_UNKNOWN;
+    }
+
+    rc = weir_apikey_verdict(k, digest, now);
+    weir_digest_wipe(digest, sizeof(digest));
 
     *record_r = (rc == WEIR_KEY_UNKNOWN) ? NULL : k;
 
