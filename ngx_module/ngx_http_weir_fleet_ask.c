@@ -109,6 +109,8 @@ ngx_http_weir_fleet_answered(ngx_http_weir_fleet_op_t *op, ngx_int_t rc)
             ngx_http_weir_fleet_slots_hold(op);
         }
 
+        ngx_http_weir_fleet_slots_drop(op);
+
         for (i = 0; i < op->n; i++) {
             ask->items[i] = op->items[i];
             op->items[i].slot = NULL;
