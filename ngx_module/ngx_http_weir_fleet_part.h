@@ -104,6 +104,9 @@ struct ngx_http_weir_fleet_slot_s {
 };
 
 
+#define ngx_http_weir_fleet_at_once(item)                                     \
+    ((item)->limit.form == WEIR_LIMIT_AT_ONCE)
+
 #define ngx_http_weir_fleet_gauge(fleet)                                      \
     ((fleet)->process->conf->counters->slots[ngx_process_slot])
 
@@ -131,6 +134,10 @@ ngx_int_t ngx_http_weir_fleet_tell(ngx_http_weir_fleet_t *fleet,
 
 /* fleet_txn: one batch after the other */
 void ngx_http_weir_fleet_txn_start(ngx_event_t *ev);
+
+/* fleet_decide: what becomes of it; returns how much is to be written */
+ngx_uint_t ngx_http_weir_fleet_decide(ngx_http_weir_fleet_t *fleet,
+    weir_txn_t *t);
 
 /* fleet_memory: keys that were refused */
 ngx_int_t ngx_http_weir_fleet_memory_init(ngx_http_weir_fleet_t *fleet);

@@ -25,19 +25,11 @@ static void ngx_http_weir_fleet_txn_look(ngx_http_weir_fleet_t *fleet);
 static void ngx_http_weir_fleet_txn_states(void *data, const weir_answer_t *a);
 static void ngx_http_weir_fleet_txn_count(void *data, const weir_answer_t *a);
 static void ngx_http_weir_fleet_txn_time(void *data, const weir_answer_t *a);
-static void ngx_http_weir_fleet_txn_decide(ngx_http_weir_fleet_t *fleet);
 static void ngx_http_weir_fleet_txn_commit(ngx_http_weir_fleet_t *fleet);
 static void ngx_http_weir_fleet_txn_done(void *data, const weir_answer_t *a);
 
 
 /* gathering */
-
-static ngx_uint_t
-ngx_http_weir_fleet_at_once(const ngx_http_weir_fleet_item_t *item)
-{
-    return item->limit.form == WEIR_LIMIT_AT_ONCE;
-}
-
 
 /* Into the batch, if there is room for all of its names. */
 
@@ -336,7 +328,7 @@ ngx_http_weir_fleet_txn_answered(ngx_http_weir_fleet_t *fleet,
     }
 
     if (fleet->answer == WEIR_ANSWER_OK) {
-        ngx_http_weir_fleet_txn_decide(fleet);
+        ngx_http_weir_fleet_txn_commit(fleet);
 
     } else if (fleet->answer == WEIR_ANSWER_LOST) {
         ngx_http_weir_fleet_txn_again(fleet);
@@ -404,212 +396,18 @@ ngx_http_weir_fleet_txn_time(void *data, const weir_answer_t *a)
 }
 
 
-/* the decisions */
-
-static void
-ngx_http_weir_fleet_txn_note(ngx_http_weir_fleet_t *fleet,
-    ngx_http_weir_fleet_item_t *item, ngx_uint_t charged)
-{
-    item->known = 1;
-    item->charged = charged;
-    item->now = fleet->now;
-    item->state = fleet->batch.states[item->index].state;
-
-    if (charged) {
-        item->at = item->state.at;
-    }
-}
-
-
-static weir_batch_part_t
-ngx_http_weir_fleet_txn_part(ngx_http_weir_fleet_item_t *item, int64_t cost)
-{
-    return (weir_batch_part_t) { item->index, &item->limit, cost,
-                                 &item->verdict };
-}
-
-
-static void
-ngx_http_weir_fleet_txn_ask(ngx_http_weir_fleet_t *fleet,
-    ngx_http_weir_fleet_op_t *op)
-{
-    bool                         allowed, charged;
-    ngx_uint_t                   i, n;
-    weir_batch_part_t            parts[NGX_HTTP_WEIR_FLEET_ITEMS], dry;
-    ngx_http_weir_fleet_item_t  *item;
-
-    for (i = 0, n = 0; i < op->n; i++) {
-        item = &op->items[i];
-
-        if (item->dry_run) {
-            continue;
-        }
-
-        if (fleet->batch.states[item->index].bad) {
-            op->rc = NGX_ERROR;
-            return;
-        }
-
-        parts[n++] = ngx_http_weir_fleet_txn_part(item, item->cost);
-    }
-
-    allowed = weir_batch_decide(&fleet->batch, parts, n, fleet->now);
-    op->rc = allowed ? NGX_OK : NGX_BUSY;
-
-    for (i = 0; i < op->n; i++) {
-        item = &op->items[i];
-        charged = allowed;
-
-        if (item->dry_run) {
-
-            if (fleet->batch.states[item->index].bad) {
-                continue;
-            }
-
-            dry = ngx_http_weir_fleet_txn_part(item, allowed ? item->cost : 0);
-            charged = weir_batch_decide(&fleet->batch, &dry, 1, fleet->now)
-                      && allowed;
-        }
-
-        ngx_http_weir_fleet_txn_note(fleet, item, charged);
-    }
-}
-
-
-static void
-ngx_http_weir_fleet_txn_charge(ngx_http_weir_fleet_t *fleet,
-    ngx_http_weir_fleet_op_t *op)
-{
-    ngx_uint_t                   i;
-    ngx_http_weir_fleet_item_t  *item;
-
-    for (i = 0; i < op->n; i++) {
-        item = &op->items[i];
-
-        weir_batch_charge(&fleet->batch, item->index, &item->limit, fleet->now,
-                          item->cost, item->at);
-        ngx_http_weir_fleet_txn_note(fleet, item, 1);
-    }
-
-    op->rc = NGX_OK;
-}
-
-
-static void
-ngx_http_weir_fleet_txn_decide(ngx_http_weir_fleet_t *fleet)
-{
-    ngx_queue_t               *q, *next;
-    ngx_http_weir_fleet_op_t  *op;
-
-    for (q = ngx_queue_head(&fleet->flying);
-         q != ngx_queue_sentinel(&fleet->flying);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        op = ngx_queue_data(q, ngx_http_weir_fleet_op_t, queue);
-
-        if (op->charge) {
-            ngx_http_weir_fleet_txn_charge(fleet, op);
-
-        } else if (op->done) {
-            ngx_http_weir_fleet_txn_ask(fleet, op);
-
-        } else {
-            ngx_queue_remove(q);                /* it left in time */
-            ngx_http_weir_fleet_finish(op, NGX_ERROR);
-        }
-    }
-
-    ngx_http_weir_fleet_txn_commit(fleet);
-}
-
-
 /* the second half */
-
-static ngx_uint_t
-ngx_http_weir_fleet_txn_write(ngx_http_weir_fleet_t *fleet,
-    ngx_http_weir_fleet_op_t *op)
-{
-    int64_t                      now;
-    weir_txn_t                  *t;
-    ngx_uint_t                   i, n;
-    weir_charge_t               *charge;
-    ngx_http_weir_fleet_item_t  *item;
-
-    t = &fleet->txn;
-    now = fleet->now / 1000;
-    op->hold.n = 0;
-
-    for (i = 0, n = 0; i < op->n; i++) {
-        item = &op->items[i];
-
-        if (!item->charged) {
-            continue;
-        }
-
-        if (ngx_http_weir_fleet_at_once(item)) {
-            weir_txn_slots_take(t, NGX_HTTP_WEIR_SHARD,
-                                weir_str_of(item->name), item->member, now,
-                                now + item->lease);
-            n++;
-        }
-
-        if (op->held && ngx_http_weir_fleet_reserves(item)) {
-            charge = &op->hold.charges[op->hold.n++];
-            charge->unit = item->unit;
-            charge->limit = item->limit;
-            charge->name = weir_str_of(item->name);
-            charge->units = item->cost;
-            charge->at = item->at;
-        }
-    }
-
-    if (op->held) {
-        weir_txn_limits_hold(t, &op->hold);
-        n++;
-    }
-
-    return n;
-}
-
 
 static void
 ngx_http_weir_fleet_txn_commit(ngx_http_weir_fleet_t *fleet)
 {
-    unsigned                   i;
-    weir_txn_t                *t;
-    ngx_uint_t                 n;
-    ngx_queue_t               *q;
-    weir_batch_state_t        *s;
-    ngx_http_weir_fleet_op_t  *op;
+    weir_txn_t  *t;
 
     t = &fleet->txn;
     weir_txn_reset(t);
     weir_txn_limits_begin(t);
 
-    for (i = 0, n = 0; i < fleet->batch.n; i++) {
-        s = &fleet->batch.states[i];
-
-        if (s->changed) {
-            weir_txn_limits_set(t, NGX_HTTP_WEIR_SHARD,
-                                (weir_str_t) { s->name, s->len }, &s->state,
-                                s->lasts / 1000 + 1);
-            n++;
-        }
-    }
-
-    for (q = ngx_queue_head(&fleet->flying);
-         q != ngx_queue_sentinel(&fleet->flying);
-         q = ngx_queue_next(q))
-    {
-        op = ngx_queue_data(q, ngx_http_weir_fleet_op_t, queue);
-
-        if (op->rc == NGX_OK && !op->charge) {
-            n += ngx_http_weir_fleet_txn_write(fleet, op);
-        }
-    }
-
-    if (n == 0) {
+    if (ngx_http_weir_fleet_decide(fleet, t) == 0) {
 
         /* refusals only: nothing is written, and nothing watched any more */
 
