@@ -87,6 +87,7 @@ sub contract {
         next if $line !~ /^\| `(weir:[^`]*)`/;
 
         my $pattern = quotemeta $1;
+        $pattern =~ s/\\<name\\>/[^:{}]+:[0-9a-f]{32}/g;      # of a limit
         $pattern =~ s/\\<[^>]*\\>/[^:{}]+/g;
         push @patterns, qr/\A$pattern\z/;
     }
