@@ -103,7 +103,11 @@ void weir_apikey_make(char *key, const char *env, const char *id,
 #define WEIR_KEY_ERROR  160
 bool weir_apikey_read(weir_str_t line, weir_key_t *key_r,
     char error_r[WEIR_KEY_ERROR]);
-void weir_apikey_write(const weir_key_t *key, weir_buf_t *out);
+
+/* The line of key and its end; with what stands in the old line, which may be
+ * empty, and only a later version knows. */
+void weir_apikey_write(const weir_key_t *key, weir_str_t line,
+    weir_buf_t *out);
 
 /* The spelling of an URL or of models in a record, and back. */
 void weir_apikey_quote(weir_str_t text, weir_buf_t *out);
@@ -120,6 +124,7 @@ weir_key_e weir_apikey_verdict(const weir_key_t *record,
     const unsigned char digest[WEIR_DIGEST_LEN], int64_t now);
 
 /* Does the record allow the model?  "models" as in the record. */
+bool weir_apikey_models_valid(weir_str_t models);
 bool weir_apikey_allows(weir_str_t models, weir_str_t model);
 
 /* "submit,read" and back; -1: an unknown word. */

@@ -16,9 +16,6 @@
 #define WEIR_LINE_MAX     8192
 #define WEIR_TIME_DIGITS  12
 
-#define W_PERCENT         weir_str("%25")
-#define W_COLON           weir_str("%3A")
-
 
 typedef struct {
     const char  *name;
@@ -33,6 +30,14 @@ static const weir_scope_t  weir_scopes[] = {
     { "cache-bypass", WEIR_SCOPE_CACHE },
     { "metrics",      WEIR_SCOPE_METRICS },
     { NULL, 0 }
+};
+
+
+/* what weir_apikey_write() writes */
+
+static const char *const  weir_fields[] = {
+    "owner", "tier", "scopes", "env", "models", "limits", "expires", "digest2",
+    "until", "revoked", "webhook_secret", "webhook", NULL
 };
 
 
@@ -71,33 +76,6 @@ weir_env_valid(weir_str_t env)
 }
 
 
-/* cuts the part before sep off rest; the last part has no sep */
-
-static bool
-weir_split(weir_str_t *rest, char sep, weir_str_t *part_r)
-{
-    const char  *p;
-
-    if (rest->data == NULL) {
-        return false;
-    }
-
-    p = rest->len ? memchr(rest->data, sep, rest->len) : NULL;
-
-    if (p == NULL) {
-        *part_r = *rest;
-        *rest = weir_str_null;
-        return true;
-    }
-
-    *part_r = (weir_str_t) { rest->data, (size_t) (p - rest->data) };
-    rest->len -= part_r->len + 1;
-    rest->data = p + 1;
-
-    return true;
-}
-
-
 int
 weir_scopes_parse(weir_str_t text)
 {
@@ -107,7 +85,7 @@ weir_scopes_parse(weir_str_t text)
 
     scopes = 0;
 
-    while (weir_split(&text, ',', &word)) {
+    while (weir_str_split(&text, ',', &word)) {
         for (s = weir_scopes; s->name; s++) {
             if (weir_str_eq(word, weir_str_of(s->name))) {
                 break;
@@ -177,63 +155,6 @@ weir_field_name(weir_str_t value, const char *name, size_t max, char *to,
 }
 
 
-void
-weir_apikey_quote(weir_str_t text, weir_buf_t *out)
-{
-    size_t  i;
-
-    for (i = 0; i < text.len; i++) {
-        if (text.data[i] == '%') {
-            weir_buf_str(out, W_PERCENT);
-
-        } else if (text.data[i] == ':') {
-            weir_buf_str(out, W_COLON);
-
-        } else {
-            weir_buf_add(out, text.data + i, 1);
-        }
-    }
-}
-
-
-/* the character at the start of text, in *c_r; how long its spelling is */
-
-static size_t
-weir_unquoted(weir_str_t text, char *c_r)
-{
-    weir_str_t  code;
-
-    code = (weir_str_t) { text.data, text.len < 3 ? text.len : 3 };
-
-    if (weir_str_eq(code, W_PERCENT)) {
-        *c_r = '%';
-        return 3;
-    }
-
-    if (weir_str_eq(code, W_COLON)) {
-        *c_r = ':';
-        return 3;
-    }
-
-    *c_r = text.data[0];
-
-    return 1;
-}
-
-
-void
-weir_apikey_unquote(weir_str_t text, weir_buf_t *out)
-{
-    char    c;
-    size_t  n;
-
-    for ( /* void */ ; text.len; text.data += n, text.len -= n) {
-        n = weir_unquoted(text, &c);
-        weir_buf_add(out, &c, 1);
-    }
-}
-
-
 static bool
 weir_field_webhook(weir_key_t *key, weir_str_t value,
     char error_r[WEIR_KEY_ERROR])
@@ -288,47 +209,16 @@ weir_field_env(weir_key_t *key, weir_str_t value, char error_r[WEIR_KEY_ERROR])
 }
 
 
-/* one of them: a star ends it, and a percent sign is quoted */
-
-static bool
-weir_model_valid(weir_str_t model)
-{
-    char    c;
-    size_t  n, left;
-
-    for (left = model.len; left; left -= n, model.data += n) {
-        n = weir_unquoted((weir_str_t) { model.data, left }, &c);
-
-        if ((unsigned char) c <= ' ' || c == 0x7f
-            || (n == 1 && (c == '%' || (c == '*' && left > 1))))
-        {
-            return false;
-        }
-    }
-
-    return model.len > 0;
-}
-
-
 static bool
 weir_field_models(weir_key_t *key, weir_str_t value,
     char error_r[WEIR_KEY_ERROR])
 {
-    weir_str_t  model, rest;
-
-    rest = value;
-
-    while (weir_split(&rest, ',', &model)) {
-        if (!weir_model_valid(model)) {
-            return weir_field_error(error_r, "models", "names with commas, of "
-                                    "which one may end in *, with % and : as "
-                                    "%25 and %3A");
-        }
-    }
-
     key->models = value;
 
-    return true;
+    return weir_apikey_models_valid(value)
+           || weir_field_error(error_r, "models", "names with commas, of which "
+                               "one may end in *, with % and : as %25 and "
+                               "%3A");
 }
 
 
@@ -417,6 +307,16 @@ weir_field_read(weir_key_t *key, weir_str_t name, weir_str_t value,
 }
 
 
+/* is it name=value? */
+
+static bool
+weir_field_is(weir_str_t part, weir_str_t name)
+{
+    return part.len > name.len && part.data[name.len] == '='
+           && memcmp(part.data, name.data, name.len) == 0;
+}
+
+
 /* does the name stand in the fields before? */
 
 static bool
@@ -424,10 +324,8 @@ weir_field_twice(weir_str_t before, weir_str_t name)
 {
     weir_str_t  part;
 
-    while (weir_split(&before, ':', &part)) {
-        if (part.len > name.len && part.data[name.len] == '='
-            && memcmp(part.data, name.data, name.len) == 0)
-        {
+    while (weir_str_split(&before, ':', &part)) {
+        if (weir_field_is(part, name)) {
             return true;
         }
     }
@@ -444,7 +342,7 @@ weir_fields_read(weir_key_t *key, weir_str_t rest, char error_r[WEIR_KEY_ERROR])
 
     all = rest;
 
-    while (weir_split(&rest, ':', &part)) {
+    while (weir_str_split(&rest, ':', &part)) {
         eq = part.len ? memchr(part.data, '=', part.len) : NULL;
 
         if (eq == NULL) {
@@ -511,7 +409,7 @@ weir_apikey_read(weir_str_t line, weir_key_t *key_r,
 
     rest = (weir_str_t) { line.data + n, line.len - n };
 
-    weir_split(&rest, ':', &id);
+    weir_str_split(&rest, ':', &id);
 
     if (!weir_apikey_id_valid(id)) {
         snprintf(error_r, WEIR_KEY_ERROR, "the public id must be %d letters "
@@ -521,7 +419,7 @@ weir_apikey_read(weir_str_t line, weir_key_t *key_r,
 
     memcpy(key_r->id, id.data, id.len);
 
-    if (!weir_split(&rest, ':', &part)
+    if (!weir_str_split(&rest, ':', &part)
         || !weir_digest_unhex(part, key_r->digest, WEIR_DIGEST_LEN))
     {
         return weir_field_error(error_r, "digest",
@@ -545,8 +443,34 @@ weir_apikey_read(weir_str_t line, weir_key_t *key_r,
 }
 
 
+/* the fields of line that this version does not know */
+
+static void
+weir_fields_keep(weir_str_t line, weir_buf_t *out)
+{
+    unsigned            i;
+    weir_str_t          part;
+    const char *const  *known;
+
+    for (i = 0; weir_str_split(&line, ':', &part); i++) {
+        for (known = weir_fields; *known; known++) {
+            if (weir_field_is(part, weir_str_of(*known))) {
+                break;
+            }
+        }
+
+        /* the first four are the mark, the id and the digest */
+
+        if (i >= 4 && *known == NULL) {
+            weir_buf_text(out, ":");
+            weir_buf_str(out, part);
+        }
+    }
+}
+
+
 void
-weir_apikey_write(const weir_key_t *key, weir_buf_t *out)
+weir_apikey_write(const weir_key_t *key, weir_str_t line, weir_buf_t *out)
 {
     char  hex[2 * WEIR_DIGEST_LEN + 1];
 
@@ -555,7 +479,7 @@ weir_apikey_write(const weir_key_t *key, weir_buf_t *out)
                     key->id, hex, key->owner, key->tier);
     weir_scopes_write(key->scopes, out);
 
-    if (strcmp(key->env, "live") != 0) {
+    if (key->env[0] && strcmp(key->env, "live") != 0) {
         weir_buf_printf(out, ":env=%s", key->env);
     }
 
@@ -596,51 +520,6 @@ weir_apikey_write(const weir_key_t *key, weir_buf_t *out)
         weir_buf_str(out, key->webhook);
     }
 
+    weir_fields_keep(line, out);
     weir_buf_text(out, "\n");
-}
-
-
-/* is it the model, or does it start as the model does and end in a star? */
-
-static bool
-weir_model_matches(weir_str_t item, weir_str_t model)
-{
-    char    c;
-    size_t  n;
-
-    for ( /* void */ ; item.len; item.data += n, item.len -= n) {
-        if (item.data[0] == '*') {
-            return true;
-        }
-
-        n = weir_unquoted(item, &c);
-
-        if (model.len == 0 || model.data[0] != c) {
-            return false;
-        }
-
-        model.data++;
-        model.len--;
-    }
-
-    return model.len == 0;
-}
-
-
-bool
-weir_apikey_allows(weir_str_t models, weir_str_t model)
-{
-    weir_str_t  item;
-
-    if (models.len == 0) {
-        return true;
-    }
-
-    while (weir_split(&models, ',', &item)) {
-        if (weir_model_matches(item, model)) {
-            return true;
-        }
-    }
-
-    return false;
 }

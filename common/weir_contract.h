@@ -207,7 +207,7 @@
 #define WEIR_TTL_LIST            2678400    /* s, an owner's list, unused */
 #define WEIR_TTL_WAITING         600        /* s, the set of mailboxes */
 #define WEIR_TTL_USAGE           34560000   /* s, a day's ledger: 400 days */
-#define WEIR_TTL_LIMIT           60         /* s, that a state outlives itself */
+#define WEIR_TTL_LIMIT           60         /* s: a state outlives itself */
 #define WEIR_NEWS_MAX            1000       /* entries, about */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
 

@@ -37,6 +37,34 @@ weir_str_eq(weir_str_t a, weir_str_t b)
 }
 
 
+/* Cuts the part before sep off rest; the last part has no sep.  false: there
+ * are no more. */
+
+static inline bool
+weir_str_split(weir_str_t *rest, char sep, weir_str_t *part_r)
+{
+    const char  *p;
+
+    if (rest->data == NULL) {
+        return false;
+    }
+
+    p = rest->len ? memchr(rest->data, sep, rest->len) : NULL;
+
+    if (p == NULL) {
+        *part_r = *rest;
+        *rest = weir_str_null;
+        return true;
+    }
+
+    *part_r = (weir_str_t) { rest->data, (size_t) (p - rest->data) };
+    rest->len -= part_r->len + 1;
+    rest->data = p + 1;
+
+    return true;
+}
+
+
 /* FNV-1a; part of the Redis contract, which derives shards from it */
 
 static inline uint32_t

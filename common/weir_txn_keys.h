@@ -33,9 +33,9 @@ void weir_txn_key_ids(weir_txn_t *t, weir_str_t cursor, unsigned count);
 /*
  * What has changed behind entry "after" ("0-0": from the oldest that is kept)?
  * *changes_r: how many changes there ever were.  The i-th piece of news: the
- * id (empty: it is none), and its entry's; false: there are no more.  If what was known before
- * plus the news read is not *changes_r, news were missed: trimmed, removed,
- * more than a batch, or another Redis.
+ * id (empty: it is none), and its entry's; false: there are no more.  If what
+ * was known before plus the news read is not *changes_r, news were missed:
+ * trimmed, removed, more than a batch, or another Redis.
  */
 void weir_txn_news(weir_txn_t *t, const char *after);
 bool weir_txn_news_read(const weir_answer_t *a, int64_t *changes_r);

@@ -19,7 +19,7 @@ again(weir_str_t line)
         return;
     }
 
-    weir_apikey_write(&first, &b);
+    weir_apikey_write(&first, line, &b);
     FUZZ_ASSERT(!b.failed && b.len);
     FUZZ_ASSERT(weir_apikey_read((weir_str_t) { b.data, b.len - 1 }, &second,
                                  error));

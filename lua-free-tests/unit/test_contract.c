@@ -108,7 +108,8 @@ names_same(const names_t *in_header, const names_t *in_document)
 }
 
 
-/* Placeholders, "%u", "%s", "%.*s", "%lld" here and "<what>" there, become "*". */
+/* Placeholders, "%u", "%s", "%.*s", "%lld" here and "<what>" there, become
+ * "*". */
 
 static void
 names_plain(char *name)

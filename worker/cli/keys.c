@@ -238,7 +238,7 @@ keys_append(keyfile_t *k, const weir_key_t *key, weir_str_t pepper)
         weir_buf_text(&k->text, "\n");
     }
 
-    weir_apikey_write(key, &k->text);
+    weir_apikey_write(key, weir_str_null, &k->text);
 
     rc = keys_check(k->path, (weir_str_t) { k->text.data, k->text.len },
                     pepper);
