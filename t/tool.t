@@ -22,8 +22,8 @@ sub slurp { Weir::Stack::slurp($_[0]) }
 
 # the command line
 
-my @commands = ('keys create', 'keys list', 'keys revoke', 'jobs list',
-                'jobs show', 'jobs cancel', 'jobs retry', 'dead list',
+my @commands = ('keys create', 'keys list', 'keys show', 'keys update',
+                'keys rotate', 'keys revoke', 'keys import', 'jobs list', 'jobs show', 'jobs cancel', 'jobs retry', 'dead list',
                 'dead show', 'dead retry', 'dead drop', 'queue stats',
                 'queue pause', 'queue resume', 'webhooks list',
                 'webhooks redeliver', 'version', 'help');
@@ -53,7 +53,8 @@ $t->refused([qw(keys list --nonsense)], 2, qr/unknown option "--nonsense"/);
 $t->refused([qw(keys list --file)], 2, qr/"--file" needs a value/);
 $t->refused([qw(keys list --json=1)], 2, qr/takes no value/);
 $t->refused([qw(keys list --file a --file b)], 2, qr/given twice/);
-$t->refused([qw(keys list)], 2, qr/"--file" is required/);
+$t->refused([qw(keys list)], 2, qr/"--file", "--redis" or WEIR_REDIS/);
+$t->refused([qw(keys list --file a --redis b)], 2, qr/either "--file" or/);
 $t->refused([qw(keys list --file a b)], 2, qr/too many/);
 $t->refused([qw(keys revoke --file a)], 2, qr/argument is missing/);
 
@@ -140,7 +141,7 @@ my ($first, $second) = split /\n/, $text;
 Weir::Stack::write_file("$d/keys", "# mine\n$first\n\n$second:later=1\n");
 is(($t->run(qw(keys revoke), @file, $bob))[0], 0, 'revoke the other');
 like(slurp("$d/keys"),
-     qr/\A# mine\n\Q$first\E\n\n\Q$second\E:later=1:revoked=\d+\n\z/,
+     qr/\A# mine\n\Q$first\E\n\n\Q$second\E:revoked=\d+:later=1\n\z/,
      'only this record has changed');
 
 # a broken line; a field that stands twice
@@ -171,8 +172,13 @@ my @asking = ([qw(jobs list)], [qw(jobs show), $id], [qw(jobs cancel), $id],
               [qw(dead retry), $id], [qw(dead drop), $id], [qw(queue stats)],
               [qw(queue pause)], [qw(queue resume)], [qw(webhooks list)],
               [qw(webhooks redeliver), $id]);
+my @keys = ([qw(keys list)], [qw(keys show AAAAAAAAAAAA)],
+            [qw(keys update AAAAAAAAAAAA --tier t)],
+            [qw(keys revoke AAAAAAAAAAAA)],
+            [qw(keys rotate AAAAAAAAAAAA --pepper), "$d/other-pepper"],
+            [qw(keys create --owner a --pepper), "$d/other-pepper"]);
 
-for (@asking) {
+for (@asking, @keys, [qw(keys import), @file]) {
     $t->refused($_, 2, qr/"--redis" or WEIR_REDIS/, "@$_: no address");
     $t->refused([@$_, '--redis', "unix:$d/none"], 1,
                 qr/\Aweir: redis at unix:.*: No such file/, "@$_: no Redis");

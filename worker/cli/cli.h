@@ -60,7 +60,11 @@ int cli_flush(void);
 /* the commands: arguments without the command's own words */
 int keys_create(int argc, char **argv);
 int keys_list(int argc, char **argv);
+int keys_show(int argc, char **argv);
+int keys_update(int argc, char **argv);
+int keys_rotate(int argc, char **argv);
 int keys_revoke(int argc, char **argv);
+int keys_import(int argc, char **argv);
 int jobs_list(int argc, char **argv);
 int jobs_show(int argc, char **argv);
 int jobs_cancel(int argc, char **argv);

@@ -1,176 +1,87 @@
 /*
- * The list of a key file.  Only reads; never shows a digest.
+ * The commands that look at keys.  However many there are, a batch is in
+ * memory at a time.
  */
 
 #include "cli.h"
-#include "keyfile.h"
+#include "keys_show.h"
+#include "keystore.h"
 
 #include <stdio.h>
-#include <time.h>
-
-#include "weir_apikey.h"
-#include "weir_json.h"
 
 
-static const char *
-keys_state(const weir_key_t *key, int64_t now)
+#define KEYS_SECONDS  60
+
+
+typedef struct {
+    const char  *owner;
+    const char  *state;
+    bool         json;
+    int64_t      now;
+    unsigned     shown;
+} keys_list_t;
+
+
+static int
+keys_list_json(keys_list_t *l, const weir_key_t *key)
 {
-    if (key->revoked && key->revoked <= now) {
-        return "revoked";
+    weir_buf_t    out = { 0 };
+    weir_json_t  *doc;
+
+    doc = keys_doc(key, l->now);
+
+    if (weir_json_write(doc, &out) != 0) {
+        out.failed = true;
+
+    } else {
+        printf("%s%.*s", l->shown ? ",\n" : "", (int) out.len, out.data);
     }
 
-    if (key->expires && key->expires <= now) {
-        return "expired";
-    }
+    weir_json_free(&doc);
+    weir_buf_free(&out);
 
-    return key->rotating ? "rotating" : "active";
-}
-
-
-static void
-keys_print_time(const char *before, int64_t t)
-{
-    char       text[32];
-    time_t     seconds;
-    struct tm  tm;
-
-    seconds = (time_t) t;
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ",
-             gmtime_r(&seconds, &tm));
-
-    printf("%s%s", before, text);
-}
-
-
-static void
-keys_print(const weir_key_t *key, int64_t now)
-{
-    weir_buf_t  scopes = { 0 };
-
-    weir_scopes_write(key->scopes, &scopes);
-
-    printf("%s  %-8s  %-16s  %-8s  %.*s", key->id, keys_state(key, now),
-           key->owner, key->tier, (int) scopes.len, scopes.data);
-
-    if (key->expires) {
-        keys_print_time("  expires ", key->expires);
-    }
-
-    if (key->revoked) {
-        keys_print_time("  revoked ", key->revoked);
-    }
-
-    putchar('\n');
-    weir_buf_free(&scopes);
-}
-
-
-static weir_json_t *
-keys_json_time(int64_t t)
-{
-    return t ? weir_json_new_int(t) : weir_json_new_null();
-}
-
-
-static weir_json_t *
-keys_json_scopes(unsigned scopes)
-{
-    unsigned      bit;
-    weir_buf_t    name = { 0 };
-    weir_json_t  *list;
-
-    list = weir_json_array();
-
-    for (bit = 1; bit <= scopes; bit <<= 1) {
-        if ((scopes & bit) == 0) {
-            continue;
-        }
-
-        weir_buf_reset(&name);
-        weir_scopes_write(bit, &name);
-        weir_json_add_take(list, weir_json_new_str((weir_str_t) {
-                                     name.data, name.len }));
-    }
-
-    weir_buf_free(&name);
-
-    return list;
-}
-
-
-static weir_json_t *
-keys_json_webhook(const weir_key_t *key)
-{
-    weir_buf_t    url = { 0 };
-    weir_json_t  *v;
-
-    if (key->webhook.len == 0) {
-        return weir_json_new_null();
-    }
-
-    weir_apikey_unquote(key->webhook, &url);
-    v = weir_json_new_str((weir_str_t) { url.data, url.len });
-    weir_buf_free(&url);
-
-    return v;
-}
-
-
-static weir_json_t *
-keys_json(const weir_key_t *key, int64_t now)
-{
-    int           rc;
-    weir_json_t  *o;
-
-    o = weir_json_object();
-
-    rc = weir_json_set_take(o, "id", weir_json_new_str(weir_str_of(key->id)));
-    rc |= weir_json_set_take(o, "owner",
-                             weir_json_new_str(weir_str_of(key->owner)));
-    rc |= weir_json_set_take(o, "tier",
-                             weir_json_new_str(weir_str_of(key->tier)));
-    rc |= weir_json_set_take(o, "scopes", keys_json_scopes(key->scopes));
-    rc |= weir_json_set_take(o, "state",
-                             weir_json_new_str(weir_str_of(keys_state(key,
-                                                                      now))));
-    rc |= weir_json_set_take(o, "expires", keys_json_time(key->expires));
-    rc |= weir_json_set_take(o, "revoked", keys_json_time(key->revoked));
-    rc |= weir_json_set_take(o, "webhook", keys_json_webhook(key));
-
-    if (rc != 0) {
-        weir_json_free(&o);
-    }
-
-    return o;
+    return out.failed ? cli_failed("no memory") : CLI_OK;
 }
 
 
 static int
-keys_walk(const char *path, weir_str_t rest, weir_json_t *list)
+keys_list_one(void *data, const weir_key_t *key)
 {
-    char        error[WEIR_KEY_ERROR];
-    size_t      n;
-    int64_t     now;
-    weir_str_t  line;
-    weir_key_t  key;
+    int           rc;
+    keys_list_t  *l = data;
 
-    now = time(NULL);
+    if ((l->owner && strcmp(l->owner, key->owner) != 0)
+        || (l->state && strcmp(l->state, keys_state(key, l->now)) != 0))
+    {
+        return CLI_OK;
+    }
 
-    for (n = 1; keyfile_next_line(&rest, &line); n++) {
-        if (!keyfile_is_record(line)) {
-            continue;
-        }
+    rc = CLI_OK;
 
-        if (!weir_apikey_read(line, &key, error)) {
-            return cli_failed("\"%s\": line %zu: %s", path, n, error);
-        }
+    if (l->json) {
+        rc = keys_list_json(l, key);
 
-        if (list == NULL) {
-            keys_print(&key, now);
+    } else {
+        keys_row(key, l->now);
+    }
 
-        } else if (weir_json_add_take(list, keys_json(&key, now)) != 0) {
-            return cli_failed("no memory");
-        }
+    l->shown++;
+
+    return rc;
+}
+
+
+static int
+keys_list_check(const keys_list_t *l)
+{
+    if (l->owner && !weir_name_valid(weir_str_of(l->owner), WEIR_OWNER_MAX)) {
+        return cli_usage("\"--owner\" must be 1 to %d letters, digits and "
+                         ". _ - @", WEIR_OWNER_MAX);
+    }
+
+    if (l->state && !keys_is_state(l->state)) {
+        return cli_usage("\"--state\" must be active, rotating, expired or "
+                         "revoked");
     }
 
     return CLI_OK;
@@ -178,25 +89,27 @@ keys_walk(const char *path, weir_str_t rest, weir_json_t *list)
 
 
 static int
-keys_print_json(const char *path, weir_str_t text)
+keys_list_in(keys_list_t *l, keystore_t *s)
 {
-    int           rc;
-    weir_buf_t    out = { 0 };
-    weir_json_t  *list;
+    int  rc;
 
-    list = weir_json_array();
-    rc = keys_walk(path, text, list);
+    rc = keystore_now(s, &l->now);
 
-    if (rc == CLI_OK && weir_json_write(list, &out) != 0) {
-        rc = cli_failed("no memory");
+    if (rc != CLI_OK) {
+        return rc;
     }
 
-    if (rc == CLI_OK) {
-        printf("%.*s\n", (int) out.len, out.data);
+    if (l->json) {
+        putchar('[');
     }
 
-    weir_buf_free(&out);
-    weir_json_free(&list);
+    rc = keystore_each(s, keys_list_one, l);
+
+    /* a list that is not complete must not look like one */
+
+    if (l->json && rc == CLI_OK) {
+        puts("]");
+    }
 
     return rc;
 }
@@ -205,33 +118,75 @@ keys_print_json(const char *path, weir_str_t text)
 int
 keys_list(int argc, char **argv)
 {
-    int          rc;
-    bool         json;
-    weir_str_t   text;
-    weir_buf_t   buf = { 0 };
-    const char  *file;
+    int                 rc;
+    keystore_t         *s = NULL;
+    keys_list_t         l = { 0 };
+    keystore_options_t  o = { .redis.seconds = KEYS_SECONDS };
 
     const cli_option_t  options[] = {
-        { "file", &file, NULL, true },
-        { "json", NULL, &json, false },
+        KEYSTORE_OPTIONS(o),
+        { "owner", &l.owner, NULL, false },
+        { "state", &l.state, NULL, false },
+        { "json", NULL, &l.json, false },
         { NULL, NULL, NULL, false }
     };
 
-    file = NULL;
-    json = false;
-
     rc = args_parse(argc, argv, options, NULL, 0);
+    rc = rc == CLI_OK ? keystore_check(&o) : rc;
+    rc = rc == CLI_OK ? keys_list_check(&l) : rc;
+    rc = rc == CLI_OK ? keystore_open(&s, &o, false) : rc;
+    rc = rc == CLI_OK ? keys_list_in(&l, s) : rc;
 
-    if (rc == CLI_OK) {
-        rc = keyfile_slurp(file, KEYFILE_MAX, &buf, NULL);
+    keystore_close(&s);
+
+    return rc == CLI_OK ? cli_flush() : rc;
+}
+
+
+/* show */
+
+static int
+keys_show_one(void *data, const weir_key_t *key)
+{
+    int           rc;
+    weir_json_t  *doc;
+    keys_list_t  *l = data;
+
+    if (!l->json) {
+        keys_print_all(key, l->now);
+        return CLI_OK;
     }
 
-    if (rc == CLI_OK) {
-        text = (weir_str_t) { buf.data, buf.len };
-        rc = json ? keys_print_json(file, text) : keys_walk(file, text, NULL);
-    }
+    doc = keys_doc(key, l->now);
+    rc = doc ? record_print_json(doc) : cli_failed("no memory");
+    weir_json_free(&doc);
 
-    weir_buf_free(&buf);
+    return rc;
+}
+
+
+int
+keys_show(int argc, char **argv)
+{
+    int                 rc;
+    const char         *id;
+    keystore_t         *s = NULL;
+    keys_list_t         l = { 0 };
+    keystore_options_t  o = { 0 };
+
+    const cli_option_t  options[] = {
+        KEYSTORE_OPTIONS(o),
+        { "json", NULL, &l.json, false },
+        { NULL, NULL, NULL, false }
+    };
+
+    rc = args_parse(argc, argv, options, &id, 1);
+    rc = rc == CLI_OK ? keystore_check(&o) : rc;
+    rc = rc == CLI_OK ? keystore_open(&s, &o, false) : rc;
+    rc = rc == CLI_OK ? keystore_now(s, &l.now) : rc;
+    rc = rc == CLI_OK ? keystore_see(s, id, keys_show_one, &l) : rc;
+
+    keystore_close(&s);
 
     return rc == CLI_OK ? cli_flush() : rc;
 }

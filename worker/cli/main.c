@@ -17,20 +17,36 @@ static int main_help(int argc, char **argv);
 
 
 #define REDIS  "[--redis ADDR] [--password-file F] [--db N]"
+#define STORE  "--file F | " REDIS
+#define FIELDS "[--tier T] [--scopes LIST] [--models LIST|*] "                \
+               "[--limits LIST|none] [--expires 30d|UNIX|none] "              \
+               "[--webhook URL|none] [--webhook-secret whsec_...|none]"
 
 
 static const cli_command_t  commands[] = {
-    { "keys create", "--file F --pepper P --owner NAME [--tier T] "
-                     "[--scopes LIST] [--env ENV] [--expires 30d|UNIX] "
-                     "[--webhook URL] [--webhook-secret whsec_...]",
-      "adds an API key to a key file and prints it, the only time ever",
+    { "keys create", STORE " --pepper P --owner NAME [--env ENV] " FIELDS
+                     " [--json]",
+      "makes an API key and prints it, the only time ever",
       keys_create },
-    { "keys list", "--file F [--json]",
-      "shows the keys of a key file, without digests",
+    { "keys list", STORE " [--owner NAME] [--state STATE] [--json]",
+      "lists the keys, without digests",
       keys_list },
-    { "keys revoke", "--file F ID",
-      "ends a key, named by its public id",
+    { "keys show", STORE " [--json] ID",
+      "shows a key, named by its public id",
+      keys_show },
+    { "keys update", STORE " " FIELDS " ID",
+      "changes what a key may do",
+      keys_update },
+    { "keys rotate", STORE " --pepper P [--overlap 24h] [--end first|second] "
+                     "[--env ENV] [--json] ID",
+      "gives a key another secret; the old one is accepted for a while",
+      keys_rotate },
+    { "keys revoke", STORE " ID",
+      "ends a key",
       keys_revoke },
+    { "keys import", REDIS " --file F [--replace] [--json]",
+      "copies the keys of a key file into Redis",
+      keys_import },
     { "jobs list", REDIS " [--owner NAME] [--status STATE] [--limit N] "
                    "[--json]",
       "lists an owner's jobs, or all that are not finished",

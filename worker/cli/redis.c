@@ -34,6 +34,8 @@ struct redis_s {
 
     int              status;            /* of the unit in flight */
     bool             lost;              /* it had no answer */
+    bool             watched;           /* it may be aborted */
+    bool             aborted;           /* and it was */
     weir_answer_pt   fn;
     void            *data;
 };
@@ -187,6 +189,12 @@ redis_answered(void *data, const weir_answer_t *answer)
     redis_t  *r = data;
 
     r->lost = (answer->code == WEIR_ANSWER_LOST);
+    r->aborted = (answer->code == WEIR_ANSWER_ABORTED);
+
+    if (r->aborted && r->watched) {
+        r->status = CLI_OK;
+        return;
+    }
 
     if (answer->code == WEIR_ANSWER_OK) {
         r->status = CLI_OK;
@@ -279,6 +287,21 @@ redis_ask(redis_t *r, const weir_txn_t *t, weir_answer_pt fn, void *data)
     }
 
     return r->status;
+}
+
+
+int
+redis_exec(redis_t *r, const weir_txn_t *t, bool *done_r)
+{
+    int  rc;
+
+    r->watched = true;
+    rc = redis_ask(r, t, NULL, NULL);
+    r->watched = false;
+
+    *done_r = (rc == CLI_OK && !r->aborted);
+
+    return rc;
 }
 
 

@@ -40,6 +40,10 @@ int redis_check(const redis_options_t *o);
  * CLI_FAILED returned. */
 int redis_ask(redis_t *r, const weir_txn_t *t, weir_answer_pt fn, void *data);
 
+/* The same for a transaction under WATCH: *done_r is false if nothing was done,
+ * since somebody else was faster. */
+int redis_exec(redis_t *r, const weir_txn_t *t, bool *done_r);
+
 /* The last answer did not come: what was asked may be done or not. */
 bool redis_is_lost(const redis_t *r);
 
