@@ -10,6 +10,7 @@
 
 
 #define WEIR_PROBLEM_BASE  "urn:weir:problem:"
+#define WEIR_PROBLEM_IANA  "https://iana.org/assignments/http-problem-types#"
 
 
 typedef struct {
@@ -197,18 +198,63 @@ weir_problem_slug(const char *name, char *slug, size_t size)
 
 
 static void
+weir_problem_type(const weir_failure_t *f, weir_buf_t *out)
+{
+    char  slug[WEIR_FAILURE_WORD];
+
+    switch (f->problem) {
+
+    case WEIR_PROBLEM_QUOTA_EXCEEDED:
+        weir_buf_text(out, WEIR_PROBLEM_IANA "quota-exceeded");
+        break;
+
+    case WEIR_PROBLEM_REDUCED_CAPACITY:
+        weir_buf_text(out, WEIR_PROBLEM_IANA "temporary-reduced-capacity");
+        break;
+
+    default:
+        weir_problem_slug(weir_kinds[f->kind].name, slug, sizeof(slug));
+        weir_buf_text(out, WEIR_PROBLEM_BASE);
+        weir_buf_text(out, slug);
+        break;
+    }
+}
+
+
+/* an array of the names, which need no quoting but quotes */
+
+static void
+weir_problem_violated(weir_str_t names, weir_buf_t *out)
+{
+    size_t  i;
+
+    weir_buf_text(out, ",\"violated-policies\":[\"");
+
+    for (i = 0; i < names.len; i++) {
+        if (names.data[i] == ',') {
+            weir_buf_text(out, "\",\"");
+
+        } else {
+            weir_buf_add(out, &names.data[i], 1);
+        }
+    }
+
+    weir_buf_text(out, "\"]");
+}
+
+
+static void
 weir_problem_body(const weir_failure_t *f, weir_str_t request_id,
     weir_buf_t *out)
 {
-    char                        slug[WEIR_FAILURE_WORD];
     const weir_failure_kind_t  *k;
 
     k = &weir_kinds[f->kind];
-    weir_problem_slug(k->name, slug, sizeof(slug));
 
-    weir_buf_printf(out, "{\"type\":\"" WEIR_PROBLEM_BASE "%s\","
-                    "\"title\":\"%s\",\"status\":%u,\"detail\":",
-                    slug, k->title, f->status ? f->status : k->status);
+    weir_buf_text(out, "{\"type\":\"");
+    weir_problem_type(f, out);
+    weir_buf_printf(out, "\",\"title\":\"%s\",\"status\":%u,\"detail\":",
+                    k->title, f->status ? f->status : k->status);
     weir_json_quote(out, weir_str_of(f->message));
 
     if (f->code[0]) {
@@ -217,6 +263,10 @@ weir_problem_body(const weir_failure_t *f, weir_str_t request_id,
 
     if (f->param[0]) {
         weir_body_member(out, "param", f->param);
+    }
+
+    if (f->violated.len) {
+        weir_problem_violated(f->violated, out);
     }
 
     if (request_id.len) {

@@ -86,6 +86,15 @@ typedef enum {
 #define WEIR_FAILURE_TEXT   512
 #define WEIR_FAILURE_WORD   64
 
+/* types of problems that others have registered */
+
+typedef enum {
+    WEIR_PROBLEM_OWN = 0,           /* that of the kind */
+    WEIR_PROBLEM_QUOTA_EXCEEDED,
+    WEIR_PROBLEM_REDUCED_CAPACITY
+} weir_problem_e;
+
+
 /* message: a sentence for people; code: overrides the kind's; param: the field
  * of the request that is to blame.  All terminated, UTF-8, empty if unset. */
 
@@ -96,6 +105,8 @@ typedef struct {
     char         message[WEIR_FAILURE_TEXT];
     char         code[WEIR_FAILURE_WORD];
     char         param[WEIR_FAILURE_WORD];
+    weir_problem_e  problem;
+    weir_str_t   violated;          /* names of limits with commas; borrowed */
 } weir_failure_t;
 
 

@@ -216,14 +216,15 @@ weir_limit_refuse(const weir_limit_t *l, const weir_limit_state_t *s,
 
 
 void
-weir_limit_check(const weir_limit_t *l, const weir_limit_state_t *s,
-    int64_t now, int64_t cost, weir_limit_verdict_t *v)
+weir_limit_try(const weir_limit_t *l, const weir_limit_state_t *s, int64_t now,
+    int64_t cost, weir_limit_verdict_t *v, weir_limit_state_t *after_r)
 {
     bool               empty;
     int64_t            room, price, left;
     weir_limit_view_t  view;
 
     memset(v, 0, sizeof(*v));
+    *after_r = *s;
 
     room = weir_limit_room(l);
 
@@ -244,6 +245,8 @@ weir_limit_check(const weir_limit_t *l, const weir_limit_state_t *s,
 
     if (v->allowed) {
         view.level += price;
+        after_r->level = view.level;
+        after_r->at = view.at;
     }
 
     left = room * WEIR_LIMIT_MICRO - view.level;
@@ -264,6 +267,16 @@ weir_limit_check(const weir_limit_t *l, const weir_limit_state_t *s,
         v->more = weir_limit_until(l, &view, now,
                               (room - v->remaining - 1) * WEIR_LIMIT_MICRO);
     }
+}
+
+
+void
+weir_limit_check(const weir_limit_t *l, const weir_limit_state_t *s,
+    int64_t now, int64_t cost, weir_limit_verdict_t *v)
+{
+    weir_limit_state_t  after;
+
+    weir_limit_try(l, s, now, cost, v, &after);
 }
 
 

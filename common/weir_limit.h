@@ -108,6 +108,11 @@ void weir_limit_check(const weir_limit_t *l, const weir_limit_state_t *s,
     int64_t now, int64_t cost, weir_limit_verdict_t *v);
 bool weir_limit_ahead(const weir_limit_state_t *s, int64_t now);
 
+/* The same, and the state that it leaves if it is charged now. */
+void weir_limit_try(const weir_limit_t *l, const weir_limit_state_t *s,
+    int64_t now, int64_t cost, weir_limit_verdict_t *v,
+    weir_limit_state_t *after_r);
+
 /* Charges whatever the verdict was; a debt may follow.  A negative cost gives
  * back, down to an empty level; to a quota of an earlier window it gives
  * nothing, see weir_limit_settle(). */

@@ -147,9 +147,22 @@ ngx_http_weir_filter_applies(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_weir_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_weir_ctx_t  *ctx;
+    ngx_http_weir_ctx_t    *ctx;
+    ngx_http_weir_visit_t  *visit;
 
-    if (r != r->main || !ngx_http_weir_filter_applies(r)) {
+    if (r != r->main) {
+        return ngx_http_weir_next_header_filter(r);
+    }
+
+    visit = ngx_http_weir_visit(r);
+
+    if (visit && visit->limited
+        && ngx_http_weir_limit_headers(r, visit) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!ngx_http_weir_filter_applies(r)) {
         return ngx_http_weir_next_header_filter(r);
     }
 

@@ -117,6 +117,69 @@ ngx_http_weir_metrics_write(ngx_http_weir_counters_t *c, weir_buf_t *out)
 }
 
 
+/* the zones of limits */
+
+static const struct {
+    const char  *name;
+    const char  *label;
+    const char  *help;
+    size_t       offset;
+} ngx_http_weir_limit_counters[] = {
+#define NGX_HTTP_WEIR_LIMIT_ROW(member, name, label, help)                    \
+    { name, label, help, offsetof(ngx_http_weir_limit_counters_t, member) },
+    NGX_HTTP_WEIR_LIMIT_COUNTERS(NGX_HTTP_WEIR_LIMIT_ROW)
+    { NULL, NULL, NULL, 0 }
+};
+
+
+static void
+ngx_http_weir_metrics_zones(ngx_http_weir_limit_conf_t *conf, weir_buf_t *out)
+{
+    ngx_uint_t                    i, n;
+    const char                   *name, *label;
+    ngx_atomic_t                 *counter;
+    ngx_http_weir_limit_zone_t  **zones;
+
+    zones = conf->zones.elts;
+    name = "";
+
+    for (n = 0; conf->zones.nelts && ngx_http_weir_limit_counters[n].name; n++)
+    {
+        label = ngx_http_weir_limit_counters[n].label;
+
+        if (ngx_strcmp(ngx_http_weir_limit_counters[n].name, name) != 0) {
+            name = ngx_http_weir_limit_counters[n].name;
+            weir_buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name,
+                            ngx_http_weir_limit_counters[n].help, name);
+        }
+
+        for (i = 0; i < conf->zones.nelts; i++) {
+            counter = (ngx_atomic_t *)
+                          ((u_char *) &zones[i]->table->counters
+                           + ngx_http_weir_limit_counters[n].offset);
+
+            weir_buf_printf(out, "%s{zone=\"%.*s\"%s%s%s} %lu\n", name,
+                            (int) zones[i]->name.len, zones[i]->name.data,
+                            label ? ",result=\"" : "", label ? label : "",
+                            label ? "\"" : "", (unsigned long) *counter);
+        }
+    }
+
+    if (conf->zones.nelts) {
+        weir_buf_text(out, "# HELP " NGX_HTTP_WEIR_LIMIT_KEYS " Keys that a "
+                      "zone remembers.\n# TYPE " NGX_HTTP_WEIR_LIMIT_KEYS
+                      " gauge\n");
+    }
+
+    for (i = 0; i < conf->zones.nelts; i++) {
+        weir_buf_printf(out, NGX_HTTP_WEIR_LIMIT_KEYS "{zone=\"%.*s\"} %lu\n",
+                        (int) zones[i]->name.len, zones[i]->name.data,
+                        (unsigned long) (zones[i]->table->lists[0].count
+                                         + zones[i]->table->lists[1].count));
+    }
+}
+
+
 ngx_int_t
 ngx_http_weir_metrics_handler(ngx_http_request_t *r)
 {
@@ -128,6 +191,7 @@ ngx_http_weir_metrics_handler(ngx_http_request_t *r)
 
     weir_buf_init(&body, 0);
     ngx_http_weir_metrics_write(wmcf->counters, &body);
+    ngx_http_weir_metrics_zones(&wmcf->limit, &body);
 
     rc = ngx_http_weir_health_send(r, NGX_HTTP_OK,
                                    "text/plain; version=0.0.4", &body);

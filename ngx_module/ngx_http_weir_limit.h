@@ -11,15 +11,25 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "weir_failure.h"
 #include "weir_limit.h"
 
+#include "ngx_http_weir_fleet.h"
 #include "ngx_http_weir_table.h"
 
 
 #define NGX_HTTP_WEIR_LIMIT_ZONES  64           /* bits of visit->charged */
 #define NGX_HTTP_WEIR_LIMIT_RULES  32           /* of a location */
+#define NGX_HTTP_WEIR_LIMIT_DELAY  86400000     /* ms, the longest */
+
+/* us, of what is refused for ever: limits may be changed by then */
+#define NGX_HTTP_WEIR_LIMIT_NEVER  86400000000LL
+
+/* ms; the fleet's decisions have their own deadline */
+#define NGX_HTTP_WEIR_LIMIT_PATIENCE  60000
 
 struct ngx_http_weir_ctx_s;
+struct ngx_http_weir_visit_s;
 struct ngx_http_weir_process_s;
 
 
@@ -58,8 +68,12 @@ typedef struct {
     ngx_str_t                     file;         /* where it is used first */
     ngx_uint_t                    line;
 
+    ngx_http_weir_node_t         *locked;       /* by the engine of "sync=" */
+
     unsigned                      fleet:1;
     unsigned                      at_once:1;
+    unsigned                      body:1;       /* beside rules that need the
+                                                   body: it may be given back */
 } ngx_http_weir_limit_zone_t;
 
 
@@ -110,14 +124,12 @@ typedef struct {
 
 /* the decision */
 
-/* What came of a rule.  Of the first four one is in $weir_limit_status. */
-
 typedef enum {
     NGX_HTTP_WEIR_LIMIT_OPEN = 0,               /* not decided */
-    NGX_HTTP_WEIR_LIMIT_PASSED,
+    NGX_HTTP_WEIR_LIMIT_PASSED,                 /* charged, unless "peek" */
     NGX_HTTP_WEIR_LIMIT_REFUSED,
-    NGX_HTTP_WEIR_LIMIT_DENIED,                 /* undecided, and so refused */
-    NGX_HTTP_WEIR_LIMIT_SKIPPED                 /* undecided, and so passed */
+    NGX_HTTP_WEIR_LIMIT_DENIED,                 /* Redis is silent: refused */
+    NGX_HTTP_WEIR_LIMIT_SKIPPED                 /* Redis is silent: let pass */
 } ngx_http_weir_limit_result_e;
 
 
@@ -130,47 +142,101 @@ typedef struct {
     u_char                        key[NGX_HTTP_WEIR_TABLE_KEY];
 
     ngx_http_weir_limit_result_e  result;
-    weir_limit_verdict_t          verdict;
-    int64_t                       at;           /* us: of the state, charged */
-    ngx_http_weir_held_t          held;         /* requests at once */
-    unsigned                      identified:1;
-    unsigned                      node:1;       /* decided on this node */
-    unsigned                      known:1;      /* verdict is one */
-    unsigned                      charged:1;    /* in the table of this node */
+    weir_limit_verdict_t          verdict;      /* if "known" */
+    weir_limit_state_t            after;        /* in the zone, once charged */
+    ngx_http_weir_node_t         *node;         /* under the lock */
+    ngx_http_weir_held_t          held;         /* of requests at once */
+    ngx_http_weir_fleet_item_t   *fleet;        /* what Redis was asked */
+    ngx_msec_t                    delay;
+
+    unsigned                      here:1;       /* this node is to decide */
+    unsigned                      known:1;
+    unsigned                      charged:1;    /* in the zone */
 } ngx_http_weir_limit_item_t;
 
 
 /*
- * All that is decided at once, all or nothing.  Lives as long as the main
- * request, which gives back what it held when it ends.
+ * What is decided at once, all or nothing.  It lives as long as the main
+ * request, which gives back what it holds when it ends.
  */
 
 typedef struct ngx_http_weir_limited_s  ngx_http_weir_limited_t;
 
-typedef void (*ngx_http_weir_limited_pt)(ngx_http_weir_limited_t *l,
-    ngx_int_t rc);
+typedef void (*ngx_http_weir_limited_pt)(ngx_http_weir_limited_t *l);
 
 struct ngx_http_weir_limited_s {
     ngx_http_weir_limited_t      *next;         /* the one before it */
-    struct ngx_http_weir_ctx_s   *ctx;
-    ngx_http_weir_limited_pt      handler;      /* after NGX_AGAIN */
+    struct ngx_http_weir_ctx_s   *ctx;          /* of the request that asked */
+    struct ngx_http_weir_process_s  *process;
+    ngx_http_weir_limited_pt      handler;      /* once Redis has answered */
 
-    ngx_http_weir_limit_item_t   *items;
+    ngx_http_weir_limit_item_t   *items;        /* by zone */
     ngx_uint_t                    n;
 
-    ngx_int_t                     rc;           /* once decided */
-    int64_t                       retry;        /* us, of a refusal; -1: never */
+    ngx_http_weir_fleet_ask_t     ask;
+    const weir_hold_t            *hold;         /* with it, or NULL */
+    const char                   *member;       /* jobs at once: the job, */
+    int64_t                       lease;        /* and until when; ms */
+
+    ngx_int_t                     rc;           /* OK, BUSY; AGAIN: asked */
     ngx_msec_t                    delay;        /* to be waited for */
+
+    unsigned                      identified:1;
+    unsigned                      body:1;       /* of rules that need one */
+    unsigned                      peek:1;       /* nothing is charged */
+    unsigned                      waited:1;
+    unsigned                      denied:1;     /* BUSY since Redis is silent */
 };
 
 
-/* What a request's body says. */
+/* What the body of a request says.  Costs: of the units that need it. */
 
 typedef struct {
-    ngx_str_t                     model;
-    int64_t                       max_tokens;   /* of the answer */
+    weir_str_t                    model;
+    int64_t                       max_tokens;
     int64_t                       costs[WEIR_UNITS];
 } ngx_http_weir_limit_facts_t;
+
+
+/*
+ * The rules of a request's location which apply to it: those of the gate
+ * (facts: NULL), or those that need the body.  Zones in which the request is
+ * counted already are left out, so is who has no limit, or no key.  NGX_DECLINED
+ * is none; NGX_ERROR: no memory.
+ *
+ * Before the decision the caller may change costs, and sets hold, member and
+ * lease where there are such rules.
+ */
+ngx_int_t ngx_http_weir_limit_select(struct ngx_http_weir_ctx_s *ctx,
+    const ngx_http_weir_limit_facts_t *facts, ngx_http_weir_limited_t **l_r);
+
+/* NGX_OK: all are charged; NGX_BUSY: none is, nor what was decided for this
+ * request before, if it was the body that decided; NGX_AGAIN: Redis is asked,
+ * handler is called when l->rc is one of these. */
+ngx_int_t ngx_http_weir_limit_decide(ngx_http_weir_limited_t *l);
+
+/* What was charged is not needed after all. */
+void ngx_http_weir_limit_give_back(ngx_http_weir_limited_t *l);
+
+/* Of NGX_BUSY: what to tell the client. */
+ngx_int_t ngx_http_weir_limit_failure(ngx_http_weir_limited_t *l,
+    weir_failure_t *f);
+
+/* Failed credentials, and who did not pass the gate: see there. */
+ngx_int_t ngx_http_weir_limit_peek_gate(struct ngx_http_weir_ctx_s *ctx);
+ngx_int_t ngx_http_weir_limit_gate(struct ngx_http_weir_ctx_s *ctx);
+void ngx_http_weir_limit_auth_failed(struct ngx_http_weir_ctx_s *ctx);
+
+/* when to come again; us, more than 0; -1: never */
+int64_t ngx_http_weir_limit_retry(const ngx_http_weir_limited_t *l);
+
+/* limit_headers */
+ngx_int_t ngx_http_weir_limit_headers(ngx_http_request_t *r,
+    struct ngx_http_weir_visit_s *visit);       /* limited is not NULL */
+
+/* $weir_limit_status; and what it is about, or NULL */
+const char *ngx_http_weir_limit_status(ngx_http_weir_limited_t *l,
+    const ngx_http_weir_limit_zone_t **zone_r);
 
 
 /* limit_conf, limit_rules */

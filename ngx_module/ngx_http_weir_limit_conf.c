@@ -262,6 +262,8 @@ ngx_http_weir_set_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         rv = ngx_http_weir_limit_key(cf, zone);
     }
 
+    wmcf->fleet |= zone->fleet;
+
     return rv == NGX_CONF_OK ? ngx_http_weir_limit_zone_add(cf, zone, size)
                              : rv;
 }

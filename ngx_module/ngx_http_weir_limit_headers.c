@@ -11,8 +11,14 @@
 #define NGX_HTTP_WEIR_RL_QUOTA      ";q="
 #define NGX_HTTP_WEIR_RL_WINDOW     ";w="
 #define NGX_HTTP_WEIR_RL_UNIT       ";qu=\""
+#define NGX_HTTP_WEIR_RL_REMAINING  ";r="
+#define NGX_HTTP_WEIR_RL_TIME       ";t="
 
 #define NGX_HTTP_WEIR_INTEGER_MAX   999999999999999LL   /* RFC 9651 */
+#define NGX_HTTP_WEIR_DATE_MAX      253402300799LL      /* s: year 9999 */
+
+/* us: who must wait longer should not try again by itself */
+#define NGX_HTTP_WEIR_LIMIT_SOON    60000000
 
 
 #define ngx_http_weir_put(p, literal)                                         \
@@ -93,4 +99,315 @@ ngx_http_weir_limit_policy(u_char *p, const ngx_http_weir_limit_zone_t *zone,
     }
 
     return p;
+}
+
+
+static u_char *
+ngx_http_weir_limit_state(u_char *p, const ngx_http_weir_limit_item_t *item)
+{
+    ngx_str_t  *name;
+
+    name = &item->rule->zone->name;
+
+    *p++ = '"';
+    p = ngx_cpymem(p, name->data, name->len);
+    *p++ = '"';
+
+    p = ngx_http_weir_put(p, NGX_HTTP_WEIR_RL_REMAINING);
+    p = ngx_http_weir_put_int(p, item->verdict.remaining);
+
+    /* nobody knows when requests end that are at once */
+
+    if (item->verdict.more && item->size->limit.form != WEIR_LIMIT_AT_ONCE) {
+        p = ngx_http_weir_put(p, NGX_HTTP_WEIR_RL_TIME);
+        p = ngx_http_weir_put_int(p,
+                                  ngx_http_weir_seconds(item->verdict.more));
+    }
+
+    return p;
+}
+
+
+/* What clients are told of: rules that apply, by what they really said.  Of
+ * failures only who had too many. */
+
+static ngx_uint_t
+ngx_http_weir_limit_shown(const ngx_http_weir_limit_item_t *item)
+{
+    return item->known && !item->rule->dry_run
+           && item->result != NGX_HTTP_WEIR_LIMIT_DENIED
+           && item->result != NGX_HTTP_WEIR_LIMIT_SKIPPED
+           && (item->rule->zone->unit != WEIR_UNIT_AUTH_FAILURES
+               || item->result == NGX_HTTP_WEIR_LIMIT_REFUSED);
+}
+
+
+/* RateLimit-Policy and RateLimit: lists of RFC 9651, of strings that need no
+ * escapes */
+
+static ngx_int_t
+ngx_http_weir_limit_fields(ngx_http_request_t *r,
+    const ngx_http_weir_limited_t *first, int64_t date)
+{
+    u_char                            *p, *q;
+    ngx_str_t                          policy, state;
+    ngx_uint_t                         i, n;
+    const ngx_http_weir_limited_t     *l;
+    const ngx_http_weir_limit_item_t  *item;
+
+    for (n = 0, l = first; l; l = l->next) {
+        n += l->n;
+    }
+
+    n *= NGX_HTTP_WEIR_POLICY_MAX;
+    policy.data = ngx_pnalloc(r->pool, 2 * n);
+
+    if (policy.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    state.data = policy.data + n;
+    p = policy.data;
+    q = state.data;
+
+    for (l = first; l; l = l->next) {
+        for (i = 0; i < l->n; i++) {
+            item = &l->items[i];
+
+            if (!ngx_http_weir_limit_shown(item)) {
+                continue;
+            }
+
+            if (p != policy.data) {
+                p = ngx_http_weir_put(p, ", ");
+                q = ngx_http_weir_put(q, ", ");
+            }
+
+            p = item->size->policy.len
+                ? ngx_cpymem(p, item->size->policy.data,
+                             item->size->policy.len)
+                : ngx_http_weir_limit_policy(p, item->rule->zone,
+                                             &item->size->limit, date);
+            q = ngx_http_weir_limit_state(q, item);
+        }
+    }
+
+    policy.len = p - policy.data;
+    state.len = q - state.data;
+
+    if (policy.len == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_weir_header(r, "RateLimit-Policy", &policy) == NGX_OK
+           ? ngx_http_weir_header(r, "RateLimit", &state) : NGX_ERROR;
+}
+
+
+/* of the rules that count a unit the one with the least left */
+
+static const ngx_http_weir_limit_item_t *
+ngx_http_weir_limit_tightest(const ngx_http_weir_limited_t *l,
+    weir_unit_e unit)
+{
+    ngx_uint_t                         i;
+    const ngx_http_weir_limit_item_t  *item, *least;
+
+    least = NULL;
+
+    for ( /* void */ ; l; l = l->next) {
+        for (i = 0; i < l->n; i++) {
+            item = &l->items[i];
+
+            if (item->rule->zone->unit == unit
+                && ngx_http_weir_limit_shown(item)
+                && (least == NULL
+                    || item->verdict.remaining < least->verdict.remaining))
+            {
+                least = item;
+            }
+        }
+    }
+
+    return least;
+}
+
+
+typedef struct {
+    weir_unit_e  unit;
+    const char  *limit;
+    const char  *remaining;
+    const char  *reset;
+} ngx_http_weir_limit_names_t;
+
+
+static const ngx_http_weir_limit_names_t  ngx_http_weir_limit_openai[] = {
+    { WEIR_UNIT_REQUESTS, "x-ratelimit-limit-requests",
+      "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests" },
+    { WEIR_UNIT_TOKENS, "x-ratelimit-limit-tokens",
+      "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens" },
+    { WEIR_UNITS, NULL, NULL, NULL }
+};
+
+#define ngx_http_weir_limit_anthropic_row(unit, name)                         \
+    { unit, "anthropic-ratelimit-" name "-limit",                             \
+      "anthropic-ratelimit-" name "-remaining",                               \
+      "anthropic-ratelimit-" name "-reset" }
+
+static const ngx_http_weir_limit_names_t  ngx_http_weir_limit_anthropic[] = {
+    ngx_http_weir_limit_anthropic_row(WEIR_UNIT_REQUESTS, "requests"),
+    ngx_http_weir_limit_anthropic_row(WEIR_UNIT_TOKENS, "tokens"),
+    ngx_http_weir_limit_anthropic_row(WEIR_UNIT_INPUT, "input-tokens"),
+    ngx_http_weir_limit_anthropic_row(WEIR_UNIT_OUTPUT, "output-tokens"),
+    { WEIR_UNITS, NULL, NULL, NULL }
+};
+
+
+/* "12ms", "7s", "6m0s", "1h0m0s": rounded up */
+
+static ngx_int_t
+ngx_http_weir_limit_duration(ngx_http_request_t *r, const char *name,
+    int64_t us)
+{
+    int64_t  s;
+
+    if (us && us <= 999000) {
+        return ngx_http_weir_header_text(r, name, "%Lms", (us + 999) / 1000);
+    }
+
+    s = ngx_http_weir_seconds(us);
+
+    if (s < 60) {
+        return ngx_http_weir_header_text(r, name, "%Ls", s);
+    }
+
+    if (s < 3600) {
+        return ngx_http_weir_header_text(r, name, "%Lm%Ls", s / 60, s % 60);
+    }
+
+    return ngx_http_weir_header_text(r, name, "%Lh%Lm%Ls", s / 3600,
+                                     s / 60 % 60, s % 60);
+}
+
+
+static ngx_int_t
+ngx_http_weir_limit_date_header(ngx_http_request_t *r, const char *name,
+    int64_t us)
+{
+    ngx_tm_t  tm;
+
+    ngx_gmtime((time_t) ngx_min(ngx_http_weir_seconds(us),
+                                NGX_HTTP_WEIR_DATE_MAX), &tm);
+
+    return ngx_http_weir_header_text(r, name, "%4d-%02d-%02dT%02d:%02d:%02dZ",
+                                     tm.ngx_tm_year, tm.ngx_tm_mon,
+                                     tm.ngx_tm_mday, tm.ngx_tm_hour,
+                                     tm.ngx_tm_min, tm.ngx_tm_sec);
+}
+
+
+/* a family of the dialect: the limits of a unit in three fields */
+
+static ngx_int_t
+ngx_http_weir_limit_family(ngx_http_request_t *r,
+    const ngx_http_weir_limited_t *l, weir_dialect_e dialect, int64_t date)
+{
+    ngx_int_t                           rc;
+    const ngx_http_weir_limit_item_t   *item;
+    const ngx_http_weir_limit_names_t  *names;
+
+    names = dialect == WEIR_DIALECT_OPENAI ? ngx_http_weir_limit_openai
+                                           : ngx_http_weir_limit_anthropic;
+
+    for ( /* void */ ; names->limit; names++) {
+        item = ngx_http_weir_limit_tightest(l, names->unit);
+
+        if (item == NULL) {
+            continue;
+        }
+
+        if (ngx_http_weir_header_text(r, names->limit, "%L",
+                                      weir_limit_room(&item->size->limit))
+            != NGX_OK
+            || ngx_http_weir_header_text(r, names->remaining, "%L",
+                                         item->verdict.remaining)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rc = dialect == WEIR_DIALECT_OPENAI
+             ? ngx_http_weir_limit_duration(r, names->reset,
+                                            item->verdict.full)
+             : ngx_http_weir_limit_date_header(r, names->reset,
+                                               date + item->verdict.full);
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* to whom we refuse: Retry-After is there already */
+
+static ngx_int_t
+ngx_http_weir_limit_again(ngx_http_request_t *r,
+    const ngx_http_weir_limited_t *l)
+{
+    int64_t  retry;
+
+    while (l && !(l->rc == NGX_BUSY && !l->denied)) {
+        l = l->next;
+    }
+
+    if (l == NULL || r->headers_out.status != NGX_HTTP_TOO_MANY_REQUESTS) {
+        return NGX_OK;
+    }
+
+    retry = ngx_http_weir_limit_retry(l);
+
+    if ((retry < 0 || retry > NGX_HTTP_WEIR_LIMIT_SOON)
+        && ngx_http_weir_header_text(r, "x-should-retry", "false") != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return retry < 0 ? NGX_OK
+           : ngx_http_weir_header_text(r, "retry-after-ms", "%L",
+                                       retry / 1000 + (retry % 1000 != 0));
+}
+
+
+/* A redirect is no answer, and a 304 tells of an older one: neither says what
+ * is left. */
+
+ngx_int_t
+ngx_http_weir_limit_headers(ngx_http_request_t *r,
+    ngx_http_weir_visit_t *visit)
+{
+    int64_t                        date;
+    weir_dialect_e                 dialect;
+    const ngx_http_weir_limited_t *l;
+
+    l = visit->limited;
+
+    if (r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE
+        && r->headers_out.status < NGX_HTTP_BAD_REQUEST)
+    {
+        return NGX_OK;
+    }
+
+    date = ngx_http_weir_limit_date(l->process->conf->counters);
+    dialect = visit->last ? visit->last->dialect : WEIR_DIALECT_PROBLEM;
+
+    if (ngx_http_weir_limit_fields(r, l, date) != NGX_OK
+        || ngx_http_weir_limit_again(r, l) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return dialect == WEIR_DIALECT_PROBLEM
+           ? NGX_OK : ngx_http_weir_limit_family(r, l, dialect, date);
 }

@@ -370,6 +370,31 @@ ngx_http_weir_limit_check(ngx_conf_t *cf, ngx_http_weir_limit_rule_t *rule)
 }
 
 
+/* what is decided at the gate is given back if the body decides otherwise */
+
+static void
+ngx_http_weir_limit_mark(ngx_array_t *rules)
+{
+    ngx_uint_t                   i, body;
+    ngx_http_weir_limit_rule_t  *rule;
+
+    if (rules == NULL) {
+        return;
+    }
+
+    rule = rules->elts;
+    body = 0;
+
+    for (i = 0; i < rules->nelts; i++) {
+        body |= rule[i].body;
+    }
+
+    for (i = 0; i < rules->nelts; i++) {
+        rule[i].zone->body |= body;
+    }
+}
+
+
 static int ngx_libc_cdecl
 ngx_http_weir_limit_rule_order(const void *one, const void *two)
 {
@@ -425,6 +450,8 @@ ngx_http_weir_limit_merge(ngx_conf_t *cf, ngx_array_t **rules,
     if (*rules == NULL) {
         *rules = *prev;
     }
+
+    ngx_http_weir_limit_mark(*rules);
 
     return NGX_CONF_OK;
 }

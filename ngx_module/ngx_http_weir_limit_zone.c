@@ -130,7 +130,7 @@ ngx_http_weir_limit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     zone->table = ngx_http_weir_table_create(slab,
                       zone->sync ? sizeof(ngx_http_weir_sync_t)
                                  : sizeof(weir_limit_state_t),
-                      zone->at_once);
+                      zone->at_once, ngx_http_weir_limit_clock() / 1000000);
 
     if (zone->table == NULL) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,

@@ -76,8 +76,8 @@
       "Requests at once that hold a place in Redis now.")
 
 
-/* member, name, label or NULL, help; counters of each zone of limits, in its own
- * memory.  Those of a name follow each other. */
+/* member, name, result or NULL, help; counters of each zone of limits, in its
+ * own memory.  Those of a name follow each other. */
 
 #define NGX_HTTP_WEIR_LIMIT_COUNTERS(X)                                       \
     X(passed, "weir_limit_decisions_total", "passed",                         \
@@ -102,6 +102,8 @@
       "Requests refused since the zone had no room left.")                    \
     X(torn, "weir_limit_zone_resets_total", NULL,                             \
       "Times that a zone was emptied, after a process died in it.")
+
+#define NGX_HTTP_WEIR_LIMIT_KEYS  "weir_limit_zone_keys"
 
 
 typedef struct {

@@ -247,6 +247,7 @@ struct ngx_http_weir_ctx_s {
     ngx_queue_t                  waiter;        /* in a bucket */
     ngx_queue_t                  held;          /* while Redis connects */
 
+    ngx_http_weir_limited_t     *limited;       /* while the gate waits */
     weir_failure_t              *failure;       /* the gate's; or NULL */
     ngx_str_t                    dressed;       /* body in nginx's place */
     const char                  *status;        /* $weir_status */
@@ -372,12 +373,6 @@ ngx_uint_t ngx_http_weir_auth_is_bearer(ngx_str_t *value);
 /* hide */
 ngx_int_t ngx_http_weir_hide(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_hide_init(ngx_http_weir_process_t *p, ngx_cycle_t *cycle);
-
-/* limit: of the gate, before and after authentication; what bad credentials
- * cost */
-ngx_int_t ngx_http_weir_limit_peek_gate(ngx_http_weir_ctx_t *ctx);
-ngx_int_t ngx_http_weir_limit_gate(ngx_http_weir_ctx_t *ctx);
-void ngx_http_weir_limit_auth_failed(ngx_http_weir_ctx_t *ctx);
 
 /* api */
 ngx_int_t ngx_http_weir_api_handler(ngx_http_request_t *r);

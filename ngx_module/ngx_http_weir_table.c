@@ -30,7 +30,7 @@
 
 ngx_http_weir_table_t *
 ngx_http_weir_table_create(ngx_slab_pool_t *slab, size_t state,
-    ngx_uint_t holders)
+    ngx_uint_t holders, int64_t now)
 {
     size_t                  left, need;
     u_char                 *p;
@@ -54,7 +54,7 @@ ngx_http_weir_table_create(ngx_slab_pool_t *slab, size_t state,
     t->size = sizeof(ngx_http_weir_node_t) + state;
     t->epoch = 1;
     t->fresh = 1;
-    t->base = ngx_time();
+    t->base = now;
 
     if (holders) {
         t->holders = (ngx_http_weir_holder_t *) (t + 1);
@@ -360,24 +360,27 @@ ngx_http_weir_table_alloc(ngx_http_weir_table_t *t, ngx_uint_t identified,
 }
 
 
+void
+ngx_http_weir_table_touch(ngx_http_weir_table_t *t, ngx_http_weir_node_t *node,
+    ngx_uint_t identified)
+{
+    identified = node->identified
+                 || (identified && t->lists[1].count < t->nodes / 8 * 7);
+
+    if (node->prev || identified != node->identified) {
+        ngx_http_weir_table_unlink(t, node);
+        node->identified = identified;
+        ngx_http_weir_table_link(t, node);
+    }
+}
+
+
 ngx_http_weir_node_t *
-ngx_http_weir_table_take(ngx_http_weir_table_t *t, const u_char *key,
+ngx_http_weir_table_make(ngx_http_weir_table_t *t, const u_char *key,
     ngx_uint_t identified, int64_t now)
 {
     uint32_t              *bucket;
     ngx_http_weir_node_t  *node;
-
-    node = ngx_http_weir_table_find(t, key);
-
-    if (node) {
-        if (node->prev || (identified && !node->identified)) {
-            ngx_http_weir_table_unlink(t, node);
-            node->identified |= (identified != 0);
-            ngx_http_weir_table_link(t, node);
-        }
-
-        return node;
-    }
 
     node = ngx_http_weir_table_alloc(t, identified, now);
     if (node == NULL) {

@@ -86,25 +86,26 @@ typedef struct {
 
 
 /* Takes all that is left of the zone.  NULL: it is too small.  state: bytes,
- * a multiple of 8; holders: nodes will be held. */
+ * a multiple of 8; holders: nodes will be held; now, here and below: s, of a
+ * clock that does not go back. */
 ngx_http_weir_table_t *ngx_http_weir_table_create(ngx_slab_pool_t *slab,
-    size_t state, ngx_uint_t holders);
+    size_t state, ngx_uint_t holders, int64_t now);
 
 /* A process that was killed under the lock left a table nobody can trust: it
  * is then emptied, and counted. */
 void ngx_http_weir_table_lock(ngx_http_weir_table_t *t);
 void ngx_http_weir_table_unlock(ngx_http_weir_table_t *t);
 
-/* NULL: there is none. */
+/* Finds it, NULL: there is none; marks it as used; makes it, zeroed, where
+ * there is none, NULL: there is no room. */
 ngx_http_weir_node_t *ngx_http_weir_table_find(ngx_http_weir_table_t *t,
     const u_char *key);
-
-/* Finds or makes it, zeroed, and marks it as used.  NULL: there is no room.
- * now: s, of a clock that does not go back. */
-ngx_http_weir_node_t *ngx_http_weir_table_take(ngx_http_weir_table_t *t,
+void ngx_http_weir_table_touch(ngx_http_weir_table_t *t,
+    ngx_http_weir_node_t *node, ngx_uint_t identified);
+ngx_http_weir_node_t *ngx_http_weir_table_make(ngx_http_weir_table_t *t,
     const u_char *key, ngx_uint_t identified, int64_t now);
 
-/* It says nothing any more in so many us from "now" (s): then it goes first. */
+/* It says nothing any more in so many us from now: then it goes first. */
 void ngx_http_weir_table_expires(ngx_http_weir_table_t *t,
     ngx_http_weir_node_t *node, int64_t now, int64_t us);
 

@@ -139,6 +139,35 @@ ngx_http_weir_variable_word(ngx_http_request_t *r,
 }
 
 
+/* data: 1 for the zone that decided it */
+
+static ngx_int_t
+ngx_http_weir_variable_limit(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char                        *word;
+    ngx_http_weir_visit_t             *visit;
+    const ngx_http_weir_limit_zone_t  *zone;
+
+    visit = ngx_http_weir_visit(r);
+
+    if (visit == NULL) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    word = ngx_http_weir_limit_status(visit->limited, &zone);
+
+    if (data) {
+        return zone ? ngx_http_weir_variable_set(v, zone->name.data,
+                                                 zone->name.len)
+                    : ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    return ngx_http_weir_variable_set(v, (u_char *) word,
+                                      word ? ngx_strlen(word) : 0);
+}
+
+
 static ngx_http_variable_t  ngx_http_weir_variables[] = {
 
     { ngx_string("weir_request_id"), NULL, ngx_http_weir_variable_request_id,
@@ -164,6 +193,12 @@ static ngx_http_variable_t  ngx_http_weir_variables[] = {
 
     { ngx_string("weir_status"), NULL, ngx_http_weir_variable_word,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_limit_status"), NULL, ngx_http_weir_variable_limit,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_limit_zone"), NULL, ngx_http_weir_variable_limit,
+      1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };

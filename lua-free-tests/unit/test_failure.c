@@ -100,7 +100,7 @@ static void
 test_problem(void **state)
 {
     weir_str_t       type;
-    weir_json_t     *v;
+    weir_json_t     *v, *names;
     weir_failure_t   f;
 
     (void) state;
@@ -124,6 +124,26 @@ test_problem(void **state)
     is(v, "code", "c");
     is(v, "param", "p");
     is(v, "request_id", "id");
+    weir_json_free(&v);
+
+    weir_failure_set(&f, WEIR_FAIL_RATE_LIMITED, "slow down");
+    f.problem = WEIR_PROBLEM_QUOTA_EXCEEDED;
+    f.violated = weir_str("a,b.c");
+    v = body_of(&f, WEIR_DIALECT_PROBLEM, "id");
+    is(v, "type",
+       "https://iana.org/assignments/http-problem-types#quota-exceeded");
+    names = weir_json_get(v, "violated-policies");
+    assert_int_equal(weir_json_count(names), 2);
+    unit_str(weir_json_str(weir_json_at(names, 0)), "a");
+    unit_str(weir_json_str(weir_json_at(names, 1)), "b.c");
+    weir_json_free(&v);
+
+    f.problem = WEIR_PROBLEM_REDUCED_CAPACITY;
+    f.violated = weir_str_null;
+    v = body_of(&f, WEIR_DIALECT_PROBLEM, "id");
+    is(v, "type", "https://iana.org/assignments/http-problem-types"
+                  "#temporary-reduced-capacity");
+    assert_null(weir_json_get(v, "violated-policies"));
     weir_json_free(&v);
 
     assert_string_equal(weir_failure_media_type(WEIR_DIALECT_PROBLEM),

@@ -20,13 +20,17 @@ static const weir_limit_t  vector = {
 static weir_limit_verdict_t
 ask(const weir_limit_t *l, weir_limit_state_t *s, int64_t now, int64_t cost)
 {
+    weir_limit_state_t    after;
     weir_limit_verdict_t  v;
 
-    weir_limit_check(l, s, now, cost, &v);
+    weir_limit_try(l, s, now, cost, &v, &after);
 
     if (v.allowed) {
         weir_limit_charge(l, s, now, cost);
     }
+
+    assert_int_equal(after.level, s->level);
+    assert_int_equal(after.at, s->at);
 
     return v;
 }
