@@ -12,6 +12,8 @@ package Weir::RedisProxy;
 #                              commands of the transaction
 #     reply    these bytes instead of the answer; nothing is done
 #     queue    these bytes instead of +QUEUED; the EXEC is aborted
+#     keep     it is done, but this answer and all after it on that connection
+#              are kept back until there are new rules
 #     lose     it is done, but the connection is closed instead of an answer
 #     mute     nothing is done, and no answer comes any more on this connection
 #
@@ -59,6 +61,9 @@ sub new {
 
     return $self;
 }
+
+
+sub decode_what { $json->decode($_[0])->{what} }
 
 
 # A pair is a client and its connection to Redis.  "expected" holds, for each
@@ -150,6 +155,13 @@ sub one_command {
             part($f, $other) if $other != $p && $other->{gone};
         }
 
+        if (decode_what($words[1]) eq 'rules') {
+            for my $other (values %{ $f->{pairs} }) {
+                delete $_->{keep} for @{ $other->{expected} };
+                answers_of($f, $other);
+            }
+        }
+
         return;
     }
 
@@ -208,7 +220,8 @@ sub apply {
 
     } else {
         write_all($p->{redis}, $bytes);
-        push @{ $p->{expected} }, { lose => $rule && $rule->{lose} };
+        push @{ $p->{expected} }, { lose => $rule && $rule->{lose},
+                                    keep => $rule && $rule->{keep} };
     }
 
     flush_own($p);
@@ -232,6 +245,8 @@ sub answers_of {
     my ($f, $p) = @_;
 
     while (!$p->{closed}) {
+        return if @{ $p->{expected} } && $p->{expected}[0]{keep};
+
         my $size = reply_size($p->{from_redis}, 0) or return;
         my $bytes = substr $p->{from_redis}, 0, $size, '';
         my $e = shift @{ $p->{expected} } // {};
