@@ -24,30 +24,12 @@ static void ngx_http_weir_fleet_down(ngx_http_weir_redis_t *redis);
 static void ngx_http_weir_fleet_overdue(ngx_event_t *ev);
 
 
-ngx_uint_t
-ngx_http_weir_fleet_wanted(ngx_http_weir_process_t *p)
-{
-    ngx_uint_t                    i;
-    ngx_http_weir_limit_zone_t  **zones;
-
-    zones = p->conf->limit.zones.elts;
-
-    for (i = 0; i < p->conf->limit.zones.nelts; i++) {
-        if (zones[i]->fleet) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 ngx_int_t
 ngx_http_weir_fleet_init(ngx_http_weir_process_t *p)
 {
     ngx_http_weir_fleet_t  *fleet;
 
-    if (!ngx_http_weir_fleet_wanted(p)) {
+    if (!p->conf->fleet) {
         return NGX_OK;
     }
 

@@ -103,7 +103,6 @@ void ngx_http_weir_fleet_leave(struct ngx_http_weir_process_s *p,
 
 
 /* the process's; without a limit over the fleet there is no connection */
-ngx_uint_t ngx_http_weir_fleet_wanted(struct ngx_http_weir_process_s *p);
 ngx_int_t ngx_http_weir_fleet_init(struct ngx_http_weir_process_s *p);
 void ngx_http_weir_fleet_exit(struct ngx_http_weir_process_s *p);
 void ngx_http_weir_fleet_tick(struct ngx_http_weir_process_s *p);

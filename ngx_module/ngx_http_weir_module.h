@@ -68,6 +68,7 @@ typedef struct {
     unsigned                     used:1;        /* any directive was */
     unsigned                     api:1;         /* weir_api somewhere */
     unsigned                     gate:1;        /* a request may be refused */
+    unsigned                     fleet:1;       /* a limit over the fleet */
 } ngx_http_weir_main_conf_t;
 
 
@@ -277,7 +278,7 @@ struct ngx_http_weir_process_s {
     ngx_uint_t                   waiters;
     ngx_queue_t                  held;
 
-    ngx_http_weir_fleet_t       *fleet;         /* NULL: not wanted */
+    ngx_http_weir_fleet_t       *fleet;       /* NULL: not wanted */
 
     ngx_queue_t                  orphans;       /* submissions to cancel */
     ngx_uint_t                   norphans;

@@ -53,7 +53,7 @@ ngx_http_weir_link(ngx_http_weir_process_t *p, ngx_log_t *log)
     p->mail.on_down = ngx_http_weir_link_down;
     p->mail.on_leave = ngx_http_weir_leave;
 
-    if ((p->conf->api || ngx_http_weir_fleet_wanted(p))
+    if ((p->conf->api || p->conf->fleet)
         && (ngx_http_weir_redis_init(&p->cmd, log) != NGX_OK
             || ngx_http_weir_fleet_init(p) != NGX_OK))
     {
