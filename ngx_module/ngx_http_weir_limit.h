@@ -201,8 +201,8 @@ typedef struct {
 /*
  * The rules of a request's location which apply to it: those of the gate
  * (facts: NULL), or those that need the body.  Zones in which the request is
- * counted already are left out, so is who has no limit, or no key.  NGX_DECLINED
- * is none; NGX_ERROR: no memory.
+ * counted already are left out, so is who has no limit, or no key.
+ * NGX_DECLINED: there are none; NGX_ERROR: no memory.
  *
  * Before the decision the caller may change costs, and sets hold, member and
  * lease where there are such rules.

@@ -6,7 +6,7 @@
 #include "ngx_http_weir_module.h"
 
 
-/* the names of draft-ietf-httpapi-ratelimit-headers may change: they are here */
+/* names of draft-ietf-httpapi-ratelimit-headers, which may change yet */
 
 #define NGX_HTTP_WEIR_RL_QUOTA      ";q="
 #define NGX_HTTP_WEIR_RL_WINDOW     ";w="
