@@ -345,7 +345,7 @@ ngx_http_weir_reserve_decide(ngx_http_weir_ctx_t *ctx,
         return &ngx_http_weir_step_total_full;
     }
 
-    return &ngx_http_weir_step_hold;
+    return &ngx_http_weir_step_spend;
 }
 
 

@@ -12,6 +12,7 @@
 #define NGX_HTTP_WEIR_ZONE_SIZE      (256 * 1024)
 #define NGX_HTTP_WEIR_WAITING        10000
 #define NGX_HTTP_WEIR_WAITING_MAX    30000
+#define NGX_HTTP_WEIR_OUTPUT_ESTIMATE  1000     /* tokens */
 #define NGX_HTTP_WEIR_WAIT           300000     /* ms */
 #define NGX_HTTP_WEIR_WAIT_MAX       (24 * 3600)
 
@@ -71,6 +72,7 @@ ngx_http_weir_create_loc_conf(ngx_conf_t *cf)
     wlcf->idempotency_ttl = NGX_CONF_UNSET;
     wlcf->total_limit = NGX_CONF_UNSET_UINT;
     wlcf->owner_limit = NGX_CONF_UNSET_UINT;
+    wlcf->output_estimate = NGX_CONF_UNSET_UINT;
 
     /* auth and scope are for auth_set */
 
@@ -167,6 +169,8 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                              WEIR_TTL_RECORDS);
     ngx_conf_merge_uint_value(conf->total_limit, prev->total_limit, 0);
     ngx_conf_merge_uint_value(conf->owner_limit, prev->owner_limit, 0);
+    ngx_conf_merge_uint_value(conf->output_estimate, prev->output_estimate,
+                              NGX_HTTP_WEIR_OUTPUT_ESTIMATE);
 
     return ngx_http_weir_limit_merge(cf, &conf->limits, &prev->limits,
                                      conf->api);

@@ -9,6 +9,7 @@
 
 #define NGX_HTTP_WEIR_TTL_MAX     (365 * 24 * 3600)
 #define NGX_HTTP_WEIR_QUEUE_MAX   1000000000
+#define NGX_HTTP_WEIR_ESTIMATE_MAX  1000000
 
 
 static char *
@@ -91,6 +92,34 @@ ngx_http_weir_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return ngx_http_weir_conf_ttl(cf, &value[2], &ttl, &wlcf->idempotency_ttl,
                                   "it must be \"ttl=\" and a time from 10s "
                                   "to 365d");
+}
+
+
+/* weir_output_estimate number */
+
+char *
+ngx_http_weir_set_output_estimate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_int_t                  n;
+    ngx_str_t                 *value;
+    ngx_http_weir_loc_conf_t  *wlcf = conf;
+
+    if (wlcf->output_estimate != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n < 1 || n > NGX_HTTP_WEIR_ESTIMATE_MAX) {
+        return ngx_http_weir_conf_invalid(cf, &value[1],
+                       "it must be a number of tokens from 1 to 1000000");
+    }
+
+    wlcf->output_estimate = n;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -67,6 +67,13 @@ static ngx_command_t  ngx_http_weir_commands[] = {
       0,
       NULL },
 
+    { ngx_string("weir_output_estimate"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_weir_set_output_estimate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("weir_queue_limit"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_weir_set_queue_limit,

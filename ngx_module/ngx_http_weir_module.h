@@ -39,6 +39,7 @@ typedef struct ngx_http_weir_route_s    ngx_http_weir_route_t;
 typedef struct ngx_http_weir_call_s     ngx_http_weir_call_t;
 typedef struct ngx_http_weir_process_s  ngx_http_weir_process_t;
 typedef struct ngx_http_weir_admit_s    ngx_http_weir_admit_t;
+typedef struct ngx_http_weir_spend_s    ngx_http_weir_spend_t;
 typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
 
 
@@ -95,6 +96,7 @@ typedef struct {
     time_t                       idempotency_ttl;
     ngx_uint_t                   total_limit;   /* unfinished; 0: none */
     ngx_uint_t                   owner_limit;
+    ngx_uint_t                   output_estimate;       /* tokens */
     ngx_uint_t                   auth;          /* weir_auth */
     ngx_uint_t                   scope;         /* a bit; 0: none */
     ngx_array_t                 *limits;        /* weir_limit: the rules */
@@ -236,6 +238,7 @@ struct ngx_http_weir_ctx_s {
     weir_class_e                 class;
     int64_t                      hold;          /* s; -1: the longest */
     ngx_http_weir_admit_t       *admit;         /* NULL: nothing to ask */
+    ngx_http_weir_spend_t       *spend;         /* NULL: nothing to limit */
     ngx_http_weir_list_t        *list;
     weir_outcome_t               outcome;
     ngx_str_t                    outcome_text;  /* from the mail, or empty */
@@ -338,6 +341,8 @@ char *ngx_http_weir_conf_auth_complete(ngx_conf_t *cf,
 /* conf_jobs */
 char *ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_weir_set_output_estimate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_weir_set_queue_limit(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -451,6 +456,11 @@ ngx_uint_t ngx_http_weir_admit_submission(ngx_http_weir_ctx_t *ctx,
     weir_submission_t *s);
 extern const ngx_http_weir_step_t  ngx_http_weir_step_reserve;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_hold;
+
+/* spend */
+ngx_uint_t ngx_http_weir_spend_submission(ngx_http_weir_ctx_t *ctx,
+    weir_submission_t *s);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_spend;
 
 /* list */
 const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);

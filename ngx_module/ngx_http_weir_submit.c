@@ -88,7 +88,8 @@ ngx_http_weir_submit_begin(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 
     ctx->hold = hold;
 
-    return ctx->admit ? &ngx_http_weir_step_reserve : &ngx_http_weir_step_hold;
+    return ctx->admit ? &ngx_http_weir_step_reserve
+                      : &ngx_http_weir_step_spend;
 }
 
 
@@ -286,7 +287,9 @@ ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
     job->created = s->created;
     job->deadline = s->deadline;
 
-    return ngx_http_weir_admit_submission(ctx, s) ? NGX_OK : NGX_DECLINED;
+    return ngx_http_weir_admit_submission(ctx, s)
+           && ngx_http_weir_spend_submission(ctx, s)
+           ? NGX_OK : NGX_DECLINED;
 }
 
 
