@@ -201,10 +201,12 @@ bool weir_txn_claim_read(const weir_answer_t *a, const char *entry,
 void weir_token_make(char *token, long long gen, long long deliveries);
 
 /* Drop an entry that must not run (worker).  final: the run is terminal, so
- * what a late submission left behind gets its expiry too, and no longer counts
- * among the unfinished of owner, which may be empty. */
+ * what a late submission left behind gets its expiry too, no longer counts
+ * among the unfinished of owner, which may be empty, and a reservation that it
+ * put off is due. */
 void weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
-    weir_class_e class, const char *entry, bool final, weir_str_t owner);
+    weir_class_e class, const char *entry, bool final, weir_str_t owner,
+    int64_t now);
 
 /* The record is missing altogether: drop the entry and the ghost that the
  * claim made. */
@@ -229,6 +231,9 @@ typedef struct {
     weir_str_t    owner;            /* empty: not counted, or not known */
     bool          hook;             /* to be announced, if there is a webhook */
     bool          dead;             /* a dead letter */
+    long long     input_tokens;     /* used; both 0: nothing was reported */
+    long long     output_tokens;
+    long long     cost;             /* of them, millionths of a dollar */
     weir_str_t    outcome;
 } weir_finish_t;
 

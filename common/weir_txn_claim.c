@@ -2,6 +2,7 @@
  * The transitions of a queue entry: read, claim, renew, drop.  Pure.
  */
 
+#include "weir_txn_limit.h"
 #include "weir_txn_part.h"
 
 #include <stdio.h>
@@ -217,7 +218,8 @@ weir_token_make(char *token, long long gen, long long deliveries)
 
 void
 weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
-    weir_class_e class, const char *entry, bool final, weir_str_t owner)
+    weir_class_e class, const char *entry, bool final, weir_str_t owner,
+    int64_t now)
 {
     weir_keys_t  k;
 
@@ -227,6 +229,7 @@ weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
     weir_add_ack(t, shard, class, entry);
 
     if (final) {
+        weir_txn_settle_later(t, shard, run, now);
         weir_add(t, W("ZREM"), k.deadline, weir_str_of(run));
         weir_add_closed(t, shard, owner, run);
         weir_add_tombstone(t, &k);

@@ -2,6 +2,7 @@
  * The transitions that a client causes: submit, cancel, look.  Pure.
  */
 
+#include "weir_txn_limit.h"
 #include "weir_txn_part.h"
 
 #include <stdio.h>
@@ -225,6 +226,14 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
 
     weir_submit_sets(t, s);
     weir_submit_key(t, s);
+
+    /* not for one that has been given back already */
+
+    if (s->hold) {
+        weir_txn_settle_later(t, s->shard, s->id,
+                              s->deadline + WEIR_SETTLE_GRACE);
+    }
+
     weir_submit_entry(t, s);
     weir_add(t, W("EXEC"));
 }
@@ -262,6 +271,7 @@ weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c)
     weir_add_tombstone(t, &k);
     weir_add(t, W("ZREM"), k.deadline, weir_str_of(c->id));
     weir_add_closed(t, c->shard, c->owner, c->id);
+    weir_txn_settle_at(t, c->shard, c->id, c->now);
 
     if (c->hook) {
         weir_add_outbox(t, WEIR_KEY_HOOKS, c->shard, c->token, c->id, c->now);

@@ -3,6 +3,7 @@
  * expire.  Pure.
  */
 
+#include "weir_txn_limit.h"
 #include "weir_txn_part.h"
 
 #include <stdio.h>
@@ -45,6 +46,25 @@ weir_add_forget(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
 }
 
 
+/* Named by the token: nobody reads what a loser used. */
+
+static void
+weir_add_used(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
+{
+    char  field[WEIR_NAME_MAX], used[3 * WEIR_DECIMAL_MAX];
+
+    if (f->input_tokens == 0 && f->output_tokens == 0) {
+        return;
+    }
+
+    snprintf(used, sizeof(used), "%lld %lld %lld", f->input_tokens,
+             f->output_tokens, f->cost);
+
+    weir_add(t, W("HSET"), k->run, weir_name(field, WEIR_RUN_USAGE, f->token),
+             weir_str_of(used));
+}
+
+
 void
 weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
 {
@@ -66,6 +86,7 @@ weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
                  weir_name(outcome, WEIR_KEY_OUTCOME, f->shard, f->run,
                            f->token),
                  f->outcome, W("EX"), weir_decimal(ttl, keep));
+        weir_add_used(t, f, &k);
     }
 
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
@@ -78,6 +99,7 @@ weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
 
     weir_add(t, W("ZREM"), k.deadline, weir_str_of(f->run));
     weir_add_closed(t, f->shard, f->owner, f->run);
+    weir_txn_settle_at(t, f->shard, f->run, f->now);
     weir_add_expiry(t, &k, records);
     weir_add_forget(t, f, &k);
 

@@ -11,7 +11,6 @@
 
 #define WEIR_CHARGE_TEXT    256
 #define WEIR_CHARGE_DIGITS  18
-#define WEIR_DAY_LEN        8
 
 
 static weir_str_t
@@ -333,6 +332,7 @@ weir_usage_read(weir_str_t text, weir_settle_t *s)
         s->input_tokens = in;
         s->output_tokens = out;
         s->cost = cost;
+        s->reported = true;
     }
 }
 
@@ -354,9 +354,9 @@ weir_txn_settle_run_read(const weir_answer_t *a, weir_settle_t *s)
     s->fin_at = run.fin_at;
     s->deadline = run.deadline;
     s->settled = weir_reply_field(a->reply, WEIR_RUN_SETTLED).len > 0;
-    s->input_tokens = 0;
-    s->output_tokens = 0;
-    s->cost = 0;
+    s->counts = run.gen > 0
+                && !weir_str_eq(run.token, weir_str(WEIR_TOKEN_EDGE))
+                && !weir_str_eq(run.token, weir_str(WEIR_TOKEN_LATE));
 
     snprintf(token, sizeof(token), "%.*s", (int) run.token.len,
              run.token.data ? run.token.data : "");
@@ -461,39 +461,6 @@ weir_txn_settle_hold_read(const weir_answer_t *a, weir_settle_t *s)
 }
 
 
-/* the day of a time, UTC */
-
-static void
-weir_day(int64_t ms, char day[WEIR_DAY_LEN + 1])
-{
-    int64_t  start, end, days, era, yoe, doy, mp, y, m, d;
-
-    weir_calendar_window(WEIR_DAY, ms * 1000, &start, &end);
-
-    /* civil from days, by the 400 years after which the calendar repeats */
-
-    days = start / 1000000 / 86400 + 719468;
-    era = days / 146097;
-    days -= era * 146097;
-    yoe = (days - days / 1460 + days / 36524 - days / 146096) / 365;
-    doy = days - (365 * yoe + yoe / 4 - yoe / 100);
-    mp = (5 * doy + 2) / 153;
-    d = doy - (153 * mp + 2) / 5 + 1;
-    m = mp < 10 ? mp + 3 : mp - 9;
-    y = yoe + era * 400 + (m <= 2);
-
-    day[0] = (char) ('0' + y / 1000 % 10);
-    day[1] = (char) ('0' + y / 100 % 10);
-    day[2] = (char) ('0' + y / 10 % 10);
-    day[3] = (char) ('0' + y % 10);
-    day[4] = (char) ('0' + m / 10);
-    day[5] = (char) ('0' + m % 10);
-    day[6] = (char) ('0' + d / 10);
-    day[7] = (char) ('0' + d % 10);
-    day[8] = '\0';
-}
-
-
 static void
 weir_add_usage(weir_txn_t *t, weir_str_t ledger, weir_str_t owner,
     const char *what, long long n)
@@ -513,42 +480,56 @@ void
 weir_txn_settle_done(weir_txn_t *t, unsigned shard, const char *run,
     const weir_settle_t *s)
 {
-    char         key[WEIR_NAME_MAX], hold[WEIR_NAME_MAX];
-    char         settle[WEIR_NAME_MAX], ledger[WEIR_NAME_MAX];
-    char         day[WEIR_DAY_LEN + 1], ttl[WEIR_DECIMAL_MAX];
-    weir_str_t   name;
+    char  key[WEIR_NAME_MAX];
 
     if (s->hold) {
-        weir_add(t, W("DEL"), weir_name(hold, WEIR_KEY_HOLD, shard, run));
+        weir_add(t, W("DEL"), weir_name(key, WEIR_KEY_HOLD, shard, run));
     }
 
-    weir_add(t, W("ZREM"), weir_name(settle, WEIR_KEY_SETTLE, shard),
-             weir_str_of(run));
+    /* found under WATCH, so that this makes no ghost of it */
 
-    if (!s->found || s->settled || !weir_state_is_final(s->state)) {
+    if (s->found && !s->settled && weir_state_is_final(s->state)) {
+        weir_add(t, W("HSET"), weir_name(key, WEIR_KEY_RUN, shard, run),
+                 W(WEIR_RUN_SETTLED), W("1"));
+    }
+}
+
+
+void
+weir_txn_settle_off(weir_txn_t *t, unsigned shard, const weir_str_t *members,
+    unsigned n)
+{
+    char        key[WEIR_NAME_MAX];
+    weir_str_t  args[WEIR_SETTLE_BATCH + 2];
+
+    if (n > WEIR_SETTLE_BATCH) {
+        t->out.failed = true;
         return;
     }
 
-    name = weir_name(key, WEIR_KEY_RUN, shard, run);
-    weir_add(t, W("HSET"), name, W(WEIR_RUN_SETTLED), W("1"));
+    args[0] = W("ZREM");
+    args[1] = weir_name(key, WEIR_KEY_SETTLE, shard);
+    memcpy(args + 2, members, n * sizeof(weir_str_t));
 
-    /* if it vanished just now, what was set is a ghost */
+    weir_txn_add(t, n + 2, args);
+}
 
-    weir_add(t, W("EXPIRE"), name, weir_decimal(ttl, WEIR_TTL_TOMBSTONE),
-             W("NX"));
 
-    if (s->owner.len == 0) {
-        return;
-    }
+void
+weir_txn_settle_used(weir_txn_t *t, unsigned shard, const weir_usage_t *used)
+{
+    char        key[WEIR_NAME_MAX];
+    weir_str_t  ledger;
 
-    weir_day(s->fin_at, day);
-    name = weir_name(ledger, WEIR_KEY_USAGE, shard, day);
+    ledger = weir_name(key, WEIR_KEY_USAGE, shard, used->day);
 
-    weir_add_usage(t, name, s->owner, WEIR_USAGE_JOBS, 1);
-    weir_add_usage(t, name, s->owner, WEIR_USAGE_INPUT, s->input_tokens);
-    weir_add_usage(t, name, s->owner, WEIR_USAGE_OUTPUT, s->output_tokens);
-    weir_add_usage(t, name, s->owner, WEIR_USAGE_COST, s->cost);
-    weir_add_expire(t, name, WEIR_TTL_USAGE);
+    weir_add_usage(t, ledger, used->owner, WEIR_USAGE_JOBS, used->jobs);
+    weir_add_usage(t, ledger, used->owner, WEIR_USAGE_INPUT,
+                   used->input_tokens);
+    weir_add_usage(t, ledger, used->owner, WEIR_USAGE_OUTPUT,
+                   used->output_tokens);
+    weir_add_usage(t, ledger, used->owner, WEIR_USAGE_COST, used->cost);
+    weir_add_expire(t, ledger, WEIR_TTL_USAGE);
 }
 
 

@@ -11,15 +11,14 @@
 
 
 #include "weir_limit.h"
+#include "weir_settle.h"
 #include "weir_txn.h"
 
 
 /* A state's name: "<zone>:<32 hexadecimal digits of the key>". */
 #define WEIR_LIMIT_KEY_MAX   (WEIR_LIMIT_NAME_MAX + 1 + 32)
 
-/* names in one transaction, and charges in one reservation */
-#define WEIR_LIMITS_BATCH    128
-#define WEIR_HOLD_CHARGES    16
+#define WEIR_LIMITS_BATCH    128            /* names in one transaction */
 
 
 /*
@@ -59,23 +58,6 @@ void weir_txn_slots_renew(weir_txn_t *t, unsigned shard, weir_str_t name,
  * submission never came); the submission puts that off to the deadline, every
  * end makes it due at once.  Who settles it removes it, under WATCH.
  */
-typedef struct {
-    weir_unit_e    unit;            /* TOKENS, INPUT, OUTPUT, COST, JOBS */
-    weir_limit_t   limit;
-    weir_str_t     name;
-    int64_t        units;           /* reserved */
-    int64_t        at;              /* us: the state's, once charged */
-} weir_charge_t;
-
-typedef struct {
-    unsigned       shard;
-    const char    *run;
-    weir_str_t     owner;
-    int64_t        by;              /* ms, as of the submission */
-    unsigned       n;
-    weir_charge_t  charges[WEIR_HOLD_CHARGES];
-} weir_hold_t;
-
 void weir_txn_limits_hold(weir_txn_t *t, const weir_hold_t *h);
 
 /* A run is to be settled at "at" (ms), whatever was known; and: only if it was
@@ -94,27 +76,9 @@ void weir_txn_settle_later(weir_txn_t *t, unsigned shard, const char *run,
 void weir_txn_settle_due(weir_txn_t *t, unsigned shard, int64_t now,
     unsigned count);
 
-#define WEIR_SETTLE_TEXT  2048
-
-typedef struct {
-    bool           hold;            /* there is a reservation */
-    bool           found;           /* the run is */
-    bool           settled;
-    weir_state_e   state;           /* of the run */
-    int64_t        fin_at;          /* ms */
-    int64_t        deadline;        /* ms */
-    long long      input_tokens;    /* used, as the winner wrote it */
-    long long      output_tokens;
-    long long      cost;            /* millionths of a dollar */
-    weir_str_t     owner;           /* empty: not known */
-    weir_hold_t    h;
-    char           text[WEIR_SETTLE_TEXT];      /* what the strings point to */
-    size_t         used;
-} weir_settle_t;
-
 /* One unit that watches run and hold and reads nothing; one each for the run,
  * the job and the hold, read by the functions of the same names into one
- * struct, zeroed before, which keeps copies.  It must not be moved then. */
+ * struct, emptied before, which keeps copies.  It must not be moved then. */
 void weir_txn_settle_watch(weir_txn_t *t, unsigned shard, const char *run);
 void weir_txn_settle_run(weir_txn_t *t, unsigned shard, const char *run);
 void weir_txn_settle_job(weir_txn_t *t, unsigned shard, const char *run);
@@ -123,10 +87,19 @@ bool weir_txn_settle_run_read(const weir_answer_t *a, weir_settle_t *s);
 bool weir_txn_settle_job_read(const weir_answer_t *a, weir_settle_t *s);
 bool weir_txn_settle_hold_read(const weir_answer_t *a, weir_settle_t *s);
 
-/* Between begin and end, after the states were set: the reservation is gone,
- * the run is marked, the ledger of its owner's day grows. */
+/*
+ * Between begin and end, after the states were set.  The reservation is gone
+ * and a run that has ended is marked; n members, up to WEIR_SETTLE_BATCH, wait
+ * for nothing any more; the ledger of a day grows by what an owner used.
+ */
+#define WEIR_SETTLE_BATCH  64
+
 void weir_txn_settle_done(weir_txn_t *t, unsigned shard, const char *run,
     const weir_settle_t *s);
+void weir_txn_settle_off(weir_txn_t *t, unsigned shard,
+    const weir_str_t *members, unsigned n);
+void weir_txn_settle_used(weir_txn_t *t, unsigned shard,
+    const weir_usage_t *used);
 
 /* The ledger of a day ("20261121"): a hash, "<owner>:<what>" and numbers by
  * turns; what: jobs, input, output, cost (tool). */

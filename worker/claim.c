@@ -83,7 +83,7 @@ claim_drop(job_t *job, bool final)
 
     t = runner_txn(job->runner);
     weir_txn_drop(t, RUNNER_SHARD, job->run, job->class, job->entry, final,
-                  weir_str_of(job->owner));
+                  weir_str_of(job->owner), runner_now(job->runner));
 
     claim_send_drop(job, t);
 }

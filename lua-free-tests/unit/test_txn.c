@@ -77,6 +77,13 @@ test_submit(void **state)
                    "ZADD weir:{0}:delayed ");
     s.idem = NULL;
 
+    s.hold = true;
+    weir_txn_submit(&t, &s);
+    expect_has(&t, "EXPIRE weir:{0}:jobs:alice 2678400\n"
+                   "ZADD " DUE " XX 63000 " ID "\n"
+                   "ZADD weir:{0}:delayed ");
+    s.hold = false;
+
     s.id[WEIR_ID_LEN - 1] = '0';
     s.open = false;
     s.run_at = 0;
@@ -197,6 +204,7 @@ test_cancel(void **state)
            "EXPIRE " JOB " 86400 NX\n"
            "EXPIRE " REQ " 86400 NX\n"
            "ZREM " LINE " " ID "\n"
+           "ZADD " DUE " 5 " ID "\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
@@ -214,6 +222,7 @@ test_cancel(void **state)
            "EXPIRE " REQ " 86400 NX\n"
            "ZREM " LINE " " ID "\n"
            "ZREM weir:{0}:open:al " ID "\n"
+           "ZADD " DUE " 5 " ID "\n"
            "ZADD weir:{0}:hooks NX 5 operator:" ID "\n"
            "XADD weir:{0}:control MAXLEN ~ 1000 * op cancel run " ID "\n"
            "HGET " RUN " fin\n"

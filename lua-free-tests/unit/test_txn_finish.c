@@ -13,29 +13,31 @@ test_drop(void **state)
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", false, weir_str("al"));
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", false, weir_str("al"), 7);
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
            "XDEL weir:{0}:ready:low 5-1\n"
            "EXEC\n");
 
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str_null);
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str_null, 7);
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
            "XDEL weir:{0}:ready:low 5-1\n"
+           "ZADD " DUE " XX 7 " ID "\n"
            "ZREM " LINE " " ID "\n"
            "EXPIRE " RUN " 86400 NX\n"
            "EXPIRE " JOB " 86400 NX\n"
            "EXPIRE " REQ " 86400 NX\n"
            "EXEC\n");
 
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str("al"));
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str("al"), 7);
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
            "XDEL weir:{0}:ready:low 5-1\n"
+           "ZADD " DUE " XX 7 " ID "\n"
            "ZREM " LINE " " ID "\n"
            "ZREM weir:{0}:open:al " ID "\n"
            "EXPIRE " RUN " 86400 NX\n"
@@ -80,6 +82,7 @@ finish_read(void *data, const weir_answer_t *a)
 static void
 test_finish(void **state)
 {
+    char       *got;
     size_t      i;
     weir_txn_t  t;
     finished_t  f = { 0 };
@@ -116,17 +119,22 @@ test_finish(void **state)
     f.f.now = 9;
     f.f.ttl = 60;
     f.f.outcome = weir_str("{}");
+    f.f.input_tokens = 3;
+    f.f.output_tokens = 4;
+    f.f.cost = 7;
 
     weir_txn_init(&t);
     weir_txn_finish(&t, &f.f);
     expect(&t,
            "MULTI\n"
            "SET weir:{0}:outcome:" ID ":1000001 {} EX 60\n"
+           "HSET " RUN " usage:1000001 3 4 7\n"
            "HSETNX " RUN " fin completed:1000001\n"
            "HSETNX " RUN " fin_at 9\n"
            "XACK weir:{0}:ready:normal weir 5-1\n"
            "XDEL weir:{0}:ready:normal 5-1\n"
            "ZREM " LINE " " ID "\n"
+           "ZADD " DUE " 9 " ID "\n"
            "EXPIRE " RUN " 60 NX\n"
            "EXPIRE weir:{0}:job:00BBBBBBBBBBBBBBBBBBBBBB 60 NX\n"
            "EXPIRE " REQ " 0 NX\n"
@@ -152,12 +160,15 @@ test_finish(void **state)
            "HSETNX " RUN " fin expired:reaper\n"
            "HSETNX " RUN " fin_at 9\n"
            "ZREM " LINE " " ID "\n"
+           "ZADD " DUE " 9 " ID "\n"
            "EXPIRE " RUN " 60 NX\n"
            "EXPIRE " JOB " 60 NX\n"
            "EXPIRE " REQ " 0 NX\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
+
+    /* no outcome, no usage; nor where nothing was reported */
 
     f.f.state = WEIR_FAILED;
     f.f.token = "3000001";
@@ -172,6 +183,7 @@ test_finish(void **state)
            "HSETNX " RUN " fin_at 9\n"
            "ZREM " LINE " " ID "\n"
            "ZREM weir:{0}:open:al " ID "\n"
+           "ZADD " DUE " 9 " ID "\n"
            "EXPIRE " RUN " 700000 NX\n"
            "EXPIRE " JOB " 700000 NX\n"
            "EXPIRE " REQ " 604800 NX\n"
@@ -182,6 +194,13 @@ test_finish(void **state)
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
+
+    f.f.input_tokens = f.f.output_tokens = 0;
+    f.f.outcome = weir_str("{}");
+    weir_txn_finish(&t, &f.f);
+    got = plain(&t);
+    assert_null(strstr(got, "usage:"));
+    free(got);
     weir_txn_free(&t);
 }
 

@@ -199,7 +199,7 @@ test_settle(void **state)
 
     (void) state;
 
-    memset(&s, 0, sizeof(s));
+    weir_settle_init(&s);
 
     answer("*10\r\n$3\r\ngen\r\n$1\r\n1\r\n"
            "$3\r\nfin\r\n$17\r\ncompleted:1000001\r\n"
@@ -212,7 +212,7 @@ test_settle(void **state)
            "$68\r\n1 1 1000 60000000 2000 0 500 77 rpm:" HEX "\r\n"
            "$8\r\ncharge:1\r\n$4\r\nrust\r\n", false, read_hold, &s);
 
-    assert_true(s.found && s.hold && !s.settled);
+    assert_true(s.found && s.hold && s.reported && s.counts && !s.settled);
     assert_int_equal(s.state, WEIR_COMPLETED);
     assert_int_equal(s.input_tokens, 12);
     assert_int_equal(s.output_tokens, 34);
@@ -230,25 +230,97 @@ test_settle(void **state)
     weir_txn_settle_done(&t, 0, ID, &s);
     expect(&t,
            "DEL " HOLD "\n"
-           "ZREM " SETTLE " " ID "\n"
-           "HSET " RUN " settled 1\n"
-           "EXPIRE " RUN " 86400 NX\n"
+           "HSET " RUN " settled 1\n");
+
+    /* once only; and nothing of what is not over, or never was */
+
+    s.settled = true;
+    weir_txn_settle_done(&t, 0, ID, &s);
+    expect(&t, "DEL " HOLD "\n");
+
+    s.settled = s.found = false;
+    weir_txn_settle_done(&t, 0, ID, &s);
+    expect(&t, "DEL " HOLD "\n");
+
+    s.found = true;
+    s.hold = false;
+    s.state = WEIR_IN_PROGRESS;
+    weir_txn_settle_done(&t, 0, ID, &s);
+    expect(&t, "");
+
+    weir_txn_settle_off(&t, 0, (weir_str_t[]) { weir_str(ID), weir_str("b") },
+                        2);
+    expect(&t, "ZREM " SETTLE " " ID " b\n");
+    weir_txn_free(&t);
+}
+
+
+static void
+test_used(void **state)
+{
+    weir_txn_t    t;
+    weir_usage_t  u = { weir_str("al"), "20200229", 1, 12, 34, 56 };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_settle_used(&t, 0, &u);
+    expect(&t,
            "HINCRBY weir:{0}:usage:20200229 al:jobs 1\n"
            "HINCRBY weir:{0}:usage:20200229 al:input 12\n"
            "HINCRBY weir:{0}:usage:20200229 al:output 34\n"
            "HINCRBY weir:{0}:usage:20200229 al:cost 56\n"
            "EXPIRE weir:{0}:usage:20200229 34560000\n");
 
-    /* once only; and nothing of what is not over, or never was */
-
-    s.settled = true;
-    weir_txn_settle_done(&t, 0, ID, &s);
-    expect(&t, "DEL " HOLD "\nZREM " SETTLE " " ID "\n");
-
-    s.settled = s.found = false;
-    weir_txn_settle_done(&t, 0, ID, &s);
-    expect(&t, "DEL " HOLD "\nZREM " SETTLE " " ID "\n");
+    u.input_tokens = u.output_tokens = u.cost = 0;
+    weir_txn_settle_used(&t, 0, &u);
+    expect(&t,
+           "HINCRBY weir:{0}:usage:20200229 al:jobs 1\n"
+           "EXPIRE weir:{0}:usage:20200229 34560000\n");
     weir_txn_free(&t);
+}
+
+
+/* what counts as a job, and what is a word about usage */
+
+static void
+test_ends(void **state)
+{
+    size_t         i;
+    weir_settle_t  s;
+
+    static const struct {
+        const char  *resp;
+        bool         counts;
+        bool         reported;
+    } rows[] = {
+        { "*4\r\n$3\r\ngen\r\n$1\r\n1\r\n"
+          "$3\r\nfin\r\n$15\r\ncancelled:owner\r\n", true, false },
+        { "*4\r\n$3\r\ngen\r\n$1\r\n1\r\n"
+          "$3\r\nfin\r\n$14\r\ncancelled:edge\r\n", false, false },
+        { "*4\r\n$3\r\ngen\r\n$1\r\n1\r\n"
+          "$3\r\nfin\r\n$14\r\ncancelled:late\r\n", false, false },
+        { "*2\r\n$3\r\nfin\r\n$14\r\nexpired:reaper\r\n", false, false },
+        { "*6\r\n$3\r\ngen\r\n$1\r\n1\r\n"
+          "$3\r\nfin\r\n$11\r\ncompleted:7\r\n"
+          "$7\r\nusage:7\r\n$5\r\n0 0 0\r\n", true, true },
+        { "*6\r\n$3\r\ngen\r\n$1\r\n1\r\n"
+          "$3\r\nfin\r\n$11\r\ncompleted:7\r\n"
+          "$7\r\nusage:8\r\n$5\r\n1 1 1\r\n", true, false },
+        { "*6\r\n$3\r\ngen\r\n$1\r\n1\r\n"
+          "$3\r\nfin\r\n$11\r\ncompleted:7\r\n"
+          "$7\r\nusage:7\r\n$6\r\n1 1 -1\r\n", true, false }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        weir_settle_init(&s);
+        answer(rows[i].resp, false, read_run, &s);
+        assert_int_equal(s.counts, rows[i].counts);
+        assert_int_equal(s.reported, rows[i].reported);
+        assert_int_equal(s.input_tokens, 0);
+    }
 }
 
 
@@ -259,7 +331,7 @@ test_nothing(void **state)
 
     (void) state;
 
-    memset(&s, 0, sizeof(s));
+    weir_settle_init(&s);
 
     answer("*0\r\n", false, read_run, &s);
     answer("$-1\r\n", false, read_job, &s);
@@ -296,6 +368,8 @@ main(void)
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_settle),
+        cmocka_unit_test(test_used),
+        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_usage)
     };

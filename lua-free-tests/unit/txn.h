@@ -17,6 +17,7 @@
 #define REQ   "weir:{0}:request:" ID
 #define WAIT  "weir:{0}:waiting:" ID
 #define LINE  "weir:{0}:deadline"
+#define DUE   "weir:{0}:settle"
 
 
 /* RESP back to lines of words */
