@@ -90,7 +90,7 @@ sub fault {
     like(since($at), $o{log}, "$name: the log") if $o{log};
 
     $proxy->rules;
-    $stack->wait_for(6, sub { $stack->metric('redis_connected') == 5 },
+    $stack->wait_for(6, sub { $stack->metric('redis_connected') == 6 },
                      "$name: all connections");
     settle($name);
 }

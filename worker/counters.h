@@ -74,6 +74,15 @@
       "Webhooks put off to be tried again")                                   \
     X(hook_given_up, "webhooks_given_up", "", counter,                        \
       "Webhooks whose last try failed")                                       \
+    X(settled, "runs_settled", "", counter,                                   \
+      "Runs whose end was brought to the ledger and to their limits")         \
+    X(given_back, "holds_given_back", "", counter,                            \
+      "Reservations of which nothing was used")                               \
+    X(not_reported, "holds_not_reported", "", counter,                        \
+      "Runs that completed without a word about usage: what was reserved "    \
+      "for them stands")                                                      \
+    X(settle_aborts, "settlements_aborted", "", counter,                      \
+      "Settlements begun again because another was faster")                   \
     X(redis_connects, "redis_connections", "", counter,                       \
       "Connections to Redis that were made")                                  \
     X(redis_failures, "redis_failures", "", counter,                          \

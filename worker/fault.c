@@ -50,7 +50,8 @@ static const char *const  fault_names[] = {
     "reply_received", "finish_sent", "finish_answered", "mail_sent",
     "retry_watched", "retry_executed", "promote", "hand_back", "renew",
     "cell_started", "cell_died", "crash_sent", "crash_counted",
-    "webhook_recorded", NULL
+    "webhook_recorded", "settle_watched", "settle_sent", "settle_executed",
+    NULL
 };
 
 static fault_t   *faults;               /* shared */

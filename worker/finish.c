@@ -80,6 +80,7 @@ finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes)
     weir_txn_t  *t;
 
     finish_count(r, f->state);
+    settle_kick(r->settle, f->run);
 
     if (f->hook) {
         webhook_kick(r->webhook);
@@ -126,6 +127,9 @@ finish_fill(const job_t *job, weir_finish_t *f)
     f->owner = weir_str_of(job->owner);
     f->hook = job->hook;
     f->dead = job->dead;
+    f->input_tokens = job->outcome.input_tokens;
+    f->output_tokens = job->outcome.output_tokens;
+    f->cost = job->outcome.cost;
     f->outcome = (weir_str_t) { job->document.data, job->document.len };
 }
 

@@ -116,6 +116,7 @@ runner_leave(runner_process_t *p)
     r->state = RUNNER_LEAVING;
 
     reaper_stop(r->reaper);
+    settle_stop(r->settle);
     control_stop(r->control);
     webhook_leave(r->webhook);
     runner_hand_back_all(r);
@@ -174,7 +175,8 @@ static bool
 runner_is_done(const runner_t *r)
 {
     return jobs_in_hand(r->jobs) == 0 && queue_is_idle(r->queue)
-           && redis_pending(r->cmd) == 0 && redis_pending(r->renew) == 0;
+           && redis_pending(r->cmd) == 0 && redis_pending(r->renew) == 0
+           && settle_is_idle(r->settle);
 }
 
 
@@ -285,6 +287,13 @@ runner_on_word_up(void *data)
 
 
 static void
+runner_on_settling_up(void *data)
+{
+    (void) data;                /* the next turn goes on */
+}
+
+
+static void
 runner_on_queue_down(void *data)
 {
     queue_on_down(((runner_t *) data)->queue);
@@ -375,6 +384,7 @@ runner_up(runner_process_t *p)
     r->catalogue = catalogue_create(r);
     r->cells = cells_create(r);
     r->webhook = webhook_create(r);
+    r->settle = settle_create(r);
     loop_turn_add(r->loop, &p->turn);
 
     r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
@@ -386,6 +396,8 @@ runner_up(runner_process_t *p)
                               runner_on_other_down);
     r->word = runner_connect(r, "control", runner_on_word_up,
                              runner_on_other_down);
+    r->settling = runner_connect(r, "settle", runner_on_settling_up,
+                                 runner_on_other_down);
 
     loop_turn_add(r->loop, &p->flush);
     counters_set(r->counters, slots, r->conf->worker.slots);
@@ -401,6 +413,7 @@ runner_down(runner_process_t *p)
     r = &p->runner;
     r->state = RUNNER_LEAVING;
 
+    redis_destroy(&r->settling);
     redis_destroy(&r->word);
     redis_destroy(&r->watch);
     redis_destroy(&r->renew);
@@ -415,6 +428,7 @@ runner_down(runner_process_t *p)
         provider_destroy(&r->providers[i]);
     }
 
+    settle_destroy(&r->settle);
     webhook_destroy(&r->webhook);
     catalogue_destroy(&r->catalogue);
     control_destroy(&r->control);

@@ -44,6 +44,7 @@ typedef struct takeover_s   takeover_t;
 typedef struct catalogue_s  catalogue_t;
 typedef struct cells_s      cells_t;
 typedef struct webhook_s    webhook_t;
+typedef struct settle_s     settle_t;
 
 struct runner_s {
     const conf_t     *conf;
@@ -62,6 +63,7 @@ struct runner_s {
     redis_t          *renew;            /* leases */
     redis_t          *watch;            /* one transaction at a time */
     redis_t          *word;             /* reads of the control stream */
+    redis_t          *settling;         /* one settlement at a time */
 
     jobs_t           *jobs;
     provider_t      **providers;        /* by their index in conf */
@@ -77,6 +79,7 @@ struct runner_s {
     control_t        *control;
     catalogue_t      *catalogue;
     webhook_t        *webhook;
+    settle_t         *settle;
 
     zygote_t         *zygote;
     cells_t          *cells;
@@ -219,6 +222,13 @@ void webhook_kick(webhook_t *w);                /* look now */
 void webhook_stop(webhook_t *w);                /* no new ones */
 bool webhook_is_idle(const webhook_t *w);
 void webhook_leave(webhook_t *w);               /* hands back */
+
+/* settle.c: reservations and the ledger */
+settle_t *settle_create(runner_t *r);
+void settle_destroy(settle_t **s);
+void settle_kick(settle_t *s, const char *run);     /* it has ended here */
+void settle_stop(settle_t *s);                      /* only what ended here */
+bool settle_is_idle(const settle_t *s);
 
 /* catalogue.c: the list of models */
 catalogue_t *catalogue_create(runner_t *r);
