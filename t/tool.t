@@ -26,7 +26,7 @@ my @commands = ('keys create', 'keys list', 'keys show', 'keys update',
                 'keys rotate', 'keys revoke', 'keys import', 'jobs list', 'jobs show', 'jobs cancel', 'jobs retry', 'dead list',
                 'dead show', 'dead retry', 'dead drop', 'queue stats',
                 'queue pause', 'queue resume', 'webhooks list',
-                'webhooks redeliver', 'version', 'help');
+                'webhooks redeliver', 'usage', 'version', 'help');
 
 my ($status, $out, $err) = $t->run('help');
 is($status, 0, 'help');
@@ -171,7 +171,7 @@ my @asking = ([qw(jobs list)], [qw(jobs show), $id], [qw(jobs cancel), $id],
               [qw(jobs retry), $id], [qw(dead list)], [qw(dead show), $id],
               [qw(dead retry), $id], [qw(dead drop), $id], [qw(queue stats)],
               [qw(queue pause)], [qw(queue resume)], [qw(webhooks list)],
-              [qw(webhooks redeliver), $id]);
+              [qw(webhooks redeliver), $id], [qw(usage)]);
 my @keys = ([qw(keys list)], [qw(keys show AAAAAAAAAAAA)],
             [qw(keys update AAAAAAAAAAAA --tier t)],
             [qw(keys revoke AAAAAAAAAAAA)],
@@ -235,6 +235,12 @@ $t->refused([qw(queue pause --timeout), $_], 2, qr/"--timeout"/, "timeout $_")
 $t->refused([qw(queue resume --wait)], 2, qr/unknown option/);
 $t->refused([qw(webhooks list x)], 2, qr/too many/);
 $t->refused([qw(webhooks redeliver)], 2, qr/argument is missing/);
+$t->refused([qw(usage x)], 2, qr/too many/);
+$t->refused([qw(usage --owner), 'a b'], 2, qr/letters, digits/);
+$t->refused(['usage', '--from', $_], 2, qr/"--from" must be a day such as/)
+    for qw(2026-11-31 2026-1-31 20261121 today 2026-11-021 2026-11-2x);
+$t->refused([qw(usage --to), ''], 2, qr/"--to" must be a day/);
+$t->refused([qw(usage --from 2026-11-22 --to 2026-11-21)], 2, qr/is after/);
 $t->refused([qw(webhooks redeliver nonsense)], 2, qr/not the id of a job/);
 
 $stack->stop;

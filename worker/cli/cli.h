@@ -78,6 +78,7 @@ int queue_pause(int argc, char **argv);
 int queue_resume(int argc, char **argv);
 int webhooks_list(int argc, char **argv);
 int webhooks_redeliver(int argc, char **argv);
+int usage(int argc, char **argv);
 
 
 #endif /* CLI_H */
