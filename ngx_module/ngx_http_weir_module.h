@@ -261,6 +261,7 @@ struct ngx_http_weir_ctx_s {
     unsigned                     late:1;        /* the gate waited too long */
     unsigned                     sent:1;        /* the answer is ours */
     unsigned                     submitting:1;  /* calls are submissions */
+    unsigned                     priced:1;      /* prices were asked for */
     unsigned                     has_job:1;     /* job.id is one */
     unsigned                     poll:1;        /* may be answered early */
     unsigned                     lost:1;        /* Redis lost the run */
@@ -479,6 +480,7 @@ const ngx_http_weir_step_t *ngx_http_weir_models_start(
 const ngx_http_weir_step_t *ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx,
     ngx_http_weir_answer_pt handler, ngx_msec_t timeout,
     const ngx_http_weir_step_t *again, const ngx_http_weir_step_t *failed);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_submit_refused;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_look;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_wait;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_accepted;

@@ -20,12 +20,18 @@ struct ngx_http_weir_spend_s {
 
 static const ngx_http_weir_step_t *ngx_http_weir_spend_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_spend_priceless_run(
+    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_spend_decided_run(
     ngx_http_weir_ctx_t *ctx);
 
 
 const ngx_http_weir_step_t  ngx_http_weir_step_spend = {
     "spend", ngx_http_weir_spend_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_spend_priceless = {
+    "spend, no prices", ngx_http_weir_spend_priceless_run
 };
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_spend_decided = {
@@ -54,7 +60,7 @@ ngx_http_weir_spend_facts(ngx_http_weir_ctx_t *ctx,
     f->costs[WEIR_UNIT_OUTPUT] = output;
     f->costs[WEIR_UNIT_TOKENS] = ctx->need.input + output;
 
-    /* a price that nobody knows yet: what it costs is charged after it */
+    /* a model whose price nobody knows: what it costs is charged after it */
 
     if (weir_catalogue_price(ctx->process->catalogue, f->model, &input_price,
                              &output_price))
@@ -80,6 +86,21 @@ ngx_http_weir_spend_reserves(weir_unit_e unit)
     default:
         return 0;
     }
+}
+
+
+static ngx_uint_t
+ngx_http_weir_spend_counts(ngx_http_weir_limited_t *l, weir_unit_e unit)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < l->n; i++) {
+        if (l->items[i].rule->zone->unit == unit) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -145,6 +166,49 @@ ngx_http_weir_spend_hold(ngx_http_weir_ctx_t *ctx, ngx_http_weir_spend_t *s)
 }
 
 
+/* A process that has just started knows no prices: it asks before it lets
+ * anybody spend. */
+
+static void
+ngx_http_weir_spend_prices(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    ngx_http_weir_catalogue_take(ctx->process, a);
+
+    ctx->priced = (a->code == WEIR_ANSWER_OK);
+
+    ngx_http_weir_resume(ctx, ctx->priced
+                              ? &ngx_http_weir_step_spend
+                              : &ngx_http_weir_step_spend_priceless);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_spend_ask(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_catalogue_get(&p->txn);
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_spend_prices,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_spend,
+                             &ngx_http_weir_step_spend_priceless);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_spend_priceless_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_forget(ctx);
+    ngx_http_weir_admit_release(ctx);
+
+    return &ngx_http_weir_step_submit_refused;
+}
+
+
 static const ngx_http_weir_step_t *
 ngx_http_weir_spend_error(ngx_http_weir_ctx_t *ctx)
 {
@@ -180,6 +244,12 @@ ngx_http_weir_spend_run(ngx_http_weir_ctx_t *ctx)
 
     default:
         return ngx_http_weir_spend_error(ctx);
+    }
+
+    if (ctx->process->catalogue == NULL && !ctx->priced
+        && ngx_http_weir_spend_counts(l, WEIR_UNIT_COST))
+    {
+        return ngx_http_weir_spend_ask(ctx);
     }
 
     s = ngx_pcalloc(ctx->request->pool, sizeof(ngx_http_weir_spend_t));

@@ -27,7 +27,7 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_submit = {
     "submit", ngx_http_weir_submit_run
 };
 
-static const ngx_http_weir_step_t  ngx_http_weir_step_submit_refused = {
+const ngx_http_weir_step_t  ngx_http_weir_step_submit_refused = {
     "submit refused", ngx_http_weir_submit_refused_run
 };
 

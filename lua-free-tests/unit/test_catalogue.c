@@ -6,7 +6,8 @@
 #include "weir_catalogue.h"
 
 
-#define PRICES(in, out)  "\"input_price\":\"" in "\",\"output_price\":\"" out "\""
+#define PRICES(in, out)                                                       \
+    "\"input_price\":\"" in "\",\"output_price\":\"" out "\""
 
 
 static void
