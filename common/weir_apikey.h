@@ -146,6 +146,9 @@ weir_keyring_t *weir_keyring_create(weir_str_t text, weir_str_t pepper,
 void weir_keyring_destroy(weir_keyring_t **ring);
 size_t weir_keyring_count(const weir_keyring_t *ring);
 
+/* The ring's pepper, which lives as long. */
+weir_hmac_t *weir_keyring_pepper(const weir_keyring_t *ring);
+
 /* The record of a public id, of WEIR_KEY_ID_LEN characters; NULL: none. */
 const weir_key_t *weir_keyring_record(const weir_keyring_t *ring,
     weir_str_t id);

@@ -266,6 +266,13 @@ weir_keyring_count(const weir_keyring_t *ring)
 }
 
 
+weir_hmac_t *
+weir_keyring_pepper(const weir_keyring_t *ring)
+{
+    return ring->pepper;
+}
+
+
 const weir_key_t *
 weir_keyring_record(const weir_keyring_t *ring, weir_str_t id)
 {

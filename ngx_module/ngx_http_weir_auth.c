@@ -88,13 +88,15 @@ ngx_http_weir_auth_refuse(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f,
 
     r = ctx->request;
 
-    h = ngx_http_weir_header_set(r, "WWW-Authenticate",
-                                 "Bearer realm=\"weir\"%s", challenge);
-    if (h == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    if (challenge) {
+        h = ngx_http_weir_header_set(r, "WWW-Authenticate",
+                                     "Bearer realm=\"weir\"%s", challenge);
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
 
-    r->headers_out.www_authenticate = h;        /* for auth_request */
+        r->headers_out.www_authenticate = h;    /* for auth_request */
+    }
 
     if (f->kind == WEIR_FAIL_UNAUTHENTICATED
         && ngx_http_weir_header_set(r, "x-should-retry", "false") == NULL)
@@ -102,21 +104,25 @@ ngx_http_weir_auth_refuse(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->status = "REFUSED";
+    ctx->status = f->kind == WEIR_FAIL_UNAVAILABLE ? "UNAVAILABLE" : "REFUSED";
 
     return ngx_http_weir_refuse(ctx, f);
 }
 
 
-/* The credentials are no good, and will be no better in another location. */
+/* What is said of the credentials; it will be the same in another location. */
 
 static ngx_int_t
-ngx_http_weir_auth_bad(ngx_http_weir_ctx_t *ctx, weir_fail_e kind,
+ngx_http_weir_auth_no(ngx_http_weir_ctx_t *ctx, weir_fail_e kind,
     const char *message, const char *challenge)
 {
     ngx_http_weir_visit_t  *visit;
 
     visit = ctx->visit;
+
+    if (kind != WEIR_FAIL_UNAVAILABLE) {
+        ngx_http_weir_count(ctx->process, unauthenticated);
+    }
 
     visit->refusal = ngx_palloc(ctx->request->pool, sizeof(weir_failure_t));
     if (visit->refusal == NULL) {
@@ -126,27 +132,61 @@ ngx_http_weir_auth_bad(ngx_http_weir_ctx_t *ctx, weir_fail_e kind,
     weir_failure_set(visit->refusal, kind, "%s", message);
     visit->challenge = challenge;
 
-    ngx_http_weir_count(ctx->process, unauthenticated);
-    ngx_http_weir_limit_auth_failed(ctx);
-
     return NGX_OK;
 }
 
 
-static const char *
-ngx_http_weir_auth_reason(weir_key_e rc)
+static ngx_int_t
+ngx_http_weir_auth_bad(ngx_http_weir_ctx_t *ctx, weir_key_e verdict)
 {
-    switch (rc) {
+    const char  *message;
+
+    switch (verdict) {
 
     case WEIR_KEY_EXPIRED:
-        return "the API key has expired";
+        ngx_http_weir_count(ctx->process, auth_expired);
+        message = "the API key has expired";
+        break;
 
     case WEIR_KEY_REVOKED:
-        return "the API key was revoked";
+        ngx_http_weir_count(ctx->process, auth_revoked);
+        message = "the API key was revoked";
+        break;
+
+    case WEIR_KEY_MALFORMED:
+        ngx_http_weir_count(ctx->process, auth_malformed);
+        message = "the API key is not valid";
+        break;
 
     default:
-        return "the API key is not valid";
+        ngx_http_weir_count(ctx->process, auth_unknown);
+        message = "the API key is not valid";
+        break;
     }
+
+    ngx_http_weir_limit_auth_failed(ctx);
+
+    return ngx_http_weir_auth_no(ctx, WEIR_FAIL_UNAUTHENTICATED, message,
+                                 ", error=\"invalid_token\"");
+}
+
+
+/* Redis may know this key, and is not to be had: no word about the key. */
+
+static ngx_int_t
+ngx_http_weir_auth_unavailable(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    ngx_http_weir_count(ctx->process, auth_unavailable);
+
+    rc = ngx_http_weir_auth_no(ctx, WEIR_FAIL_UNAVAILABLE,
+                               "the API key cannot be checked now", NULL);
+    if (rc == NGX_OK) {
+        ctx->visit->refusal->retry_after = 1;
+    }
+
+    return rc;
 }
 
 
@@ -206,14 +246,85 @@ ngx_http_weir_auth_identify(ngx_http_weir_ctx_t *ctx, const weir_key_t *record)
 }
 
 
-/* NGX_OK: the visit says who it is, or why it is nobody. */
+static ngx_int_t
+ngx_http_weir_auth_record(ngx_http_weir_ctx_t *ctx, weir_hmac_t *pepper,
+    const weir_key_t *record)
+{
+    weir_str_t     key;
+    weir_key_e     verdict;
+    unsigned char  digest[WEIR_DIGEST_LEN];
+
+    key = ngx_http_weir_str(ctx->visit->key);
+
+    if (weir_hmac_digest(pepper, key, digest) != 0) {
+        return NGX_ERROR;
+    }
+
+    verdict = weir_apikey_verdict(record, digest, ngx_time());
+    weir_digest_wipe(digest, sizeof(digest));
+
+    return verdict == WEIR_KEY_OK ? ngx_http_weir_auth_identify(ctx, record)
+                                  : ngx_http_weir_auth_bad(ctx, verdict);
+}
+
+
+/* The file's records count before the store's. */
 
 static ngx_int_t
-ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx)
+ngx_http_weir_auth_key(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
+{
+    ngx_int_t                   rc;
+    weir_str_t                  id;
+    const weir_key_t           *record;
+    ngx_http_weir_main_conf_t  *wmcf;
+
+    wmcf = ctx->process->conf;
+
+    if (!weir_apikey_parse(ngx_http_weir_str(ctx->visit->key), &id)) {
+        return ngx_http_weir_auth_bad(ctx, WEIR_KEY_MALFORMED);
+    }
+
+    if (wmcf->keyring) {
+        record = weir_keyring_record(wmcf->keyring, id);
+
+        if (record || wmcf->store.zone == NULL) {
+            return ngx_http_weir_auth_record(ctx,
+                       weir_keyring_pepper(wmcf->keyring), record);
+        }
+    }
+
+    rc = ngx_http_weir_fetch(ctx, id, &record, wait_r);
+
+    if (rc == NGX_AGAIN) {
+        return rc;
+    }
+
+    ctx->fetch = NULL;
+
+    switch (rc) {
+
+    case NGX_OK:
+        return ngx_http_weir_auth_record(ctx, wmcf->store.pepper, record);
+
+    case NGX_DECLINED:
+        return ngx_http_weir_auth_record(ctx, wmcf->store.pepper, NULL);
+
+    case NGX_BUSY:
+        return ngx_http_weir_auth_unavailable(ctx);
+
+    default:
+        return NGX_ERROR;
+    }
+}
+
+
+/* NGX_OK: the visit says who it is, or why it is nobody.  NGX_AGAIN: it will,
+ * when this is called again after some parking. */
+
+static ngx_int_t
+ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
 {
     ngx_int_t               rc;
-    weir_key_e              verdict;
-    const weir_key_t       *record;
     ngx_http_weir_visit_t  *visit;
 
     visit = ctx->visit;
@@ -223,7 +334,9 @@ ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx)
     }
 
     if (visit->credentials == 0) {
-        return ngx_http_weir_auth_bad(ctx, WEIR_FAIL_UNAUTHENTICATED,
+        ngx_http_weir_count(ctx->process, auth_missing);
+
+        return ngx_http_weir_auth_no(ctx, WEIR_FAIL_UNAUTHENTICATED,
                    visit->foreign
                    ? "the Authorization header has no Bearer token"
                    : "no API key was sent: use \"Authorization: Bearer KEY\" "
@@ -231,9 +344,12 @@ ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx)
     }
 
     if (visit->credentials > 1) {
-        rc = ngx_http_weir_auth_bad(ctx, WEIR_FAIL_INVALID,
-                                    "more than one API key was sent",
-                                    ", error=\"invalid_request\"");
+        ngx_http_weir_count(ctx->process, auth_several);
+        ngx_http_weir_limit_auth_failed(ctx);
+
+        rc = ngx_http_weir_auth_no(ctx, WEIR_FAIL_INVALID,
+                                   "more than one API key was sent",
+                                   ", error=\"invalid_request\"");
         if (rc == NGX_OK) {
             ngx_memcpy(visit->refusal->code, "invalid_request",
                        sizeof("invalid_request"));
@@ -242,23 +358,15 @@ ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx)
         return rc;
     }
 
-    verdict = weir_keyring_find(ctx->process->conf->keyring,
-                                ngx_http_weir_str(visit->key), ngx_time(),
-                                &record);
-
-    if (verdict == WEIR_KEY_OK) {
-        return ngx_http_weir_auth_identify(ctx, record);
-    }
-
-    return ngx_http_weir_auth_bad(ctx, WEIR_FAIL_UNAUTHENTICATED,
-                                  ngx_http_weir_auth_reason(verdict),
-                                  ", error=\"invalid_token\"");
+    return ngx_http_weir_auth_key(ctx, wait_r);
 }
 
 
 ngx_int_t
 ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx)
 {
+    ngx_int_t                  rc;
+    ngx_msec_t                 wait;
     ngx_http_weir_visit_t     *visit;
     ngx_http_weir_loc_conf_t  *wlcf;
 
@@ -269,14 +377,21 @@ ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (visit->key_id.len == 0 && visit->refusal == NULL
-        && ngx_http_weir_auth_judge(ctx) != NGX_OK)
-    {
+    rc = NGX_OK;
+    wait = 0;
+
+    if (visit->key_id.len == 0 && visit->refusal == NULL) {
+        rc = ngx_http_weir_auth_judge(ctx, &wait);
+    }
+
+    /* also while it waits: a log may be written of it */
+
+    if (rc == NGX_ERROR || ngx_http_weir_hide(ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_weir_hide(ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (rc == NGX_AGAIN) {
+        return ngx_http_weir_gate_park(ctx, wait);
     }
 
     return visit->refusal ? ngx_http_weir_auth_refuse(ctx, visit->refusal,
@@ -323,6 +438,7 @@ ngx_http_weir_auth_scope_gate(ngx_http_weir_ctx_t *ctx)
     weir_buf_free(&scope);
 
     ngx_http_weir_count(ctx->process, unauthenticated);
+    ngx_http_weir_count(ctx->process, auth_scope);
 
     return ngx_http_weir_auth_refuse(ctx, &f, challenge);
 }

@@ -23,6 +23,7 @@ ngx_http_weir_conf_cleanup(void *data)
     ngx_http_weir_main_conf_t  *wmcf = data;
 
     weir_keyring_destroy(&wmcf->keyring);
+    weir_hmac_destroy(&wmcf->store.pepper);
 }
 
 

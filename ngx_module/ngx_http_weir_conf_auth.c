@@ -6,6 +6,19 @@
 #include "ngx_http_weir_module.h"
 
 
+#define NGX_HTTP_WEIR_STORE_NAME      "weir_keys"
+#define NGX_HTTP_WEIR_STORE_SIZE      (4 * 1024 * 1024)
+#define NGX_HTTP_WEIR_STORE_SIZE_MIN  (128 * 1024)
+#define NGX_HTTP_WEIR_STORE_TTL       60000     /* ms */
+#define NGX_HTTP_WEIR_STORE_TTL_MAX   86400000
+#define NGX_HTTP_WEIR_STORE_NEGATIVE  1000
+
+
+/* a zone of another kind is another zone */
+
+static ngx_uint_t  ngx_http_weir_store_tag;
+
+
 /* weir_key_file path pepper=path */
 
 char *
@@ -48,6 +61,159 @@ ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_weir_store_zone(ngx_conf_t *cf, ngx_http_weir_store_t *store,
+    ngx_str_t *arg, ngx_str_t *value)
+{
+    u_char     *p;
+    ssize_t     size;
+    ngx_str_t   name, s;
+
+    p = ngx_strlchr(value->data, value->data + value->len, ':');
+
+    if (p == NULL || p == value->data) {
+        return ngx_http_weir_conf_invalid(cf, arg,
+                                          "it must be \"zone=name:size\"");
+    }
+
+    name.data = value->data;
+    name.len = p - name.data;
+    s.data = p + 1;
+    s.len = value->data + value->len - s.data;
+
+    size = ngx_parse_size(&s);
+
+    if (size == NGX_ERROR || size < NGX_HTTP_WEIR_STORE_SIZE_MIN) {
+        return ngx_http_weir_conf_invalid(cf, arg,
+                                          "the size must be at least 128k");
+    }
+
+    store->zone = ngx_shared_memory_add(cf, &name, size,
+                                        &ngx_http_weir_store_tag);
+
+    return store->zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_weir_store_time(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
+    ngx_int_t min, ngx_int_t max, const char *allowed, ngx_msec_t *to)
+{
+    ngx_int_t  ms;
+
+    ms = ngx_parse_time(value, 0);
+
+    if (ms == NGX_ERROR || ms < min || ms > max) {
+        return ngx_http_weir_conf_invalid(cf, arg, allowed);
+    }
+
+    *to = (ngx_msec_t) ms;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_weir_store_param(ngx_conf_t *cf, ngx_http_weir_store_t *store,
+    ngx_str_t *arg)
+{
+    ngx_str_t  value;
+
+    if (ngx_http_weir_conf_param(arg, "pepper", &value)) {
+        return ngx_http_weir_conf_path(cf, arg, &value, &store->pepper_file);
+    }
+
+    if (ngx_http_weir_conf_param(arg, "zone", &value)) {
+        return ngx_http_weir_store_zone(cf, store, arg, &value);
+    }
+
+    if (ngx_http_weir_conf_param(arg, "ttl", &value)) {
+        return ngx_http_weir_store_time(cf, arg, &value, 1000,
+                   NGX_HTTP_WEIR_STORE_TTL_MAX,
+                   "it must be a time from 1s to 1d", &store->ttl);
+    }
+
+    if (ngx_http_weir_conf_param(arg, "negative", &value)) {
+        return ngx_http_weir_store_time(cf, arg, &value, 0, 1000,
+                   "it must be a time from 0 to 1s", &store->negative);
+    }
+
+    return ngx_http_weir_conf_invalid(cf, arg, "allowed are pepper=, zone=, "
+                                      "ttl= and negative=");
+}
+
+
+static char *
+ngx_http_weir_store_pepper(ngx_conf_t *cf, ngx_http_weir_store_t *store)
+{
+    ngx_str_t  secret;
+
+    if (store->pepper_file.len == 0) {
+        return "needs \"pepper=path\"";
+    }
+
+    if (ngx_http_weir_keys_secret(cf->temp_pool, &store->pepper_file, &secret)
+        != NGX_OK || secret.len == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"weir_key_store\" finds no "
+                           "pepper in \"%V\"", &store->pepper_file);
+        return NGX_CONF_ERROR;
+    }
+
+    store->pepper = weir_hmac_create(ngx_http_weir_str(secret));
+    weir_digest_wipe(secret.data, secret.len);
+
+    return store->pepper ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* weir_key_store pepper=path [zone=name:size] [ttl=time] [negative=time] */
+
+char *
+ngx_http_weir_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                  *value, name;
+    ngx_uint_t                  i;
+    ngx_http_weir_store_t      *store;
+    ngx_http_weir_main_conf_t  *wmcf = conf;
+
+    store = &wmcf->store;
+    value = cf->args->elts;
+
+    if (store->line) {
+        return "is duplicate";
+    }
+
+    wmcf->used = 1;
+
+    store->file = cf->conf_file->file.name;
+    store->line = cf->conf_file->line;
+    store->ttl = NGX_HTTP_WEIR_STORE_TTL;
+    store->negative = NGX_HTTP_WEIR_STORE_NEGATIVE;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_weir_store_param(cf, store, &value[i]) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (store->zone == NULL) {
+        ngx_str_set(&name, NGX_HTTP_WEIR_STORE_NAME);
+        store->zone = ngx_shared_memory_add(cf, &name,
+                                            NGX_HTTP_WEIR_STORE_SIZE,
+                                            &ngx_http_weir_store_tag);
+        if (store->zone == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    store->zone->init = ngx_http_weir_store_init_zone;
+    store->zone->data = store;
+
+    return ngx_http_weir_store_pepper(cf, store);
 }
 
 
@@ -115,8 +281,9 @@ ngx_http_weir_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     wlcf->auth = 1;
     wlcf->scope = 0;
 
-    if (!wmcf->gate) {
-        wmcf->gate = 1;
+    wmcf->gate = 1;
+
+    if (wmcf->auth_line == 0) {
         wmcf->auth_file = cf->conf_file->file.name;
         wmcf->auth_line = cf->conf_file->line;
     }
@@ -126,27 +293,50 @@ ngx_http_weir_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* Records of another Redis are none of ours: which one is it? */
+
+static void
+ngx_http_weir_store_source(ngx_http_weir_main_conf_t *wmcf)
+{
+    ngx_http_weir_redis_conf_t  *redis;
+
+    redis = &wmcf->redis;
+
+    wmcf->store.source = ngx_crc32_long(redis->name.data, redis->name.len)
+                         ^ (uint32_t) redis->database;
+}
+
+
 /* Who asks for keys must be told which ones there are. */
 
 char *
 ngx_http_weir_conf_auth_complete(ngx_conf_t *cf,
     ngx_http_weir_main_conf_t *wmcf)
 {
-    if (wmcf->keyring) {
+    if (wmcf->store.zone && wmcf->redis.naddrs == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_key_store\" needs "
+                      "\"weir_redis\" in the http block, in %V:%ui",
+                      &wmcf->store.file, wmcf->store.line);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_weir_store_source(wmcf);
+
+    if (wmcf->keyring || wmcf->store.zone) {
         return NGX_CONF_OK;
     }
 
     if (wmcf->api) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_api\" needs "
-                      "\"weir_key_file\" in the http block, in %V:%ui",
-                      &wmcf->api_file, wmcf->api_line);
+                      "\"weir_key_file\" or \"weir_key_store\" in the http "
+                      "block, in %V:%ui", &wmcf->api_file, wmcf->api_line);
         return NGX_CONF_ERROR;
     }
 
     if (wmcf->auth_line) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"weir_auth\" needs "
-                      "\"weir_key_file\" in the http block, in %V:%ui",
-                      &wmcf->auth_file, wmcf->auth_line);
+                      "\"weir_key_file\" or \"weir_key_store\" in the http "
+                      "block, in %V:%ui", &wmcf->auth_file, wmcf->auth_line);
         return NGX_CONF_ERROR;
     }
 

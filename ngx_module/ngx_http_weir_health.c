@@ -96,6 +96,38 @@ ngx_http_weir_metrics_lives(ngx_atomic_t pid)
 
 
 static void
+ngx_http_weir_metrics_line(weir_buf_t *out, const char *name,
+    const char *label, const char *value, ngx_atomic_t n)
+{
+    weir_buf_text(out, name);
+
+    if (label) {
+        weir_buf_printf(out, "{%s=\"%s\"}", label, value);
+    }
+
+    weir_buf_printf(out, " %lu\n", (unsigned long) n);
+}
+
+
+static void
+ngx_http_weir_metrics_labelled(ngx_http_weir_counters_t *c, weir_buf_t *out)
+{
+    const char  *last;
+
+    last = "";
+
+#define NGX_HTTP_WEIR_LABELLED_WRITE(member, name, label, value, help)        \
+    if (ngx_strcmp(last, name) != 0) {                                        \
+        weir_buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, \
+                        name);                                                \
+        last = name;                                                          \
+    }                                                                         \
+    ngx_http_weir_metrics_line(out, name, label, value, c->member);
+    NGX_HTTP_WEIR_LABELLED(NGX_HTTP_WEIR_LABELLED_WRITE)
+}
+
+
+static void
 ngx_http_weir_metrics_write(ngx_http_weir_counters_t *c, weir_buf_t *out)
 {
     ngx_uint_t     i;
@@ -105,6 +137,8 @@ ngx_http_weir_metrics_write(ngx_http_weir_counters_t *c, weir_buf_t *out)
     weir_buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %lu\n",         \
                     name, help, name, name, (unsigned long) c->member);
     NGX_HTTP_WEIR_COUNTERS(NGX_HTTP_WEIR_COUNTER_WRITE)
+
+    ngx_http_weir_metrics_labelled(c, out);
 
 #define NGX_HTTP_WEIR_GAUGE_WRITE(member, name, help)                         \
     for (sum = 0, i = 0; i < NGX_HTTP_WEIR_SLOTS; i++) {                      \

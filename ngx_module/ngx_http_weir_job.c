@@ -94,9 +94,7 @@ ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx, ngx_http_weir_answer_pt handler,
         return failed;
     }
 
-    ctx->step = again;
-    ctx->holding = 1;
-    ngx_queue_insert_tail(&p->held, &ctx->held);
+    ngx_http_weir_hold(ctx, again);
 
     return ngx_http_weir_park(ctx, p->conf->redis.connect_timeout, failed);
 }

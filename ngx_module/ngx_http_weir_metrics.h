@@ -59,7 +59,49 @@
     X(fleet_remembered, "weir_limit_fleet_remembered_total",                  \
       "Refusals of keys that Redis had just refused.")                        \
     X(key_reloads, "weir_key_file_reloads_total",                             \
-      "Times that a worker process read a changed key file.")
+      "Times that a worker process read a changed key file.")                 \
+    X(key_polls, "weir_key_polls_total",                                      \
+      "Answers to the question what has changed in the key store.")           \
+    X(key_evictions, "weir_key_cache_evictions_total",                        \
+      "Records forgotten before their time, since the cache was full.")       \
+    X(key_torn, "weir_key_cache_resets_total",                                \
+      "Times that the cache was emptied, after a process died in it.")
+
+
+/* member, name, label, value, help; those of a name follow each other */
+
+#define NGX_HTTP_WEIR_FAILURES_HELP                                           \
+    "Requests refused for want of a good API key, by reason."
+#define NGX_HTTP_WEIR_LOOKUPS_HELP                                            \
+    "Keys looked for in the key store, by what its cache knew."
+
+#define NGX_HTTP_WEIR_LABELLED(X)                                             \
+    X(auth_missing, "weir_auth_failures_total", "reason", "missing",          \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(auth_several, "weir_auth_failures_total", "reason", "several",          \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(auth_malformed, "weir_auth_failures_total", "reason", "malformed",      \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(auth_unknown, "weir_auth_failures_total", "reason", "unknown",          \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(auth_revoked, "weir_auth_failures_total", "reason", "revoked",          \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(auth_expired, "weir_auth_failures_total", "reason", "expired",          \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(auth_scope, "weir_auth_failures_total", "reason", "scope",              \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(auth_unavailable, "weir_auth_failures_total", "reason", "unavailable",  \
+      NGX_HTTP_WEIR_FAILURES_HELP)                                            \
+    X(key_hits, "weir_key_lookups_total", "cache", "hit",                     \
+      NGX_HTTP_WEIR_LOOKUPS_HELP)                                             \
+    X(key_misses, "weir_key_lookups_total", "cache", "miss",                  \
+      NGX_HTTP_WEIR_LOOKUPS_HELP)                                             \
+    X(key_negative, "weir_key_lookups_total", "cache", "negative",            \
+      NGX_HTTP_WEIR_LOOKUPS_HELP)                                             \
+    X(key_unproven, "weir_key_lookups_total", "cache", "unproven",            \
+      NGX_HTTP_WEIR_LOOKUPS_HELP)                                             \
+    X(key_stale, "weir_key_stale_total", NULL, NULL,                          \
+      "Keys taken from the cache, since Redis did not answer.")
 
 /* member, name, help; gauges, one value a process */
 
@@ -119,6 +161,11 @@ typedef struct {
 typedef struct {
 #define NGX_HTTP_WEIR_MEMBER(member, name, help)  ngx_atomic_t  member;
     NGX_HTTP_WEIR_COUNTERS(NGX_HTTP_WEIR_MEMBER)
+#undef NGX_HTTP_WEIR_MEMBER
+
+#define NGX_HTTP_WEIR_MEMBER(member, name, label, value, help)                \
+    ngx_atomic_t  member;
+    NGX_HTTP_WEIR_LABELLED(NGX_HTTP_WEIR_MEMBER)
 #undef NGX_HTTP_WEIR_MEMBER
 
     ngx_atomic_t     date;          /* us, UTC minus the monotonic clock */

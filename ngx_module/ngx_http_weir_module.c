@@ -25,6 +25,13 @@ static ngx_command_t  ngx_http_weir_commands[] = {
       0,
       NULL },
 
+    { ngx_string("weir_key_store"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_weir_set_store,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("weir_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_weir_set_zone,

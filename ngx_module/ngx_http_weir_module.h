@@ -24,6 +24,7 @@
 #include "ngx_http_weir_limit.h"
 #include "ngx_http_weir_metrics.h"
 #include "ngx_http_weir_redis.h"
+#include "ngx_http_weir_store.h"
 
 
 #define NGX_HTTP_WEIR_REQUEST_ID_MAX  128
@@ -34,6 +35,7 @@
 typedef struct ngx_http_weir_ctx_s      ngx_http_weir_ctx_t;
 typedef struct ngx_http_weir_visit_s    ngx_http_weir_visit_t;
 typedef struct ngx_http_weir_gate_s     ngx_http_weir_gate_t;
+typedef struct ngx_http_weir_fetch_s    ngx_http_weir_fetch_t;
 typedef struct ngx_http_weir_step_s     ngx_http_weir_step_t;
 typedef struct ngx_http_weir_route_s    ngx_http_weir_route_t;
 typedef struct ngx_http_weir_call_s     ngx_http_weir_call_t;
@@ -52,6 +54,7 @@ typedef struct {
     ngx_str_t                    pepper_file;
     weir_keyring_t              *keyring;
     ngx_file_info_t              key_info;      /* of the file read last */
+    ngx_http_weir_store_t        store;
 
     ngx_shm_zone_t              *zone;
     ngx_http_weir_counters_t    *counters;      /* in the zone */
@@ -226,6 +229,7 @@ struct ngx_http_weir_ctx_s {
     const ngx_http_weir_step_t  *step;          /* where to go on */
     const ngx_http_weir_step_t  *overdue;       /* where, if time is up */
     const ngx_http_weir_gate_t  *gate;          /* where; NULL: not in it */
+    ngx_http_weir_fetch_t       *fetch;         /* NULL: Redis not asked */
 
     const ngx_http_weir_route_t *route;         /* NULL: unknown */
     ngx_str_t                    tail;          /* the "{id}" of the path */
@@ -299,11 +303,16 @@ struct ngx_http_weir_process_s {
     weir_catalogue_t            *catalogue;     /* the last one seen */
     ngx_uint_t                   memory;        /* Redis's, in percent */
 
+    ngx_event_t                  news;
+    ngx_http_weir_poll_t         poll;          /* under way, if polling */
+
     ngx_uint_t                   hidden[NGX_HTTP_WEIR_HIDDEN];
     ngx_uint_t                   nhidden;       /* variables, by index */
 
     unsigned char                random[1024];  /* the first ones are left */
     size_t                       random_left;
+    unsigned                     polling:1;
+    unsigned                     news_failed:1; /* it was said */
     unsigned                     leaving:1;
     unsigned                     exiting:1;     /* answers nobody any more */
 };
@@ -336,6 +345,7 @@ char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
 /* conf_auth */
 char *ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_weir_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_conf_auth_complete(ngx_conf_t *cf,
     ngx_http_weir_main_conf_t *wmcf);
 
@@ -376,6 +386,11 @@ ngx_int_t ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_auth_scope_gate(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_auth_is_bearer(ngx_str_t *value);
 
+/* fetch: from the key store; news: what changes there */
+ngx_int_t ngx_http_weir_fetch(ngx_http_weir_ctx_t *ctx, weir_str_t id,
+    const weir_key_t **key_r, ngx_msec_t *wait_r);
+void ngx_http_weir_news_init(ngx_http_weir_process_t *p, ngx_log_t *log);
+
 /* hide */
 ngx_int_t ngx_http_weir_hide(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_hide_init(ngx_http_weir_process_t *p, ngx_cycle_t *cycle);
@@ -399,6 +414,8 @@ ngx_uint_t ngx_http_weir_answer_is(const weir_answer_t *a, const char *error);
 ngx_int_t ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
     ngx_http_weir_answer_pt handler);
 void ngx_http_weir_forget(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_hold(ngx_http_weir_ctx_t *ctx,
+    const ngx_http_weir_step_t *step);
 void ngx_http_weir_tell(ngx_http_weir_process_t *p,
     const weir_reply_t *mailboxes, const char *run, weir_str_t fin,
     int64_t at);

@@ -53,7 +53,7 @@ ngx_http_weir_link(ngx_http_weir_process_t *p, ngx_log_t *log)
     p->mail.on_down = ngx_http_weir_link_down;
     p->mail.on_leave = ngx_http_weir_leave;
 
-    if ((p->conf->api || p->conf->fleet)
+    if ((p->conf->api || p->conf->fleet || p->conf->store.zone)
         && (ngx_http_weir_redis_init(&p->cmd, log) != NGX_OK
             || ngx_http_weir_fleet_init(p) != NGX_OK))
     {
@@ -117,6 +117,11 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
 
     if (ngx_http_weir_link(p, cycle->log) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (wmcf->store.zone) {
+        ngx_http_weir_store_init(&wmcf->store, wmcf->counters);
+        ngx_http_weir_news_init(p, &p->cmd.log);
     }
 
     ngx_http_weir_limit_init(&wmcf->limit);
@@ -436,6 +441,17 @@ ngx_http_weir_release_held(ngx_http_weir_process_t *p)
 
         ngx_http_weir_resume(ctx, ctx->step);
     }
+}
+
+
+/* The request waits for the connection: the caller parks it. */
+
+void
+ngx_http_weir_hold(ngx_http_weir_ctx_t *ctx, const ngx_http_weir_step_t *step)
+{
+    ctx->step = step;
+    ctx->holding = 1;
+    ngx_queue_insert_tail(&ctx->process->held, &ctx->held);
 }
 
 

@@ -10,6 +10,7 @@ use Test::More;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(
+    http => 'weir_limit_zone $remote_addr zone=one:1m rate=1000r/s;',
     location => 'weir_api; client_max_body_size 1k;',
     server => 'location = /metrics { weir_metrics; }
                location /short/ { weir_api; weir_max_wait 1s; }');
@@ -51,13 +52,22 @@ is($stack->ask('/metrics', method => 'HEAD', timeout => 1)->body, '', 'HEAD');
 my @lines = split /\n/, $c->body;
 my %type;
 
-while (my @three = splice @lines, 0, 3) {
-    like($three[0], qr/^# HELP (\w+) \S/, 'HELP');
-    my ($name) = $three[0] =~ /^# HELP (\w+)/;
-    like($three[1], qr/^# TYPE $name (?:counter|gauge)$/, "$name: TYPE");
-    like($three[2], qr/^$name \d+$/, "$name: value");
+while (my ($help, $type) = splice @lines, 0, 2) {
+    like($help, qr/^# HELP (\w+) \S/, 'HELP');
+    my ($name) = $help =~ /^# HELP (\w+)/;
+    like($type, qr/^# TYPE $name (?:counter|gauge)$/, "$name: TYPE");
+
+    my %seen;
+
+    do {
+        my $line = shift @lines;
+        like($line, qr/^$name(?:\{\w+="\w+"(?:,\w+="\w+")*\})? \d+$/,
+             "$name: value");
+        ok(!$seen{$line =~ s/ .*//r}++, "$name: once with these labels");
+    } while (@lines && $lines[0] !~ /^#/);
+
     is($type{$name}, undef, "$name: once");
-    ($type{$name}) = $three[1] =~ /(\w+)$/;
+    ($type{$name}) = $type =~ /(\w+)$/;
     is($type{$name} eq 'counter', $name =~ /_total$/ || '',
        "$name: a counter ends in _total");
 }
@@ -71,7 +81,7 @@ my %doc;
 
 for (split /\n/, Weir::Stack::slurp('docs/metrics.md')) {
     last if /^## Worker/;
-    $doc{$1} = $2 if /^\| `(weir_\w+)` \| (\w+) \|/;
+    $doc{$1} = $2 if /^\| `(weir_\w+)(?:\{[\w,]+\})?` \| (\w+) \|/;
 }
 
 is_deeply(\%type, \%doc, 'the same names and kinds as in docs/metrics.md');
