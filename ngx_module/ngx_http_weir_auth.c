@@ -394,9 +394,13 @@ ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx)
         return ngx_http_weir_gate_park(ctx, wait);
     }
 
-    return visit->refusal ? ngx_http_weir_auth_refuse(ctx, visit->refusal,
-                                                      visit->challenge)
-                          : NGX_DECLINED;
+    if (visit->refusal == NULL) {
+        return NGX_DECLINED;
+    }
+
+    return visit->suspect
+           ? ngx_http_weir_limit_refuse_suspect(ctx)
+           : ngx_http_weir_auth_refuse(ctx, visit->refusal, visit->challenge);
 }
 
 

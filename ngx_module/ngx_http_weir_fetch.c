@@ -230,6 +230,12 @@ ngx_http_weir_fetch(ngx_http_weir_ctx_t *ctx, weir_str_t id,
         return rc;
     }
 
+    /* who guesses keys makes no work for Redis */
+
+    if (ctx->visit->suspect && !ngx_http_weir_fetch_known.usable) {
+        return NGX_DECLINED;
+    }
+
     if (ctx->fetch->state == NGX_HTTP_WEIR_FETCH_ASK) {
         rc = ngx_http_weir_fetch_ask(ctx, &ngx_http_weir_fetch_known, wait_r);
 

@@ -587,7 +587,28 @@ ngx_http_weir_limit_peek_gate(ngx_http_weir_ctx_t *ctx)
 
     ngx_http_weir_limit_log(l);
 
-    return rc == NGX_OK ? NGX_DECLINED : ngx_http_weir_limit_refuse(l);
+    /* who has a good key that this node knows is let pass all the same: others
+     * behind his address may not lock him out */
+
+    if (rc != NGX_OK) {
+        ctx->visit->suspect = l;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* A suspect's key was not good, or nobody here knows it. */
+
+ngx_int_t
+ngx_http_weir_limit_refuse_suspect(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_limited_t  *l;
+
+    l = ctx->visit->suspect;
+    l->ctx = ctx;
+
+    return ngx_http_weir_limit_refuse(l);
 }
 
 

@@ -214,6 +214,7 @@ struct ngx_http_weir_visit_s {
     /* of the limits: which zones were charged, as bits, and what they said */
     uint64_t                     charged;
     ngx_http_weir_limited_t     *limited;
+    ngx_http_weir_limited_t     *suspect;       /* too many failures; or NULL */
 
     ngx_http_weir_ctx_t         *last;          /* of the main request */
 
