@@ -285,7 +285,9 @@ ngx_http_weir_limit_decide(ngx_http_weir_limited_t *l)
     for (i = 0; i < l->n; i++) {
         item = &l->items[i];
 
-        if (item->rule->zone->sync && (item->charged || !item->known)) {
+        if (item->rule->zone->sync
+            && (item->charged || !item->known || item->owed))
+        {
             ngx_http_weir_limit_tell(l, item);
         }
     }

@@ -152,6 +152,7 @@ typedef struct {
     unsigned                      here:1;       /* this node is to decide */
     unsigned                      known:1;
     unsigned                      charged:1;    /* in the zone */
+    unsigned                      owed:1;       /* Redis is to be told */
 } ngx_http_weir_limit_item_t;
 
 

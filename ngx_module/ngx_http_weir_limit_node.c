@@ -157,6 +157,7 @@ ngx_http_weir_limit_check_item(ngx_http_weir_limited_t *l,
 
     if (item->node) {
         view = *(ngx_http_weir_sync_t *) ngx_http_weir_node_state(item->node);
+        item->owed = ngx_http_weir_sync_owed(&view);
     }
 
     /* without Redis the bound is given up, if so configured */
