@@ -267,9 +267,10 @@ sub create_key {
     my ($self, $owner, $scopes, @more) = @_;
 
     my $d = $self->{dir};
+    my @tier = grep({ $_ eq '--tier' } @more) ? () : ('--tier', 'default');
     my @command = ("$self->{build}/weir", qw(keys create), '--file', "$d/keys",
-                   '--pepper', "$d/pepper", '--owner', $owner,
-                   '--tier', 'default', '--scopes', $scopes, @more);
+                   '--pepper', "$d/pepper", '--owner', $owner, @tier,
+                   '--scopes', $scopes, @more);
 
     open my $f, '-|', 'sh', '-c', 'exec "$@" 2>> "$0"', "$d/keys.log", @command
         or die "weir: $!";
