@@ -129,7 +129,7 @@ ngx_http_weir_limit_answer(ngx_http_weir_limited_t *l, ngx_int_t rc)
         }
 
         if (!item->verdict.allowed) {
-            ngx_http_weir_limit_refused(item);
+            ngx_http_weir_limit_refused(l, item);
 
         } else if (rc == NGX_OK) {
             ngx_http_weir_limit_passed(l, item);
@@ -232,6 +232,16 @@ ngx_http_weir_limit_cleanup(void *data)
 }
 
 
+/* headers, variables and the log know of it */
+
+void
+ngx_http_weir_limit_tells(ngx_http_weir_limited_t *l)
+{
+    l->next = l->ctx->visit->limited;
+    l->ctx->visit->limited = l;
+}
+
+
 /* before anything is charged that the end of the request must undo */
 
 static ngx_int_t
@@ -262,8 +272,9 @@ ngx_http_weir_limit_prepare(ngx_http_weir_limited_t *l)
         cln->data = l;
     }
 
-    l->next = l->ctx->visit->limited;
-    l->ctx->visit->limited = l;
+    if (!l->peek) {
+        ngx_http_weir_limit_tells(l);
+    }
 
     return NGX_OK;
 }

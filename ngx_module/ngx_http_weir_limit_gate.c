@@ -311,7 +311,6 @@ ngx_http_weir_limit_collect(ngx_http_weir_ctx_t *ctx,
     l->rc = NGX_ERROR;
     l->identified = ctx->visit->key_id.len != 0;
     l->body = (stage == NGX_HTTP_WEIR_LIMIT_BODY);
-    l->peek = (stage == NGX_HTTP_WEIR_LIMIT_PEEK);
 
     *l_r = l;
 
@@ -571,6 +570,10 @@ ngx_http_weir_limit_wake(ngx_http_weir_limited_t *l)
 }
 
 
+/* Who has failed too often is suspect.  Who then comes with a good key that this
+ * node knows is let pass all the same: others behind his address may not lock
+ * him out. */
+
 ngx_int_t
 ngx_http_weir_limit_peek_gate(ngx_http_weir_ctx_t *ctx)
 {
@@ -583,14 +586,9 @@ ngx_http_weir_limit_peek_gate(ngx_http_weir_ctx_t *ctx)
         return rc == NGX_DECLINED ? rc : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_weir_limit_decide(l);
+    l->peek = 1;
 
-    ngx_http_weir_limit_log(l);
-
-    /* who has a good key that this node knows is let pass all the same: others
-     * behind his address may not lock him out */
-
-    if (rc != NGX_OK) {
+    if (ngx_http_weir_limit_decide(l) != NGX_OK) {
         ctx->visit->suspect = l;
     }
 
@@ -603,10 +601,32 @@ ngx_http_weir_limit_peek_gate(ngx_http_weir_ctx_t *ctx)
 ngx_int_t
 ngx_http_weir_limit_refuse_suspect(ngx_http_weir_ctx_t *ctx)
 {
-    ngx_http_weir_limited_t  *l;
+    ngx_uint_t                   i;
+    ngx_http_weir_limited_t     *l;
+    ngx_http_weir_limit_item_t  *item;
 
     l = ctx->visit->suspect;
     l->ctx = ctx;
+
+    if (!l->peek) {
+        return ngx_http_weir_limit_refuse(l);   /* again, elsewhere */
+    }
+
+    for (i = 0; i < l->n; i++) {
+        item = &l->items[i];
+
+        if (item->result == NGX_HTTP_WEIR_LIMIT_REFUSED
+            && !item->rule->dry_run)
+        {
+            (void) ngx_atomic_fetch_add(
+                       &item->rule->zone->table->counters.rejected, 1);
+        }
+    }
+
+    l->peek = 0;
+
+    ngx_http_weir_limit_tells(l);
+    ngx_http_weir_limit_log(l);
 
     return ngx_http_weir_limit_refuse(l);
 }
@@ -651,13 +671,14 @@ ngx_http_weir_limit_gate(ngx_http_weir_ctx_t *ctx)
 }
 
 
-/* the credentials of a request were bad: it counts, whatever there was left */
+/* The credentials of a request were bad: it counts.  That there were too many
+ * is said by the suspicion, and here by a dry run. */
 
 void
 ngx_http_weir_limit_auth_failed(ngx_http_weir_ctx_t *ctx)
 {
-    ngx_uint_t                   i;
-    ngx_http_weir_limited_t     *l;
+    ngx_uint_t                i;
+    ngx_http_weir_limited_t  *l;
 
     if (ngx_http_weir_limit_collect(ctx, NGX_HTTP_WEIR_LIMIT_PEEK, NULL, &l)
         != NGX_OK)
@@ -669,4 +690,9 @@ ngx_http_weir_limit_auth_failed(ngx_http_weir_ctx_t *ctx)
         ctx->visit->charged |= 1ull << l->items[i].rule->zone->bit;
         ngx_http_weir_limit_charge(l, &l->items[i]);
     }
+
+    l->rc = NGX_OK;
+
+    ngx_http_weir_limit_tells(l);
+    ngx_http_weir_limit_log(l);
 }

@@ -317,12 +317,17 @@ ngx_http_weir_limit_passed(ngx_http_weir_limited_t *l,
 
 
 void
-ngx_http_weir_limit_refused(ngx_http_weir_limit_item_t *item)
+ngx_http_weir_limit_refused(ngx_http_weir_limited_t *l,
+    ngx_http_weir_limit_item_t *item)
 {
     ngx_http_weir_limit_zone_t  *zone;
 
     zone = item->rule->zone;
     item->result = NGX_HTTP_WEIR_LIMIT_REFUSED;
+
+    if (l->peek) {
+        return;
+    }
 
     if (item->rule->dry_run) {
         ngx_http_weir_limit_count(zone, rejected_dry);
@@ -359,7 +364,7 @@ ngx_http_weir_limit_check_all(ngx_http_weir_limited_t *l, int64_t clock)
             item->known = 0;
 
         } else if (answer == NGX_BUSY) {
-            ngx_http_weir_limit_refused(item);
+            ngx_http_weir_limit_refused(l, item);
 
             if (!item->rule->dry_run) {
                 rc = NGX_BUSY;
@@ -390,7 +395,7 @@ ngx_http_weir_limit_charge_all(ngx_http_weir_limited_t *l, int64_t clock)
             item->verdict.allowed = 0;
             item->verdict.retry = 1000000;
             ngx_http_weir_limit_count(item->rule->zone, full);
-            ngx_http_weir_limit_refused(item);
+            ngx_http_weir_limit_refused(l, item);
 
             if (item->rule->dry_run) {
                 continue;
@@ -546,13 +551,16 @@ ngx_http_weir_limit_charge(ngx_http_weir_limited_t *l,
 
     /* more than all of it says no more than all of it */
 
-    if (ngx_http_weir_limit_check_item(l, item, clock) == NGX_OK) {
-        if (ngx_http_weir_limit_charge_item(l, item, clock) == NGX_OK) {
-            ngx_http_weir_limit_count(item->rule->zone, passed);
-
-        } else {
-            ngx_http_weir_limit_count(item->rule->zone, full);
+    if (ngx_http_weir_limit_check_item(l, item, clock) != NGX_OK) {
+        if (item->rule->dry_run) {
+            ngx_http_weir_limit_refused(l, item);
         }
+
+    } else if (ngx_http_weir_limit_charge_item(l, item, clock) == NGX_OK) {
+        ngx_http_weir_limit_passed(l, item);
+
+    } else {
+        ngx_http_weir_limit_count(item->rule->zone, full);
     }
 
     ngx_http_weir_table_unlock(t);

@@ -35,6 +35,9 @@ void ngx_http_weir_limit_uncharge(ngx_http_weir_limited_t *l);
 void ngx_http_weir_limit_release(ngx_http_weir_limited_t *l,
     ngx_http_weir_limit_item_t *item);
 
+/* It is one that the client is told of. */
+void ngx_http_weir_limit_tells(ngx_http_weir_limited_t *l);
+
 /* one is charged, if there is something left: failures */
 void ngx_http_weir_limit_charge(ngx_http_weir_limited_t *l,
     ngx_http_weir_limit_item_t *item);
@@ -42,7 +45,8 @@ void ngx_http_weir_limit_charge(ngx_http_weir_limited_t *l,
 /* results, and their counters */
 void ngx_http_weir_limit_passed(ngx_http_weir_limited_t *l,
     ngx_http_weir_limit_item_t *item);
-void ngx_http_weir_limit_refused(ngx_http_weir_limit_item_t *item);
+void ngx_http_weir_limit_refused(ngx_http_weir_limited_t *l,
+    ngx_http_weir_limit_item_t *item);
 
 /* what an item is to Redis; telling it of a view of "sync=", learning of it */
 void ngx_http_weir_limit_name(const ngx_http_weir_limit_item_t *item,
