@@ -10,8 +10,10 @@ package Weir::Flood;
 # Each connection sends its next request when the last one was answered; the
 # ports take turns.  The result: how many answers there were of each status,
 # and {slowest} and {elapsed} in seconds.  path may be code, which is given the
-# number of the request.  Dies if answers are missing after "timeout" seconds
-# (30).
+# number of the request.  Dies if a connection is closed before the answer, but
+# with "lost": such requests are counted as {lost}, and a new connection goes
+# on; and if answers are missing after "timeout" seconds (30).  "on_answer" is
+# called after each answer with their number so far.
 
 use strict;
 use warnings;
@@ -24,63 +26,89 @@ use Time::HiRes qw(time);
 sub flood {
     my (%o) = @_;
 
-    my %n = (slowest => 0);
-    my $sent = 0;
-    my $select = IO::Select->new;
-    my %open;
+    my $f = { %o, select => IO::Select->new, open => {}, sent => 0, n => {},
+              answers => 0 };
+    my $n = $f->{n};
     my $start = time;
     my $end = $start + ($o{timeout} // 30);
 
-    for my $i (0 .. ($o{connections} // 64) - 1) {
-        my $port = $o{ports}[$i % @{ $o{ports} }];
-        my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                         PeerPort => $port, Proto => 'tcp')
-            or die "connect to port $port: $!";
+    @$n{qw(slowest lost)} = (0, 0);
+    join_in($f, $o{ports}[$_ % @{ $o{ports} }])
+        for 0 .. ($o{connections} // 64) - 1;
 
-        $open{fileno $socket} = { socket => $socket, in => '' };
-        $select->add($socket);
-    }
-
-    my $send = sub {
-        my ($c) = @_;
-
-        if ($sent == $o{requests}) {
-            $select->remove($c->{socket});
-            return;
-        }
-
-        my $path = ref $o{path} ? $o{path}->($sent) : $o{path} // '/';
-        my $text = join "\r\n", "GET $path HTTP/1.1", 'Host: localhost',
-                                @{ $o{headers} // [] }, '', '';
-
-        $sent++;
-        $c->{at} = time;
-        syswrite $c->{socket}, $text or die "write: $!";
-    };
-
-    $send->($_) for values %open;
-
-    while ($select->count) {
+    while ($f->{select}->count) {
         die 'flood: answers are missing' if time > $end;
 
-        for my $socket ($select->can_read(1)) {
-            my $c = $open{fileno $socket};
+        for my $socket ($f->{select}->can_read(1)) {
+            my $c = $f->{open}{fileno $socket};
 
-            sysread $socket, $c->{in}, 65536, length $c->{in}
-                or die "flood: closed after \"$c->{in}\"";
+            if (!sysread $socket, $c->{in}, 65536, length $c->{in}) {
+                gone($f, $c);
+                next;
+            }
 
             my $status = answer(\$c->{in}) // next;
             my $took = time - $c->{at};
 
-            $n{$status}++;
-            $n{slowest} = $took if $took > $n{slowest};
-            $send->($c);
+            $n->{$status}++;
+            $n->{slowest} = $took if $took > $n->{slowest};
+            $o{on_answer}->(++$f->{answers}) if $o{on_answer};
+            ask($f, $c);
         }
     }
 
-    $n{elapsed} = time - $start;
+    $n->{elapsed} = time - $start;
 
-    return \%n;
+    return $n;
+}
+
+
+sub join_in {
+    my ($f, $port) = @_;
+
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                     PeerPort => $port, Proto => 'tcp')
+        or die "connect to port $port: $!";
+    my $c = { socket => $socket, port => $port, in => '' };
+
+    $f->{open}{fileno $socket} = $c;
+    $f->{select}->add($socket);
+    ask($f, $c);
+}
+
+
+sub ask {
+    my ($f, $c) = @_;
+
+    if ($f->{sent} == $f->{requests}) {
+        $f->{select}->remove($c->{socket});
+        return;
+    }
+
+    my $path = $f->{path} // '/';
+    $path = $path->($f->{sent}) if ref $path;
+
+    $f->{sent}++;
+    $c->{at} = time;
+
+    local $SIG{PIPE} = 'IGNORE';
+
+    syswrite $c->{socket}, join "\r\n", "GET $path HTTP/1.1",
+                                'Host: localhost', @{ $f->{headers} // [] },
+                                '', '';
+}
+
+
+# its process was killed
+
+sub gone {
+    my ($f, $c) = @_;
+
+    die "flood: closed after \"$c->{in}\"" if !$f->{lost};
+
+    $f->{n}{lost}++;
+    $f->{select}->remove($c->{socket});
+    join_in($f, $c->{port}) if $f->{sent} < $f->{requests};
 }
 
 
