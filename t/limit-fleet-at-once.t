@@ -124,6 +124,8 @@ is(places('one', 'z'), 0, 'no place is taken');
 my $dry = $b->request('/dry?k=y', no_key => 1);
 my $also = $b->request('/dry?k=w', no_key => 1);
 $a->wait_for(5, sub { places('one', 'w') == 1 }, 'a dry run takes its place');
+is(Weir::Fleet::metric($a, 'slots') + Weir::Fleet::metric($b, 'slots'), 2,
+   'if there is one');
 
 go();
 ok(Weir::Client::wait_all(10, $held, $dry, $also), 'all are answered');
