@@ -570,9 +570,9 @@ ngx_http_weir_limit_wake(ngx_http_weir_limited_t *l)
 }
 
 
-/* Who has failed too often is suspect.  Who then comes with a good key that this
- * node knows is let pass all the same: others behind his address may not lock
- * him out. */
+/* Who has failed too often is suspect.  Who then comes with a good key that
+ * this node knows is let pass all the same: others behind his address may not
+ * lock him out. */
 
 ngx_int_t
 ngx_http_weir_limit_peek_gate(ngx_http_weir_ctx_t *ctx)
