@@ -6,38 +6,13 @@
 
 #include "weir_apikey.h"
 #include "weir_base62.h"
+#include "weir_crc32.h"
 
 #include <stdio.h>
 
 
 #define WEIR_KEY_VENDOR   "weir_"
 #define WEIR_ID_BYTES     24         /* of chance, for the public id */
-
-
-/* CRC-32 as in zlib, ISO-HDLC, half a byte at a time */
-
-static uint32_t
-weir_crc32(weir_str_t s)
-{
-    size_t                  i;
-    uint32_t                crc;
-    static const uint32_t   half[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
-        0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c
-    };
-
-    crc = 0xffffffff;
-
-    for (i = 0; i < s.len; i++) {
-        crc ^= (unsigned char) s.data[i];
-        crc = (crc >> 4) ^ half[crc & 15];
-        crc = (crc >> 4) ^ half[crc & 15];
-    }
-
-    return ~crc;
-}
 
 
 static void

@@ -4,8 +4,6 @@
 
 #include "weir_base62.h"
 
-#include <string.h>
-
 
 const char  weir_base62[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -39,9 +37,13 @@ weir_base62_fill(char *out, size_t n, const unsigned char *random, size_t len)
 int
 weir_base62_value(char c)
 {
-    const char  *p;
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
 
-    p = c ? strchr(weir_base62, c) : NULL;
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A' + 10;
+    }
 
-    return p ? (int) (p - weir_base62) : -1;
+    return c >= 'a' && c <= 'z' ? c - 'a' + 36 : -1;
 }
