@@ -371,7 +371,9 @@ ngx_http_weir_store_news(ngx_http_weir_store_t *s,
         }
     }
 
-    if (poll->changes < 0 || poll->changes + (int64_t) n != changes) {
+    if (poll->changes < 0 || poll->changes + (int64_t) n != changes
+        || changes == 0)
+    {
         ngx_http_weir_store_clear(sh);      /* some were missed */
 
     } else if (n) {
@@ -380,7 +382,12 @@ ngx_http_weir_store_news(ngx_http_weir_store_t *s,
 
     ngx_http_weir_store_advance(sh, poll, last, n, changes);
 
-    if (!sh->proven || (ngx_msec_int_t) (poll->sent - sh->proven_at) > 0) {
+    /* whoever has records and counts no change has lost the count, and may lose
+     * the next one too */
+
+    if (changes
+        && (!sh->proven || (ngx_msec_int_t) (poll->sent - sh->proven_at) > 0))
+    {
         sh->proven = 1;
         sh->proven_at = poll->sent;
     }
