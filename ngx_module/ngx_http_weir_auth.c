@@ -66,6 +66,9 @@ ngx_http_weir_auth_credentials(ngx_http_request_t *r,
 
             if (visit->credentials++ == 0) {
                 visit->key = value;
+
+            } else {
+                ngx_memset(value.data, '*', value.len);
             }
         }
     }
@@ -136,38 +139,39 @@ ngx_http_weir_auth_no(ngx_http_weir_ctx_t *ctx, weir_fail_e kind,
 }
 
 
+/* Which of the reasons it is, is for the log: who guesses learns nothing. */
+
 static ngx_int_t
 ngx_http_weir_auth_bad(ngx_http_weir_ctx_t *ctx, weir_key_e verdict)
 {
-    const char  *message;
-
     switch (verdict) {
 
     case WEIR_KEY_EXPIRED:
         ngx_http_weir_count(ctx->process, auth_expired);
-        message = "the API key has expired";
+        ctx->visit->auth = "EXPIRED";
         break;
 
     case WEIR_KEY_REVOKED:
         ngx_http_weir_count(ctx->process, auth_revoked);
-        message = "the API key was revoked";
+        ctx->visit->auth = "REVOKED";
         break;
 
     case WEIR_KEY_MALFORMED:
         ngx_http_weir_count(ctx->process, auth_malformed);
-        message = "the API key is not valid";
+        ctx->visit->auth = "MALFORMED";
         break;
 
     default:
         ngx_http_weir_count(ctx->process, auth_unknown);
-        message = "the API key is not valid";
+        ctx->visit->auth = "UNKNOWN";
         break;
     }
 
     ngx_http_weir_limit_auth_failed(ctx);
 
-    return ngx_http_weir_auth_no(ctx, WEIR_FAIL_UNAUTHENTICATED, message,
-                                 ", error=\"invalid_token\"");
+    return ngx_http_weir_auth_no(ctx, WEIR_FAIL_UNAUTHENTICATED,
+               "the API key is not valid: it is not known, has expired or was "
+               "revoked", ", error=\"invalid_token\"");
 }
 
 
@@ -179,6 +183,7 @@ ngx_http_weir_auth_unavailable(ngx_http_weir_ctx_t *ctx)
     ngx_int_t  rc;
 
     ngx_http_weir_count(ctx->process, auth_unavailable);
+    ctx->visit->auth = "UNAVAILABLE";
 
     rc = ngx_http_weir_auth_no(ctx, WEIR_FAIL_UNAVAILABLE,
                                "the API key cannot be checked now", NULL);
@@ -232,6 +237,7 @@ ngx_http_weir_auth_identify(ngx_http_weir_ctx_t *ctx, const weir_key_t *record)
         return NGX_ERROR;
     }
 
+    visit->auth = "OK";
     visit->scopes = record->scopes;
 
     /* a secret without an URL is for those that come with jobs */
@@ -318,6 +324,18 @@ ngx_http_weir_auth_key(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
 }
 
 
+/* The key has served: no core dump and no log of the buffer shall have it. */
+
+static void
+ngx_http_weir_auth_wipe(ngx_http_weir_visit_t *visit)
+{
+    if (visit->key.len) {
+        ngx_memset(visit->key.data, '*', visit->key.len);
+        ngx_str_null(&visit->key);
+    }
+}
+
+
 /* NGX_OK: the visit says who it is, or why it is nobody.  NGX_AGAIN: it will,
  * when this is called again after some parking. */
 
@@ -335,6 +353,7 @@ ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
 
     if (visit->credentials == 0) {
         ngx_http_weir_count(ctx->process, auth_missing);
+        visit->auth = "MISSING";
 
         return ngx_http_weir_auth_no(ctx, WEIR_FAIL_UNAUTHENTICATED,
                    visit->foreign
@@ -345,6 +364,7 @@ ngx_http_weir_auth_judge(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
 
     if (visit->credentials > 1) {
         ngx_http_weir_count(ctx->process, auth_several);
+        visit->auth = "SEVERAL";
         ngx_http_weir_limit_auth_failed(ctx);
 
         rc = ngx_http_weir_auth_no(ctx, WEIR_FAIL_INVALID,
@@ -382,6 +402,10 @@ ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx)
 
     if (visit->key_id.len == 0 && visit->refusal == NULL) {
         rc = ngx_http_weir_auth_judge(ctx, &wait);
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_weir_auth_wipe(visit);
     }
 
     /* also while it waits: a log may be written of it */
@@ -443,6 +467,7 @@ ngx_http_weir_auth_scope_gate(ngx_http_weir_ctx_t *ctx)
 
     ngx_http_weir_count(ctx->process, unauthenticated);
     ngx_http_weir_count(ctx->process, auth_scope);
+    ctx->visit->auth = "SCOPE";
 
     return ngx_http_weir_auth_refuse(ctx, &f, challenge);
 }

@@ -208,6 +208,7 @@ struct ngx_http_weir_visit_s {
     ngx_str_t                    hook_url;      /* or empty */
     ngx_str_t                    hook_secret;
 
+    const char                  *auth;          /* $weir_auth_status */
     weir_failure_t              *refusal;       /* of the credentials */
     const char                  *challenge;     /* with it */
 

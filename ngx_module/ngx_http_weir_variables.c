@@ -168,10 +168,30 @@ ngx_http_weir_variable_limit(ngx_http_request_t *r,
 }
 
 
+static ngx_int_t
+ngx_http_weir_variable_auth(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_weir_visit_t  *visit;
+
+    visit = ngx_http_weir_visit(r);
+
+    if (visit == NULL || visit->auth == NULL) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    return ngx_http_weir_variable_set(v, (u_char *) visit->auth,
+                                      ngx_strlen(visit->auth));
+}
+
+
 static ngx_http_variable_t  ngx_http_weir_variables[] = {
 
     { ngx_string("weir_request_id"), NULL, ngx_http_weir_variable_request_id,
       ngx_http_weir_offset(request_id), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_auth_status"), NULL, ngx_http_weir_variable_auth,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("weir_key_id"), NULL, ngx_http_weir_variable_str,
       ngx_http_weir_offset(key_id), NGX_HTTP_VAR_NOCACHEABLE, 0 },

@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Weir::Keys;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(location => 'return 404;',
@@ -35,6 +36,9 @@ $stack->{server} = <<END;
     location /loop { weir_auth on; error_page 401 /return; return 200; }
     location /metrics { weir_auth on scope=metrics; weir_metrics; }
     location = /401.txt { }
+    location /status { weir_auth on; error_page 400 401 = \@status;
+                       return 200 "\$weir_auth_status"; }
+    location \@status { return 200 "\$weir_auth_status \$weir_key_id"; }
     location /open { return 200 "open"; }
     location /nested { weir_auth on;
         location /nested/off { weir_auth off; return 200 "off"; }
@@ -136,6 +140,38 @@ my $many = $stack->ask('/return', no_key => 1,
                        headers => [$stack->auth, "X-API-Key: $stack->{key}"]);
 is($many->status, 400, 'two keys');
 is(decode_json($many->body)->{code}, 'invalid_request', 'its code');
+
+
+# what a log is told
+
+my ($expires) = time + 1;
+my $expired = $stack->create_key('carol', 'read', '--expires', $expires);
+my ($revoked, $id) = map { $_, /^weir_live_([^_]+)_/ }
+                     $stack->create_key('dave', 'read');
+system("$stack->{build}/weir", 'keys', 'revoke', '--file', "$d/keys", $id) == 0
+    or die 'revoke';
+
+is(as('/status', $stack->auth)->body, 'OK', '$weir_auth_status: OK');
+is(as('/status')->body, 'MISSING ', 'MISSING');
+is(as('/status', 'X-API-Key: x')->body, 'MALFORMED ', 'MALFORMED');
+is(as('/status', $stack->auth, 'X-API-Key: x')->body, 'SEVERAL ', 'SEVERAL');
+is(as('/status', 'X-API-Key: ' . Weir::Keys->new(pepper => "$d/pepper")
+                                           ->with_id('a' x 12))->body,
+   'UNKNOWN ', 'UNKNOWN');
+
+my @same = map {
+    my ($status, $key) = @$_;
+    $stack->wait_for(5, sub {
+        as('/status', "X-API-Key: $key")->body eq "$status ";
+    }, $status);
+    my $c = as('/return', "X-API-Key: $key");
+    is($c->status, 401, "$status: 401");
+    $c->body =~ s/"request_id":"\w+"//r;
+} ['EXPIRED', $expired], ['REVOKED', $revoked],
+  ['UNKNOWN', Weir::Keys->new(pepper => "$d/pepper")->with_id('a' x 12)];
+
+is($same[0], $same[1], 'AK-02: expired or revoked, the same words');
+is($same[0], $same[2], 'AK-02: or unknown');
 
 $stack->end;
 

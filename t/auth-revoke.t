@@ -18,6 +18,7 @@ use Weir::Tool;
 
 my $rounds = $ENV{WEIR_ROUNDS} // 10;
 my $cut = $ENV{WEIR_ROUNDS} // 2;
+my $slow = $ENV{WEIR_ROUNDS} ? 0.2 : 0.5;       # beside other tests
 
 my %common = (processes => 4, location => 'weir_auth on; return 200 "in";',
               http => 'keepalive_requests 1000000;',
@@ -133,7 +134,7 @@ sub rounds {
     is($bad, undef, "$name: what was answered");
     cmp_ok($last[-1], '<=', $bound,
            "$name: $n of $n rounds, the last one let in after the command");
-    cmp_ok($took[-1], '<=', 0.2, "$name: the command");
+    cmp_ok($took[-1], '<=', $slow, "$name: the command");
     diag(sprintf '%s: %d rounds, last let in %.3f s after (median %.3f), '
          . 'command %.3f s', $name, $n, $last[-1], $last[@last / 2],
          $took[-1]);
