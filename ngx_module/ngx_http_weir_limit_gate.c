@@ -206,7 +206,8 @@ ngx_http_weir_limit_stage(const ngx_http_weir_limit_rule_t *rule)
 }
 
 
-/* NGX_OK: item is what the rule is to this request; NGX_DECLINED: nothing */
+/* NGX_OK: item, which was zeroed, is what the rule is to this request;
+ * NGX_DECLINED: nothing, and the item may be another's */
 
 static ngx_int_t
 ngx_http_weir_limit_item(ngx_http_weir_ctx_t *ctx,
@@ -229,7 +230,6 @@ ngx_http_weir_limit_item(ngx_http_weir_ctx_t *ctx,
         return rc;
     }
 
-    ngx_memzero(item, sizeof(ngx_http_weir_limit_item_t));
     item->rule = rule;
     item->cost = facts && rule->body ? facts->costs[rule->zone->unit] : 1;
 
@@ -281,15 +281,14 @@ ngx_http_weir_limit_collect(ngx_http_weir_ctx_t *ctx,
         }
 
         if (l == NULL) {
-            l = ngx_palloc(ctx->request->pool,
-                           sizeof(ngx_http_weir_limited_t)
-                           + (wlcf->limits->nelts - i)
-                             * sizeof(ngx_http_weir_limit_item_t));
+            l = ngx_pcalloc(ctx->request->pool,
+                            sizeof(ngx_http_weir_limited_t)
+                            + (wlcf->limits->nelts - i)
+                              * sizeof(ngx_http_weir_limit_item_t));
             if (l == NULL) {
                 return NGX_ERROR;
             }
 
-            ngx_memzero(l, sizeof(ngx_http_weir_limited_t));
             l->items = (ngx_http_weir_limit_item_t *) (l + 1);
         }
 
