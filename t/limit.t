@@ -18,6 +18,9 @@ my $stack = Weir::Stack->new(processes => 4, http => <<'END', server => <<'END2'
     weir_limit_tier zone=key tier=pro rate=1r/h burst=3;
     weir_limit_tier zone=key tier=house unlimited;
     weir_limit_zone $arg_k zone=none:1m quota=0/day;
+    weir_limit_zone $http_k zone=long:1m rate=1r/m burst=2;
+    large_client_header_buffers 4 100k;
+    proxy_cache_path cache keys_zone=cache:1m;
     map $arg_no $apply { default 1; 1 0; 2 ""; }
     log_format limit '$uri $arg_k $status $weir_limit_status $weir_limit_zone';
     access_log limit.log limit;
@@ -34,6 +37,12 @@ END
                       return 204; }
     location /key { weir_auth on; weir_limit zone=key; return 204; }
     location /file { weir_limit zone=three; alias html/; }
+    location /long { weir_limit zone=long; return 204; }
+    location /cached { weir_limit zone=five; proxy_cache cache;
+                       proxy_cache_key x; proxy_cache_valid 1h;
+                       add_header X-Cache $upstream_cache_status;
+                       proxy_pass http://127.0.0.1:$server_port/plain; }
+    location /plain { return 200 plain; }
     location /proxy { weir_limit zone=three;
                       proxy_pass http://127.0.0.1:$server_port/origin; }
     location /origin { add_header RateLimit '"up";r=1' always; return 200 up; }
@@ -142,9 +151,11 @@ is(statuses(("/dried?k=$k") x 5), '204,204,204,429,429', 'beside a dry run');
 
 # keys: long, empty, alike
 
-my $long = 'l' x 7900;
-is(statuses(("/three?k=$long") x 4), '204,204,204,429', 'RL-20: a long key');
-is(statuses("/three?k=${long}x"), '204', 'which is another');
+my $long = 'l' x 70000;
+is(join(',', map { get('/long', "K: $long")->status } 1 .. 4),
+   '204,204,204,429', 'RL-20: a key of 70,000 bytes');
+is(get('/long', "K: ${long}x")->status, 204, 'is one of its own');
+is(get('/long', "K: ll\xff\xfe\x01")->status, 204, 'so is one of odd bytes');
 is(statuses(('/three?k=') x 5), join(',', (204) x 5), 'empty: not counted');
 is(statuses(("/three") x 5), join(',', (204) x 5), 'nor is none');
 
@@ -206,6 +217,18 @@ is(get("/file/x?k=$k")->status, 429, 'both were counted');
 $c = get('/proxy?k=' . k());
 is($c->header('RateLimit'), '"up";r=1, "three";r=2;t=60',
    "beside the upstream's own");
+
+# RL-38: what is cached does not tell of limits
+
+$c = get('/cached?k=c');
+is($c->header('X-Cache') . $c->header('RateLimit') =~ s/;t=\d+//r,
+   'MISS"five";r=4', 'RL-38: a miss');
+$c = get('/cached?k=c');
+is($c->header('X-Cache') . $c->header('RateLimit') =~ s/;t=\d+//r,
+   'HIT"five";r=3', 'a hit tells what is left now');
+my @cached = split ' ', `find $d/cache -type f`;
+ok(@cached == 1 && Weir::Stack::slurp($cached[0]) !~ /RateLimit/i,
+   'the cache holds nothing of it');
 
 # the log
 
