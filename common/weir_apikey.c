@@ -165,9 +165,9 @@ weir_apikey_verdict(const weir_key_t *record,
     k = record ? record : &nobody;
 
     first = weir_digest_equal(digest, k->digest);
-    second = weir_digest_equal(digest, k->digest2);
+    second = k->rotating && weir_digest_equal(digest, k->digest2);
 
-    if (record == NULL || !(first || (second && k->rotating))) {
+    if (record == NULL || !(first || second)) {
         return WEIR_KEY_UNKNOWN;
     }
 

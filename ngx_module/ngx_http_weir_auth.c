@@ -14,13 +14,14 @@
 ngx_uint_t
 ngx_http_weir_auth_is_bearer(ngx_str_t *value)
 {
-    size_t  n;
+    u_char  *p;
 
-    n = sizeof(NGX_HTTP_WEIR_BEARER) - 1;
+    p = value->data;
 
-    return value->len >= n
-           && ngx_strncasecmp(value->data, (u_char *) NGX_HTTP_WEIR_BEARER, n)
-              == 0;
+    return value->len >= sizeof(NGX_HTTP_WEIR_BEARER) - 1
+           && (p[0] | 0x20) == 'b' && (p[1] | 0x20) == 'e'
+           && (p[2] | 0x20) == 'a' && (p[3] | 0x20) == 'r'
+           && (p[4] | 0x20) == 'e' && (p[5] | 0x20) == 'r' && p[6] == ' ';
 }
 
 
@@ -252,22 +253,41 @@ ngx_http_weir_auth_identify(ngx_http_weir_ctx_t *ctx, const weir_key_t *record)
 }
 
 
+/* what is known of a key before its record */
+
+typedef struct {
+    weir_str_t            key;
+    weir_str_t            id;
+    const weir_hmac_t    *pepper;       /* under which digest is known */
+    const unsigned char  *digest;       /* NULL: under none */
+} ngx_http_weir_shown_t;
+
+
 static ngx_int_t
-ngx_http_weir_auth_record(ngx_http_weir_ctx_t *ctx, weir_hmac_t *pepper,
+ngx_http_weir_auth_record(ngx_http_weir_ctx_t *ctx,
+    const ngx_http_weir_shown_t *shown, weir_hmac_t *pepper,
     const weir_key_t *record)
 {
-    weir_str_t     key;
     weir_key_e     verdict;
     unsigned char  digest[WEIR_DIGEST_LEN];
 
-    key = ngx_http_weir_str(ctx->visit->key);
+    if (shown->digest && shown->pepper == pepper) {
+        verdict = weir_apikey_verdict(record, shown->digest, ngx_time());
 
-    if (weir_hmac_digest(pepper, key, digest) != 0) {
-        return NGX_ERROR;
+    } else {
+        if (weir_hmac_digest(pepper, shown->key, digest) != 0) {
+            return NGX_ERROR;
+        }
+
+        verdict = weir_apikey_verdict(record, digest, ngx_time());
+
+        if (verdict == WEIR_KEY_OK) {
+            ngx_http_weir_memo_keep(ctx->process, shown->key, record->id,
+                                    pepper, digest);
+        }
+
+        weir_digest_wipe(digest, sizeof(digest));
     }
-
-    verdict = weir_apikey_verdict(record, digest, ngx_time());
-    weir_digest_wipe(digest, sizeof(digest));
 
     return verdict == WEIR_KEY_OK ? ngx_http_weir_auth_identify(ctx, record)
                                   : ngx_http_weir_auth_bad(ctx, verdict);
@@ -280,26 +300,30 @@ static ngx_int_t
 ngx_http_weir_auth_key(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
 {
     ngx_int_t                   rc;
-    weir_str_t                  id;
     const weir_key_t           *record;
+    ngx_http_weir_shown_t       shown;
     ngx_http_weir_main_conf_t  *wmcf;
 
     wmcf = ctx->process->conf;
 
-    if (!weir_apikey_parse(ngx_http_weir_str(ctx->visit->key), &id)) {
+    shown.key = ngx_http_weir_str(ctx->visit->key);
+    shown.digest = ngx_http_weir_memo_digest(ctx->process, shown.key,
+                                             &shown.id, &shown.pepper);
+
+    if (shown.digest == NULL && !weir_apikey_parse(shown.key, &shown.id)) {
         return ngx_http_weir_auth_bad(ctx, WEIR_KEY_MALFORMED);
     }
 
     if (wmcf->keyring) {
-        record = weir_keyring_record(wmcf->keyring, id);
+        record = weir_keyring_record(wmcf->keyring, shown.id);
 
         if (record || wmcf->store.zone == NULL) {
-            return ngx_http_weir_auth_record(ctx,
+            return ngx_http_weir_auth_record(ctx, &shown,
                        weir_keyring_pepper(wmcf->keyring), record);
         }
     }
 
-    rc = ngx_http_weir_fetch(ctx, id, &record, wait_r);
+    rc = ngx_http_weir_fetch(ctx, shown.id, &record, wait_r);
 
     if (rc == NGX_AGAIN) {
         return rc;
@@ -310,10 +334,12 @@ ngx_http_weir_auth_key(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
     switch (rc) {
 
     case NGX_OK:
-        return ngx_http_weir_auth_record(ctx, wmcf->store.pepper, record);
+        return ngx_http_weir_auth_record(ctx, &shown, wmcf->store.pepper,
+                                         record);
 
     case NGX_DECLINED:
-        return ngx_http_weir_auth_record(ctx, wmcf->store.pepper, NULL);
+        return ngx_http_weir_auth_record(ctx, &shown, wmcf->store.pepper,
+                                         NULL);
 
     case NGX_BUSY:
         return ngx_http_weir_auth_unavailable(ctx);

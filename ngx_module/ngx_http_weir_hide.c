@@ -38,6 +38,8 @@ static const ngx_http_weir_hidden_t  ngx_http_weir_hidden[] = {
 
 #define NGX_HTTP_WEIR_OURS  3
 
+static ngx_uint_t  ngx_http_weir_hidden_hash[NGX_HTTP_WEIR_OURS];
+
 
 static ngx_str_t *
 ngx_http_weir_hide_value(ngx_http_weir_visit_t *visit,
@@ -78,6 +80,15 @@ static const ngx_http_weir_hidden_t *
 ngx_http_weir_hide_find(ngx_str_t *key)
 {
     const ngx_http_weir_hidden_t  *hidden;
+
+    /* most fields are others */
+
+    if (key->len < sizeof("x-api-key") - 1
+        || key->len > sizeof("authorization") - 1
+        || ((key->data[0] | 0x20) != 'a' && (key->data[0] | 0x20) != 'x'))
+    {
+        return NULL;
+    }
 
     for (hidden = ngx_http_weir_hidden; hidden->name.len; hidden++) {
         if (key->len == hidden->name.len
@@ -184,7 +195,7 @@ ngx_http_weir_hide_identify(ngx_http_weir_hide_t *hide,
             continue;
         }
 
-        h->hash = ngx_hash_key(hidden->name.data, hidden->name.len);
+        h->hash = ngx_http_weir_hidden_hash[h - elts];
         h->key = hidden->ours;
         h->lowcase_key = hidden->name.data;
         h->value = *ngx_http_weir_hide_value(visit, hidden);
@@ -393,6 +404,16 @@ ngx_http_weir_hide_init(ngx_http_weir_process_t *p, ngx_cycle_t *cycle)
     ngx_uint_t                     i;
     ngx_http_variable_t           *v;
     ngx_http_core_main_conf_t     *cmcf;
+    const ngx_http_weir_hidden_t  *hidden;
+
+    i = 0;
+
+    for (hidden = ngx_http_weir_hidden; hidden->name.len; hidden++) {
+        if (hidden->ours.len) {
+            ngx_http_weir_hidden_hash[i++] = ngx_hash_key(hidden->name.data,
+                                                          hidden->name.len);
+        }
+    }
 
     cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
     v = cmcf->variables.elts;

@@ -251,6 +251,7 @@ ngx_http_weir_keys_check(ngx_http_weir_process_t *p)
     }
 
     if (ngx_http_weir_keys_load(wmcf, &p->cmd.log, error) == NGX_OK) {
+        ngx_http_weir_memo_forget(p);
         ngx_http_weir_count(p, key_reloads);
         ngx_log_error(NGX_LOG_NOTICE, &p->cmd.log, 0,
                       "weir: read \"%V\" again, %uz keys", &wmcf->key_file,

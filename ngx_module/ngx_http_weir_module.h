@@ -42,6 +42,8 @@ typedef struct ngx_http_weir_call_s     ngx_http_weir_call_t;
 typedef struct ngx_http_weir_process_s  ngx_http_weir_process_t;
 typedef struct ngx_http_weir_admit_s    ngx_http_weir_admit_t;
 typedef struct ngx_http_weir_spend_s    ngx_http_weir_spend_t;
+typedef struct ngx_http_weir_memo_s     ngx_http_weir_memo_t;
+typedef struct ngx_http_weir_memos_s    ngx_http_weir_memos_t;
 typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
 
 
@@ -303,6 +305,7 @@ struct ngx_http_weir_process_s {
     weir_txn_t                   txn;           /* scratch */
 
     weir_catalogue_t            *catalogue;     /* the last one seen */
+    ngx_http_weir_memos_t       *memos;         /* of good keys */
     ngx_uint_t                   memory;        /* Redis's, in percent */
 
     ngx_event_t                  news;
@@ -392,6 +395,16 @@ ngx_uint_t ngx_http_weir_auth_is_bearer(ngx_str_t *value);
 ngx_int_t ngx_http_weir_fetch(ngx_http_weir_ctx_t *ctx, weir_str_t id,
     const weir_key_t **key_r, ngx_msec_t *wait_r);
 void ngx_http_weir_news_init(ngx_http_weir_process_t *p, ngx_log_t *log);
+
+/* memo */
+ngx_int_t ngx_http_weir_memo_init(ngx_http_weir_process_t *p,
+    ngx_cycle_t *cycle);
+const unsigned char *ngx_http_weir_memo_digest(ngx_http_weir_process_t *p,
+    weir_str_t key, weir_str_t *id_r, const weir_hmac_t **pepper_r);
+void ngx_http_weir_memo_keep(ngx_http_weir_process_t *p, weir_str_t key,
+    const char id[WEIR_KEY_ID_LEN], const weir_hmac_t *pepper,
+    const unsigned char digest[WEIR_DIGEST_LEN]);
+void ngx_http_weir_memo_forget(ngx_http_weir_process_t *p);
 
 /* hide */
 ngx_int_t ngx_http_weir_hide(ngx_http_weir_ctx_t *ctx);

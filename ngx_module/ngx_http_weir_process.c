@@ -113,6 +113,10 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
     p->clock = (int64_t) ngx_time() * 1000 - (int64_t) ngx_current_msec;
     wmcf->process = p;
 
+    if (ngx_http_weir_memo_init(p, cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_weir_hide_init(p, cycle);
 
     if (ngx_http_weir_link(p, cycle->log) != NGX_OK) {
