@@ -19,6 +19,8 @@ my $stack = Weir::Stack->new(processes => 4, http => <<'END', server => <<'END2'
     weir_limit_tier zone=key tier=house unlimited;
     weir_limit_zone $arg_k zone=none:1m quota=0/day;
     weir_limit_zone $http_k zone=long:1m rate=1r/m burst=2;
+    weir_limit_zone $arg_k zone=many:1m quota=30k/month;
+    keepalive_requests 1000000;
     large_client_header_buffers 4 100k;
     proxy_cache_path cache keys_zone=cache:1m;
     map $arg_no $apply { default 1; 1 0; 2 ""; }
@@ -37,6 +39,8 @@ END
                       return 204; }
     location /key { weir_auth on; weir_limit zone=key; return 204; }
     location /file { weir_limit zone=three; alias html/; }
+    location /many { weir_limit zone=many; return 204;
+                     error_log many.log error; }
     location /long { weir_limit zone=long; return 204; }
     location /cached { weir_limit zone=five; proxy_cache cache;
                        proxy_cache_key x; proxy_cache_valid 1h;
@@ -82,6 +86,12 @@ for (1 .. 3) {
     my @c = at_once($stack->port, 500, "/three?k=$k");
     is(scalar(grep { $_->status == 204 } @c), 3, '500 at once: 3 pass');
     is(scalar(grep { $_->status == 429 } @c), 497, 'no other answer');
+}
+
+{
+    my %n = flood($stack->port, 90000, sub { '/many?k=1' }, connections => 8);
+    is_deeply(\%n, { 204 => 30000, 429 => 60000 },
+              'of 90,000 as fast as they go exactly 30,000');
 }
 
 # RL-08, RL-09
