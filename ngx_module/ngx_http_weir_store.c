@@ -17,7 +17,6 @@ ngx_http_weir_store_clear(ngx_http_weir_store_sh_t *sh)
     sh->free = 0;
     sh->newest = 0;
     sh->oldest = 0;
-    sh->count = 0;
     sh->epoch++;
 }
 
@@ -393,11 +392,4 @@ ngx_http_weir_store_news(ngx_http_weir_store_t *s,
     }
 
     ngx_http_weir_store_unlock(s);
-}
-
-
-ngx_uint_t
-ngx_http_weir_store_count(ngx_http_weir_store_t *s)
-{
-    return s->sh->count;
 }

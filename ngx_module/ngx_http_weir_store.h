@@ -88,8 +88,5 @@ ngx_uint_t ngx_http_weir_store_poll(ngx_http_weir_store_t *s,
 void ngx_http_weir_store_news(ngx_http_weir_store_t *s,
     const ngx_http_weir_poll_t *poll, const weir_answer_t *a, int64_t changes);
 
-/* how many records there are now */
-ngx_uint_t ngx_http_weir_store_count(ngx_http_weir_store_t *s);
-
 
 #endif /* NGX_HTTP_WEIR_STORE_H */

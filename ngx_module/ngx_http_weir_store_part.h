@@ -85,7 +85,6 @@ struct ngx_http_weir_store_sh_s {
     uint32_t                   free;
     uint32_t                   newest;
     uint32_t                   oldest;
-    uint32_t                   count;
     uint32_t                   mask;        /* of the buckets */
 
     ngx_http_weir_unknown_t    unknown[NGX_HTTP_WEIR_STORE_UNKNOWN];

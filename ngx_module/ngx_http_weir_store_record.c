@@ -121,7 +121,6 @@ ngx_http_weir_store_remove(ngx_http_weir_store_sh_t *sh, uint32_t i)
     *p = rec->chain;
 
     ngx_http_weir_store_unlink(sh, rec);
-    sh->count--;
 
     for ( /* void */ ; i; i = next) {
         next = ngx_http_weir_rest(sh, i)->more;
@@ -287,7 +286,6 @@ ngx_http_weir_store_insert(ngx_http_weir_store_t *s, const weir_key_t *key,
     *bucket = i;
 
     ngx_http_weir_store_link(sh, i);
-    sh->count++;
 }
 
 

@@ -21,6 +21,8 @@ Weir::Stack::write_file("$d/html/401.txt", "a page\n");
 
 $stack->{server} = <<END;
     root $d/html;
+    set \$what \$request_method\$uri;
+    if (\$what = OPTIONS/cors) { rewrite ^ /preflight last; }
     location /file.txt { weir_auth on; }
     location /return { weir_auth on; return 200 "returned"; }
     location /rewrite { weir_auth on; rewrite ^ /file.txt last; }
@@ -36,6 +38,12 @@ $stack->{server} = <<END;
     location /loop { weir_auth on; error_page 401 /return; return 200; }
     location /metrics { weir_auth on scope=metrics; weir_metrics; }
     location = /401.txt { }
+    location /limited { weir_auth on; limit_except GET { deny all; } }
+    location /accel { weir_auth on; proxy_pass http://127.0.0.1:$up; }
+    location /missing { proxy_intercept_errors on; error_page 404 = /return;
+                        proxy_pass http://127.0.0.1:$up; }
+    location = /preflight { internal; add_header X-Preflight yes; return 204; }
+    location /cors { weir_auth on; return 200 "cors"; }
     location /status { weir_auth on; error_page 400 401 = \@status;
                        return 200 "\$weir_auth_status"; }
     location \@status { return 200 "\$weir_auth_status \$weir_key_id"; }
@@ -48,7 +56,12 @@ $stack->{server} = <<END;
 END
 
 $stack->{http} = <<END;
-    server { listen 127.0.0.1:$up; return 200 "upstream"; }
+    server {
+        listen 127.0.0.1:$up;
+        location / { return 200 "upstream"; }
+        location /accel { add_header X-Accel-Redirect /scope; return 204; }
+        location /missing { return 404; }
+    }
     server_tokens off;
 END
 
@@ -120,6 +133,36 @@ is(as('/scope', $admin)->body, 'admin', 'with the scope');
 
 is(as('/metrics', $admin)->status, 403, 'metrics have a scope of their own');
 like(as('/metrics', $metrics)->body, qr/^weir_requests_total \d+$/m, 'metrics');
+
+
+# AK-21: other ways into a location
+
+is(as('/accel')->status, 401, 'AK-21: X-Accel-Redirect, no key');
+is(as('/accel', $stack->auth)->status, 403,
+   'AK-21: X-Accel-Redirect to a location that wants more');
+is(as('/accel', $admin)->body, 'admin', 'AK-21: and with more');
+is(as('/missing')->status, 401, 'AK-21: an error of the upstream');
+is(as('/missing', $stack->auth)->body, 'returned', 'AK-21: with a key');
+
+is($stack->ask('/limited', no_key => 1, method => 'POST')->status, 401,
+   'limit_except, no key');
+is($stack->ask('/limited', method => 'POST')->status, 403,
+   'limit_except, with a key');
+
+my $old = $stack->ask('/', no_key => 1, raw => "GET /return\r\n");
+$old->wait(5, sub { $_[0]{eof} });
+like($old->{in}, qr/^\{"type":"urn:weir:problem:unauthenticated"/,
+     'a request without any header');
+
+
+# AK-14: a preflight has no key, and is refused unless the server says otherwise
+
+is($stack->ask('/return', no_key => 1, method => 'OPTIONS')->status, 401,
+   'AK-14: refused');
+my $preflight = $stack->ask('/cors', no_key => 1, method => 'OPTIONS');
+is($preflight->status, 204, 'AK-14: answered, where it is configured');
+is($preflight->header('X-Preflight'), 'yes', 'as it is configured');
+is(as('/cors')->status, 401, 'AK-14: the request itself needs a key');
 
 
 # error pages

@@ -1,4 +1,5 @@
-# Who gets in: keys in their header, and nobody by any other way.
+# Who gets in: keys in their header, and nobody by any other way (AK-01 to AK-08,
+# AK-20 to AK-22).
 
 use strict;
 use warnings;
@@ -62,7 +63,7 @@ for ("Authorization: Bearer $key", "authorization: bearer $key",
      "X-API-Key: $key", "x-api-key: $key", "X-Api-Key:$key",
      "X-API-Key:  $key  ")
 {
-    is(as('/v1/jobs/job_x', $_)->status, 404, 'accepted: ' . s/weir_.*/KEY/r);
+    is(as('/v1/jobs/job_x', $_)->status, 404, 'AK-06: accepted: ' . s/weir_.*/KEY/r);
 }
 
 is(as('/v1/jobs/job_x', 'Authorization: Basic dTpw',
@@ -98,7 +99,7 @@ sub refused {
     return $c;
 }
 
-refused('no key', undef);
+refused('AK-01: no key', undef);
 refused('no key, other scheme', undef, 'Authorization: Basic dTpw');
 refused('scheme without a key', undef, 'Authorization: Bearer');
 refused('Digest', undef, "Authorization: Digest $key");
@@ -106,26 +107,26 @@ refused('Digest', undef, "Authorization: Digest $key");
 my $wrong = substr($key, 0, -1) . ($key =~ /A$/ ? 'B' : 'A');
 my $bad = 'invalid_token';
 
-refused('empty X-API-Key', $bad, 'X-API-Key:');
-refused('one character', $bad, 'X-API-Key: x');
-refused('bad checksum', $bad, "Authorization: Bearer $wrong");
-refused('unknown key', $bad, "Authorization: Bearer $unknown");
+refused('AK-04: empty X-API-Key', $bad, 'X-API-Key:');
+refused('AK-04: one character', $bad, 'X-API-Key: x');
+refused('AK-03: bad checksum', $bad, "Authorization: Bearer $wrong");
+refused('AK-02: unknown key', $bad, "Authorization: Bearer $unknown");
 $stack->wait_for(5, sub {
     as('/v1/jobs/job_x', "Authorization: Bearer $expired")->status == 401;
 }, 'expiry');
 
-refused('expired', $bad, "Authorization: Bearer $expired");
-refused('revoked', $bad, "Authorization: Bearer $revoked");
-refused('cut', $bad, 'Authorization: Bearer ' . substr $key, 0, -8);
+refused('AK-02: expired', $bad, "Authorization: Bearer $expired");
+refused('AK-02: revoked', $bad, "Authorization: Bearer $revoked");
+refused('AK-04: cut', $bad, 'Authorization: Bearer ' . substr $key, 0, -8);
 refused('longer', $bad, "Authorization: Bearer ${key}A");
 refused('upper case', $bad, 'Authorization: Bearer ' . uc $key);
 refused('quoted', $bad, qq(Authorization: Bearer "$key"));
 refused('two words', $bad, "Authorization: Bearer $key $key");
-refused('not ASCII', $bad, "X-API-Key: \xc3\xa4\xff");
-refused('long', $bad, 'X-API-Key: ' . 'w' x 7000);
-refused('tab in it', $bad, "X-API-Key: weir\tlive");
+refused('AK-04: not ASCII', $bad, "X-API-Key: \xc3\xa4\xff");
+refused('AK-04: long', $bad, 'X-API-Key: ' . 'w' x 7000);
+refused('AK-04: tab in it', $bad, "X-API-Key: weir\tlive");
 
-is(as('/v1/jobs/job_x', "X-API-Key: $key\0")->status, 400, 'NUL: 400');
+is(as('/v1/jobs/job_x', "X-API-Key: $key\0")->status, 400, 'AK-04: NUL: 400');
 is(as('/v1/jobs/job_x', 'X-API-Key: ' . 'w' x 40000)->status, 400,
    'a header that nginx does not take');
 
@@ -140,7 +141,7 @@ for (['twice', $bearer, $bearer], ['both headers', $bearer, "X-API-Key: $key"],
     my ($name, @headers) = @$_;
     my $c = as('/v1/jobs/job_x', @headers);
 
-    is($c->status, 400, "$name: 400");
+    is($c->status, 400, "AK-05: $name: 400");
     is(decode_json($c->body)->{type}, 'urn:weir:problem:invalid',
        "$name: a problem");
 
@@ -165,7 +166,7 @@ for (['jobs', 'POST', '/v1/jobs', $reader, 'submit'],
     my $c = $stack->ask($path, method => $method, no_key => 1,
                         headers => ["Authorization: Bearer $as"]);
 
-    is($c->status, 403, "$name without the scope $scope: 403");
+    is($c->status, 403, "AK-08: $name without the scope $scope");
     is($c->header('WWW-Authenticate'), 'Bearer realm="weir", '
        . qq(error="insufficient_scope", scope="$scope"), 'challenge');
     like($c->body, qr/\Q\"$scope\"/, 'and says which');
@@ -178,7 +179,7 @@ is(as('/v1/jobs/job_x', "Authorization: Bearer $reader")->status, 404,
 # not in the query, and not into the log
 
 my $c = as("/v1/jobs/job_x?api_key=$key&key=$key");
-is($c->status, 401, 'a key in the query is none');
+is($c->status, 401, 'AK-07: a key in the query is none');
 as('/v1/jobs/job_x', $bearer);
 
 
@@ -192,7 +193,9 @@ for ('/any/v1/models', '/none/v1/models', '/return/v1/models', '/to', '/try',
      '/', '/robots.txt', '/v1/jobs', '/v1/models%00', '/v1/models%2f')
 {
     my $c = as($_);
-    like($c->status, qr/^(?:401|400)$/, "$_: no key, no entry");
+    my $row = m{^/(?:any|none)/} ? 'AK-20' : m{^/(?:to|try|page)$} ? 'AK-21'
+                                                                   : 'AK-22';
+    like($c->status, qr/^(?:401|400)$/, "$row: $_: no key, no entry");
     unlike($c->body, qr/open|html/, "$_: and no page of nginx");
 }
 
@@ -201,7 +204,7 @@ for my $target ('http://localhost/v1/models', 'HTTP://LOCALHOST/v1/models',
 {
     my $c = $stack->ask('/', no_key => 1, raw =>
         "GET $target HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    is($c->status, 401, "$target: no key, no entry");
+    is($c->status, 401, "AK-22: $target: no key, no entry");
 }
 
 for my $method (qw(GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND FOO)) {
@@ -227,7 +230,7 @@ is(as('/plain')->body, 'plain', 'other locations are open');
 my $log = $stack->log('access');
 ok(length $log, 'there is an access log');
 
-for ($stack->log('nginx') =~ s/^.*client sent.*$//gmr, $log =~ s/\?api_key.*//gr) {
+for ($stack->log('nginx') =~ s/^.*client sent.*$//gmr, $log) {
     unlike($_, qr/\Q$key\E/, 'no key in the log');
 }
 

@@ -326,6 +326,86 @@ refused("weir_api in location $_", ['"weir_api"', 'given by a prefix'],
         location => "location $_ {\nweir_api;\n}", line => 'weir_api;')
     for '= /v1/jobs', '~ ^/', '@named';
 
+
+# who needs a key
+
+my $store = "weir_key_store pepper=$dir/pepper";
+
+accepted("weir_auth $_", location => "location / {\nweir_auth $_;\n}")
+    for 'on', 'off', map { "on scope=$_" }
+        qw(submit read cancel admin cache-bypass metrics);
+accepted('weir_auth in every block', http => 'weir_auth on;',
+         server => 'weir_auth off;',
+         location => 'location / { weir_auth on scope=read; '
+                     . 'location /x/ { weir_auth off; } weir_api; }');
+accepted('weir_auth without Redis', redis => '',
+         location => 'location / { weir_auth on; }');
+accepted('weir_api below "off"', server => 'weir_auth off;');
+
+for (['yes', '"yes"', '"on" or "off"'], ['on scope=', '"scope="', 'metrics'],
+     ['on scope=root', '"scope=root"', 'cache-bypass'],
+     ['on scope=read,submit', '"scope=read,submit"', 'one of'],
+     ['on read', '"read"', 'scope='], ['off scope=read', '"scope=read"', 'off'])
+{
+    my ($value, @says) = @$_;
+
+    refused("weir_auth $value", ['"weir_auth"', @says],
+            location => "location / {\nweir_auth $value;\n}",
+            line => "weir_auth $value;");
+}
+
+refused('weir_auth twice', ['"weir_auth"', 'is duplicate'],
+        server => "weir_auth on;\nweir_auth off; # 2", line => '# 2');
+refused('weir_auth without a value', ['"weir_auth"', 'arguments'],
+        server => 'weir_auth;', line => 'weir_auth;');
+refused('weir_auth in an if', ['"weir_auth"', 'not allowed here'],
+        location => "location / { if (\$arg_x) {\nweir_auth off;\n} }",
+        line => 'weir_auth off;');
+refused('weir_auth off before weir_api', ['"weir_api"', '"weir_auth"', '"off"'],
+        location => "location / {\nweir_auth off;\nweir_api;\n}",
+        line => 'weir_api;');
+refused('weir_auth off behind weir_api', ['"weir_auth"', '"weir_api"'],
+        location => "location / {\nweir_api;\nweir_auth off;\n}",
+        line => 'weir_auth off;');
+refused('weir_auth without keys', ['"weir_auth"', '"weir_key_file"',
+                                   '"weir_key_store"'],
+        keys => '', location => "location / {\nweir_auth on;\n}",
+        line => 'weir_auth on;');
+accepted('weir_auth off without keys', keys => '',
+         location => 'location / { weir_auth off; }');
+
+accepted("weir_key_store $_", keys => "$store $_;")
+    for '', 'zone=keys:128k', 'zone=keys:10m ttl=1s negative=0',
+        'ttl=1d negative=1s', 'negative=100ms';
+accepted('weir_key_store beside weir_key_file', http => "$store;");
+
+for (['zone=keys', 'zone=name:size'], ['zone=:1m', 'zone=name:size'],
+     ['zone=keys:127k', '128k'], ['zone=keys:x', '128k'],
+     ['ttl=999ms', 'from 1s to 1d'], ['ttl=2d', 'from 1s to 1d'],
+     ['ttl=x', 'from 1s to 1d'], ['negative=2s', 'from 0 to 1s'],
+     ['size=1m', 'allowed are'], ['on', 'allowed are'])
+{
+    my ($value, $says) = @$_;
+
+    refused("weir_key_store $value", ['"weir_key_store"', qq("$value"), $says],
+            keys => "$store $value;", line => $store);
+}
+
+refused('weir_key_store without a pepper', ['"weir_key_store"', 'pepper=path'],
+        keys => 'weir_key_store zone=keys:1m;', line => 'weir_key_store');
+refused('weir_key_store with an empty pepper', ['"weir_key_store"', 'pepper'],
+        keys => "weir_key_store pepper=$dir/empty;", line => 'weir_key_store');
+refused('weir_key_store whose pepper is missing',
+        ['"weir_key_store"', "$dir/none"],
+        keys => "weir_key_store pepper=$dir/none;", line => 'weir_key_store');
+refused('weir_key_store twice', ['"weir_key_store"', 'is duplicate'],
+        keys => "$store;\n$store; # 2", line => '# 2');
+refused('weir_key_store without weir_redis', ['"weir_key_store"',
+                                              '"weir_redis"'],
+        redis => '', keys => "$store;", location => '', line => $store);
+refused('weir_key_store in the zone of another kind', ['"keys"'],
+        http => "weir_zone keys:256k;\n$store zone=keys:256k;");
+
 accepted('health alone needs neither Redis nor keys', redis => '',
          keys => '', location => 'location / { weir_livez; }');
 
