@@ -177,7 +177,7 @@ struct ngx_http_weir_limited_s {
     ngx_http_weir_fleet_ask_t     ask;
     const weir_hold_t            *hold;         /* with it, or NULL */
     const char                   *member;       /* jobs at once: the job, */
-    int64_t                       lease;        /* and until when; ms */
+    int64_t                       lease;        /* and for how long; ms */
 
     ngx_int_t                     rc;           /* OK, BUSY; AGAIN: asked */
     ngx_msec_t                    delay;        /* to be waited for */

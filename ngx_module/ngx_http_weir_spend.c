@@ -162,7 +162,7 @@ ngx_http_weir_spend_hold(ngx_http_weir_ctx_t *ctx, ngx_http_weir_spend_t *s)
     l = s->limited;
     l->hold = &s->hold;
     l->member = ctx->job.id;
-    l->lease = deadline + NGX_HTTP_WEIR_SPEND_GRACE;
+    l->lease = deadline - now + NGX_HTTP_WEIR_SPEND_GRACE;
 }
 
 

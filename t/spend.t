@@ -204,6 +204,20 @@ sub job {
 
 my @jobs = map { job('jobs', '[[mock hang]]') } 1 .. 2;
 is_deeply([map { $_->status } @jobs], [202, 202], 'two jobs');
+
+# a place that nobody gave back is free some time after the deadline
+
+my ($slots) = @{ $stack->redis('KEYS', 'weir:{0}:slots:jobs:*') };
+my %lease = @{ $stack->redis('ZRANGE', $slots, 0, -1, 'WITHSCORES') };
+
+for (@jobs) {
+    my $id = decode_json($_->body)->{id} =~ s/^job_//r;
+    my $deadline = $stack->redis('HGET', "weir:{0}:run:$id", 'deadline');
+
+    cmp_ok(abs($lease{$id} - $deadline - 60_000), '<', 5000,
+           'a place has a lease');
+}
+
 $c = job('jobs', 'x');
 is($c->status, 429, 'a third is refused');
 cmp_ok($c->header('Retry-After'), '>=', 1, 'try again');
