@@ -35,7 +35,8 @@ ngx_http_weir_fleet_op(ngx_http_weir_fleet_t *fleet,
 }
 
 
-/* Is it part of a reservation, where there is one? */
+/* Is it part of a reservation, where there is one?  Also of a dry run: what that
+ * charged is settled like anything else. */
 
 ngx_uint_t
 ngx_http_weir_fleet_reserves(const ngx_http_weir_fleet_item_t *item)
@@ -47,7 +48,7 @@ ngx_http_weir_fleet_reserves(const ngx_http_weir_fleet_item_t *item)
     case WEIR_UNIT_OUTPUT:
     case WEIR_UNIT_COST:
     case WEIR_UNIT_JOBS_AT_ONCE:
-        return !item->dry_run;
+        return 1;
 
     default:
         return 0;

@@ -59,6 +59,8 @@ ngx_http_weir_fleet_decide_ask(ngx_http_weir_fleet_t *fleet,
         if (item->dry_run) {
 
             if (fleet->batch.states[item->index].bad) {
+                item->known = 0;
+                item->charged = 0;              /* nor by an aborted try */
                 continue;
             }
 

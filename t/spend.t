@@ -35,7 +35,9 @@ my $stack = Weir::Stack->new(
                          weir_limit zone=small; }
         location /heavy/ { weir_api; weir_limit zone=heavy class=heavy; }
         location /three/ { weir_api; weir_limit zone=tokens;
-                           weir_limit zone=small; }',
+                           weir_limit zone=small; }
+        location /dry/ { weir_api; weir_limit zone=tokens dry_run;
+                         weir_limit zone=jobs dry_run; }',
     location => 'weir_api;',
     worker_more => 'model "dear" {
                         provider = "mock"
@@ -246,6 +248,17 @@ is(chat('calls', 'x')->status, 429, 'until they are');
 forget();
 is(chat('three', 'x', max_tokens => 150)->status, 429, 'one of two refuses');
 ok(!used('tokens'), 'the other is not charged');
+
+
+# a dry run is settled like any other
+
+forget();
+$c = chat('dry', '[[mock tokens=20]]', max_tokens => 9000);
+is($c->status, 200, 'a dry run');
+settled('a dry run');
+is(used('tokens'), decode_json($c->body)->{usage}{total_tokens},
+   'what was used is charged');
+is_deeply($stack->redis('KEYS', 'weir:{0}:slots:*'), [], 'no place is taken');
 
 
 # a class: by its model, or by what it may use
