@@ -7,6 +7,24 @@
 #include <stddef.h>
 
 
+bool
+weir_unit_reserved(weir_unit_e unit)
+{
+    switch (unit) {
+
+    case WEIR_UNIT_TOKENS:
+    case WEIR_UNIT_INPUT:
+    case WEIR_UNIT_OUTPUT:
+    case WEIR_UNIT_COST:
+    case WEIR_UNIT_JOBS_AT_ONCE:
+        return true;
+
+    default:
+        return false;
+    }
+}
+
+
 void
 weir_settle_init(weir_settle_t *s)
 {

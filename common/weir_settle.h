@@ -16,7 +16,10 @@
 #define WEIR_DAY_LEN       8        /* "20261121" */
 
 
-/* what was charged for a run before anybody knew what it would use */
+/* what was charged for a run before anybody knew what it would use: tokens,
+ * cost, and places among the jobs at once */
+
+bool weir_unit_reserved(weir_unit_e unit);
 
 typedef struct {
     weir_unit_e    unit;            /* TOKENS, INPUT, OUTPUT, COST, JOBS */

@@ -35,27 +35,6 @@ ngx_http_weir_fleet_op(ngx_http_weir_fleet_t *fleet,
 }
 
 
-/* Is it part of a reservation, where there is one?  Also of a dry run: what that
- * charged is settled like anything else. */
-
-ngx_uint_t
-ngx_http_weir_fleet_reserves(const ngx_http_weir_fleet_item_t *item)
-{
-    switch (item->unit) {
-
-    case WEIR_UNIT_TOKENS:
-    case WEIR_UNIT_INPUT:
-    case WEIR_UNIT_OUTPUT:
-    case WEIR_UNIT_COST:
-    case WEIR_UNIT_JOBS_AT_ONCE:
-        return 1;
-
-    default:
-        return 0;
-    }
-}
-
-
 static ngx_int_t
 ngx_http_weir_fleet_hold(ngx_http_weir_fleet_op_t *op,
     const weir_hold_t *hold)
@@ -63,7 +42,7 @@ ngx_http_weir_fleet_hold(ngx_http_weir_fleet_op_t *op,
     ngx_uint_t  i, n;
 
     for (i = 0, n = 0; i < op->n; i++) {
-        n += ngx_http_weir_fleet_reserves(&op->items[i]);
+        n += weir_unit_reserved(op->items[i].unit);
     }
 
     if (n > WEIR_HOLD_CHARGES || ngx_strlen(hold->run) >= sizeof(op->run)
@@ -234,7 +213,7 @@ ngx_http_weir_fleet_orphan(ngx_http_weir_fleet_op_t *op)
     for (i = 0; i < op->n; i++) {
         item = &op->items[i];
 
-        if (item->final || (op->held && ngx_http_weir_fleet_reserves(item))) {
+        if (item->final || (op->held && weir_unit_reserved(item->unit))) {
             item->charged = 0;
         }
     }

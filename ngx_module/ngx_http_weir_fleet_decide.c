@@ -126,7 +126,7 @@ ngx_http_weir_fleet_decide_write(ngx_http_weir_fleet_op_t *op, weir_txn_t *t)
             n++;
         }
 
-        if (op->held && ngx_http_weir_fleet_reserves(item)) {
+        if (op->held && weir_unit_reserved(item->unit)) {
             charge = &op->hold.charges[op->hold.n++];
             charge->unit = item->unit;
             charge->limit = item->limit;

@@ -122,8 +122,6 @@ void ngx_http_weir_fleet_finish(ngx_http_weir_fleet_op_t *op, ngx_int_t rc);
 void ngx_http_weir_fleet_pong(void *data, const weir_answer_t *a);
 
 /* fleet_ask: what is asked, and what becomes of it */
-ngx_uint_t ngx_http_weir_fleet_reserves(
-    const ngx_http_weir_fleet_item_t *item);
 void ngx_http_weir_fleet_orphan(ngx_http_weir_fleet_op_t *op);
 
 /* Charges whatever the state is; NGX_AGAIN: done will be called, not before

@@ -344,9 +344,7 @@ ngx_http_weir_limit_check(ngx_conf_t *cf, ngx_http_weir_limit_rule_t *rule)
 
     unit = rule->zone->unit;
 
-    rule->body = rule->class != NULL || unit == WEIR_UNIT_TOKENS
-                 || unit == WEIR_UNIT_INPUT || unit == WEIR_UNIT_OUTPUT
-                 || unit == WEIR_UNIT_COST || unit == WEIR_UNIT_JOBS_AT_ONCE;
+    rule->body = rule->class != NULL || weir_unit_reserved(unit);
 
     if (rule->delay >= 0
         && (rule->body || unit != WEIR_UNIT_REQUESTS
@@ -411,7 +409,7 @@ char *
 ngx_http_weir_limit_merge(ngx_conf_t *cf, ngx_array_t **rules,
     ngx_array_t **prev, ngx_uint_t api)
 {
-    ngx_uint_t                   i, n;
+    ngx_uint_t                   i, n, reserved;
     ngx_array_t                 *levels[2];
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_weir_limit_rule_t  *rule;
@@ -431,9 +429,16 @@ ngx_http_weir_limit_merge(ngx_conf_t *cf, ngx_array_t **rules,
         ngx_qsort(rule, levels[n]->nelts, sizeof(ngx_http_weir_limit_rule_t),
                   ngx_http_weir_limit_rule_order);
 
-        for (i = 0; i < levels[n]->nelts; i++) {
+        for (i = 0, reserved = 0; i < levels[n]->nelts; i++) {
             if (ngx_http_weir_limit_check(cf, &rule[i]) != NGX_CONF_OK) {
                 return NGX_CONF_ERROR;
+            }
+
+            reserved += weir_unit_reserved(rule[i].zone->unit);
+
+            if (reserved > WEIR_HOLD_CHARGES) {
+                return ngx_http_weir_limit_bad(cf, &rule[i], "is one of more "
+                           "than 16 here that count tokens, cost or jobs");
             }
 
             if (n == 1 && rule[i].body && !api && clcf->name.len) {

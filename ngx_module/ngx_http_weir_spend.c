@@ -72,24 +72,6 @@ ngx_http_weir_spend_facts(ngx_http_weir_ctx_t *ctx,
 
 
 static ngx_uint_t
-ngx_http_weir_spend_reserves(weir_unit_e unit)
-{
-    switch (unit) {
-
-    case WEIR_UNIT_TOKENS:
-    case WEIR_UNIT_INPUT:
-    case WEIR_UNIT_OUTPUT:
-    case WEIR_UNIT_COST:
-    case WEIR_UNIT_JOBS_AT_ONCE:
-        return 1;
-
-    default:
-        return 0;
-    }
-}
-
-
-static ngx_uint_t
 ngx_http_weir_spend_counts(ngx_http_weir_limited_t *l, weir_unit_e unit)
 {
     ngx_uint_t  i;
@@ -119,7 +101,7 @@ ngx_http_weir_spend_items(ngx_http_weir_ctx_t *ctx, ngx_http_weir_limited_t *l)
     for (i = 0; i < l->n; i++) {
         item = &l->items[i];
 
-        if (!ngx_http_weir_spend_reserves(item->rule->zone->unit)) {
+        if (!weir_unit_reserved(item->rule->zone->unit)) {
             continue;
         }
 

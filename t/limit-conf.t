@@ -118,6 +118,10 @@ for (
     ["$fleet count=tokens rate=1/s;", 'weir_limit zone=a;', '"weir_api"'],
     ["$fleet count=tokens rate=1/s; weir_limit zone=a delay=3;", '',
      '"delay="'],
+    [join(' ', 'weir_redis 127.0.0.1;', map {
+         "weir_limit_zone x zone=z$_:64k scope=fleet count=tokens rate=1/s;
+          weir_limit zone=z$_;" } 10 .. 26), '',
+     '"weir_limit zone=z26" is one of more than 16'],
     ['weir_limit_zone $uri zone=a:1m quota=1/day; weir_limit zone=a delay=1;',
      '', '"delay="'],
 
