@@ -309,7 +309,9 @@ weir_limit_settle(const weir_limit_t *l, weir_limit_state_t *s, int64_t now,
     if (l->form == WEIR_LIMIT_QUOTA) {
         weir_limit_view(l, s, now, &view);
 
-        if (at < view.at || at >= view.end) {
+        /* a state of another window length would be begun anew by ours */
+
+        if (at < view.at || at >= view.end || (s->level && s->at != at)) {
             return;
         }
     }

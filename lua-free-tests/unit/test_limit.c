@@ -242,6 +242,21 @@ test_quota(void **state)
     weir_limit_settle(&l, &s, 6 * DAY + 9, 6 * DAY, -9);
     assert_int_equal(s.level, 0);
 
+    /* the window has another length by now: what the state says is kept */
+
+    s.level = 9 * MICRO;
+    s.at = 4 * DAY;
+    weir_limit_settle(&l, &s, 6 * DAY + 9, 6 * DAY, -7);
+    assert_int_equal(s.level, 9 * MICRO);
+    assert_int_equal(s.at, 4 * DAY);
+
+    /* the state got lost, and a debt is none */
+
+    memset(&s, 0, sizeof(s));
+    weir_limit_settle(&l, &s, 6 * DAY + 9, 6 * DAY, 7);
+    assert_int_equal(s.level, 7 * MICRO);
+    assert_int_equal(s.at, 6 * DAY);
+
     /* another node has begun the next window already */
 
     s = (weir_limit_state_t) { 3 * MICRO, 8 * DAY };
