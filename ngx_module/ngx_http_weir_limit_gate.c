@@ -247,6 +247,7 @@ ngx_http_weir_limit_item(ngx_http_weir_ctx_t *ctx,
     }
 
     rc = ngx_http_weir_limit_size(ctx, rule->zone, &item->size);
+    ngx_http_weir_limit_window(item);
 
     return rc != NGX_OK ? rc : item->size ? NGX_OK : NGX_DECLINED;
 }

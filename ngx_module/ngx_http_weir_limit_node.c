@@ -46,6 +46,25 @@ static const ngx_http_weir_sync_table_t  ngx_http_weir_limit_syncs = {
 };
 
 
+/* A count in days cannot go on as one in months: where the keys of one owner
+ * have quotas of different windows, each window has a count of its own.  The
+ * last byte of a key is at most 15, or 255. */
+
+void
+ngx_http_weir_limit_window(ngx_http_weir_limit_item_t *item)
+{
+    const weir_limit_t  *limit;
+
+    limit = item->size ? &item->size->limit : NULL;
+
+    if (limit && limit->form == WEIR_LIMIT_QUOTA
+        && limit->calendar != item->rule->zone->size.limit.calendar)
+    {
+        item->key[NGX_HTTP_WEIR_TABLE_KEY - 1] ^= (limit->calendar + 1) << 4;
+    }
+}
+
+
 void
 ngx_http_weir_limit_name(const ngx_http_weir_limit_item_t *item,
     ngx_http_weir_fleet_item_t *f)

@@ -48,6 +48,9 @@ void ngx_http_weir_limit_passed(ngx_http_weir_limited_t *l,
 void ngx_http_weir_limit_refused(ngx_http_weir_limited_t *l,
     ngx_http_weir_limit_item_t *item);
 
+/* its key, if its quota is of another window than that of the zone */
+void ngx_http_weir_limit_window(ngx_http_weir_limit_item_t *item);
+
 /* what an item is to Redis; telling it of a view of "sync=", learning of it */
 void ngx_http_weir_limit_name(const ngx_http_weir_limit_item_t *item,
     ngx_http_weir_fleet_item_t *f);

@@ -23,6 +23,9 @@ my $stack = Weir::Stack->new(processes => 4, http => <<'END', server => <<'END2'
     keepalive_requests 1000000;
     large_client_header_buffers 4 100k;
     proxy_cache_path cache keys_zone=cache:1m;
+    weir_limit_zone $weir_owner zone=owner:1m quota=3/month;
+    weir_limit_tier zone=owner tier=pro quota=4/month;
+    weir_limit_tier zone=owner tier=daily quota=2/day;
     map $arg_no $apply { default 1; 1 0; 2 ""; }
     log_format limit '$uri $arg_k $status $weir_limit_status $weir_limit_zone';
     access_log limit.log limit;
@@ -38,6 +41,7 @@ END
     location /dried { weir_limit zone=one dry_run; weir_limit zone=three;
                       return 204; }
     location /key { weir_auth on; weir_limit zone=key; return 204; }
+    location /owner { weir_auth on; weir_limit zone=owner; return 204; }
     location /file { weir_limit zone=three; alias html/; }
     location /many { weir_limit zone=many; return 204;
                      error_log many.log error; }
@@ -66,7 +70,8 @@ my %key = map { $_->[0] => $stack->create_key('tess', 'read', @$_[1 .. $#$_]) } 
     [plain => ()], [pro => '--tier', 'pro'], [house => '--tier', 'house'],
     [own => '--tier', 'pro', '--limits', 'key=1r/h+5,other=1/s'],
     [free => '--limits', 'key=unlimited'],
-    [form => '--limits', 'key=7/day']);
+    [form => '--limits', 'key=7/day'],
+    [daily => '--tier', 'daily']);
 
 $stack->start('nginx');
 
@@ -208,6 +213,15 @@ is(get('/key', "X-API-Key: $key{own}")->header('RateLimit-Policy'),
    '"key";q=6;w=21600', 'its policy');
 ok(!defined get('/key', "X-API-Key: $key{free}")->header('RateLimit'),
    'unlimited is not told');
+
+# keys of one owner: amounts differ on one count, windows have one each
+
+is(join(',', map { get('/owner', "X-API-Key: $key{$_}")->status }
+             qw(plain plain plain plain pro pro)),
+   '204,204,204,429,204,429', 'one count for all keys');
+is(join(',', map { get('/owner', "X-API-Key: $key{$_}")->status }
+             qw(daily plain daily pro daily)),
+   '204,429,204,429,429', 'another window neither clears it nor is cleared');
 
 # files and proxied answers; RL-38
 
