@@ -10,6 +10,10 @@
 #define NGX_HTTP_WEIR_KEY_HEADER  "x-api-key"
 #define NGX_HTTP_WEIR_BEARER      "Bearer "
 
+#define ngx_http_weir_auth_field(h, name)                                     \
+    ((h)->key.len == sizeof(name) - 1                                         \
+     && ngx_memcmp((h)->lowcase_key, name, sizeof(name) - 1) == 0)
+
 
 ngx_uint_t
 ngx_http_weir_auth_is_bearer(ngx_str_t *value)
@@ -43,11 +47,7 @@ ngx_http_weir_auth_credentials(ngx_http_request_t *r,
         for (i = 0; i < part->nelts; i++) {
             value = h[i].value;
 
-            if (h[i].key.len == sizeof("authorization") - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "authorization",
-                                   h[i].key.len)
-                   == 0)
-            {
+            if (ngx_http_weir_auth_field(&h[i], "authorization")) {
                 if (!ngx_http_weir_auth_is_bearer(&value)) {
                     visit->foreign = 1;
                     continue;
@@ -56,11 +56,8 @@ ngx_http_weir_auth_credentials(ngx_http_request_t *r,
                 value.data += sizeof(NGX_HTTP_WEIR_BEARER) - 1;
                 value.len -= sizeof(NGX_HTTP_WEIR_BEARER) - 1;
 
-            } else if (h[i].key.len != sizeof(NGX_HTTP_WEIR_KEY_HEADER) - 1
-                       || ngx_strncasecmp(h[i].key.data,
-                                          (u_char *) NGX_HTTP_WEIR_KEY_HEADER,
-                                          h[i].key.len)
-                          != 0)
+            } else if (!ngx_http_weir_auth_field(&h[i],
+                                                 NGX_HTTP_WEIR_KEY_HEADER))
             {
                 continue;
             }

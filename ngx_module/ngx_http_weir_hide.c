@@ -285,6 +285,13 @@ ngx_http_weir_hide_request(ngx_http_request_t *r,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
+    /* the first time there is something to do in any case */
+
+    if (identify && !visit->hidden) {
+        visit->hidden = 1;
+        return ngx_http_weir_hide_rebuild(r, visit, 1);
+    }
+
     drops = 0;
     ours = 0;
 

@@ -223,6 +223,7 @@ struct ngx_http_weir_visit_s {
 
     unsigned                     looked:1;      /* for credentials */
     unsigned                     foreign:1;     /* another scheme's too */
+    unsigned                     hidden:1;      /* headers say whose it is */
 };
 
 

@@ -169,7 +169,10 @@ ngx_http_weir_ctx_cleanup(void *data)
     }
 
     weir_buf_free(&ctx->payload);
-    weir_outcome_free(&ctx->outcome);
+
+    if (ctx->outcome.doc || ctx->outcome.choices || ctx->outcome.extra) {
+        weir_outcome_free(&ctx->outcome);
+    }
 }
 
 
@@ -203,7 +206,7 @@ ngx_http_weir_ctx(ngx_http_request_t *r)
     ctx->process = ngx_http_weir_process(r);
     ctx->class = WEIR_NORMAL;
     ctx->status = "-";
-    weir_outcome_init(&ctx->outcome);
+    ctx->outcome.state = WEIR_FAILED;   /* the rest of it is zero */
 
     cln->handler = ngx_http_weir_ctx_cleanup;
     cln->data = ctx;
