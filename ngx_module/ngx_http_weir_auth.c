@@ -349,7 +349,7 @@ ngx_http_weir_auth_key(ngx_http_weir_ctx_t *ctx, ngx_msec_t *wait_r)
 
 /* The key has served: no core dump and no log of the buffer shall have it. */
 
-static void
+void
 ngx_http_weir_auth_wipe(ngx_http_weir_visit_t *visit)
 {
     if (visit->key.len) {

@@ -391,6 +391,7 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_gate;
 ngx_int_t ngx_http_weir_auth_gate(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_auth_scope_gate(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_auth_is_bearer(ngx_str_t *value);
+void ngx_http_weir_auth_wipe(ngx_http_weir_visit_t *visit);
 
 /* fetch: from the key store; news: what changes there */
 ngx_int_t ngx_http_weir_fetch(ngx_http_weir_ctx_t *ctx, weir_str_t id,

@@ -8,7 +8,7 @@
 
 
 #define NGX_HTTP_WEIR_NEWS_INTERVAL  200        /* ms between polls */
-#define NGX_HTTP_WEIR_NEWS_LOOK      50         /* ms between looks at that */
+#define NGX_HTTP_WEIR_NEWS_SOON      20         /* ms, if nobody asks */
 
 
 static void
@@ -70,7 +70,10 @@ ngx_http_weir_news_tick(ngx_event_t *ev)
     ngx_http_weir_process_t  *p = ev->data;
 
     ngx_http_weir_news_ask(p);
-    ngx_add_timer(ev, NGX_HTTP_WEIR_NEWS_LOOK);
+
+    ngx_add_timer(ev, ngx_max(ngx_http_weir_store_due(&p->conf->store,
+                                  NGX_HTTP_WEIR_NEWS_INTERVAL),
+                              NGX_HTTP_WEIR_NEWS_SOON));
 }
 
 
@@ -82,5 +85,5 @@ ngx_http_weir_news_init(ngx_http_weir_process_t *p, ngx_log_t *log)
     p->news.log = log;
     p->news.cancelable = 1;
 
-    ngx_add_timer(&p->news, NGX_HTTP_WEIR_NEWS_LOOK);
+    ngx_add_timer(&p->news, NGX_HTTP_WEIR_NEWS_SOON);
 }

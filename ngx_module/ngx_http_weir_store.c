@@ -309,6 +309,17 @@ ngx_http_weir_store_poll(ngx_http_weir_store_t *s, ngx_msec_t interval,
 }
 
 
+ngx_msec_t
+ngx_http_weir_store_due(ngx_http_weir_store_t *s, ngx_msec_t interval)
+{
+    ngx_msec_t  age;
+
+    age = ngx_http_weir_store_age((ngx_msec_t) s->sh->polled_at);
+
+    return age < interval ? interval - age : 0;
+}
+
+
 /* The end of the news that were read becomes the start of the next ones, unless
  * another process was there before.  Were it not the end of all, nothing would
  * fit, and again nothing, until it is. */

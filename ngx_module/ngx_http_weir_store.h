@@ -85,6 +85,10 @@ typedef struct {
 ngx_uint_t ngx_http_weir_store_poll(ngx_http_weir_store_t *s,
     ngx_msec_t interval, ngx_http_weir_poll_t *poll);
 
+/* ms until the next one is due; 0: it is */
+ngx_msec_t ngx_http_weir_store_due(ngx_http_weir_store_t *s,
+    ngx_msec_t interval);
+
 void ngx_http_weir_store_news(ngx_http_weir_store_t *s,
     const ngx_http_weir_poll_t *poll, const weir_answer_t *a, int64_t changes);
 

@@ -6,12 +6,16 @@
 #include "ngx_http_weir_module.h"
 
 
-/* only to find the visit again: an internal redirect forgets the contexts of
- * all modules, but not the cleanups of the pool */
+/* Above all to find the visit again: an internal redirect forgets the contexts
+ * of all modules, but not the cleanups of the pool.  A client that left while
+ * its key was looked for leaves the key behind. */
 
 static void
 ngx_http_weir_visit_cleanup(void *data)
 {
+    ngx_http_weir_visit_t  *visit = data;
+
+    ngx_http_weir_auth_wipe(visit);
 }
 
 
