@@ -495,6 +495,7 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_hold;
 /* spend */
 ngx_uint_t ngx_http_weir_spend_submission(ngx_http_weir_ctx_t *ctx,
     weir_submission_t *s);
+void ngx_http_weir_spend_release(ngx_http_weir_ctx_t *ctx);
 extern const ngx_http_weir_step_t  ngx_http_weir_step_spend;
 
 /* list */

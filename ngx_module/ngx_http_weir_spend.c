@@ -305,3 +305,35 @@ ngx_http_weir_spend_submission(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 
     return s->created < s->by;
 }
+
+
+static void
+ngx_http_weir_spend_ignore(void *data, const weir_answer_t *a)
+{
+    /* else it lapses */
+}
+
+
+/* Nothing was queued: no need to wait until the reservation lapses. */
+
+void
+ngx_http_weir_spend_release(ngx_http_weir_ctx_t *ctx)
+{
+    const weir_hold_t        *hold;
+    ngx_http_weir_process_t  *p;
+
+    hold = ctx->spend ? ctx->spend->limited->hold : NULL;
+
+    if (hold == NULL) {
+        return;
+    }
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_settle_later(&p->txn, hold->shard, hold->run,
+                          ngx_http_weir_now(p));
+
+    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
+                                    ngx_http_weir_spend_ignore, NULL);
+}

@@ -93,6 +93,16 @@ ngx_http_weir_submit_begin(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 }
 
 
+/* Nothing was queued, nor will be: what was taken for it is given back. */
+
+static void
+ngx_http_weir_submit_release(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_admit_release(ctx);
+    ngx_http_weir_spend_release(ctx);
+}
+
+
 /* among the waiting before the job exists: no end is missed */
 
 static const ngx_http_weir_step_t *
@@ -101,7 +111,7 @@ ngx_http_weir_hold_run(ngx_http_weir_ctx_t *ctx)
     weir_failure_t  f;
 
     if (ctx->hold != 0 && ngx_http_weir_wait_add(ctx) != NGX_OK) {
-        ngx_http_weir_admit_release(ctx);
+        ngx_http_weir_submit_release(ctx);
 
         weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
                          "too many requests are waiting here already");
@@ -207,7 +217,7 @@ ngx_http_weir_submit_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
         ngx_http_weir_submit_abandon(ctx);
 
     } else if (a->code != WEIR_ANSWER_LOST) {
-        ngx_http_weir_admit_release(ctx);
+        ngx_http_weir_submit_release(ctx);
     }
 
     if (a->code != WEIR_ANSWER_LOST && a->code != WEIR_ANSWER_OK) {
@@ -304,7 +314,7 @@ ngx_http_weir_submit_run(ngx_http_weir_ctx_t *ctx)
     if (!ngx_http_weir_may_submit(p)
         || ngx_http_weir_submit_build(ctx, &s) != NGX_OK)
     {
-        ngx_http_weir_admit_release(ctx);
+        ngx_http_weir_submit_release(ctx);
         return &ngx_http_weir_step_submit_refused;
     }
 
