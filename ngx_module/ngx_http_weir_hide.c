@@ -333,6 +333,10 @@ ngx_http_weir_hide_mask(ngx_str_t *text)
     u_char      *p, *end, *last;
     weir_str_t   id;
 
+    if (text->len < sizeof("weir_") - 1) {
+        return;                     /* or NULL: of a request that was bad */
+    }
+
     last = text->data + text->len;
 
     for (p = text->data;
