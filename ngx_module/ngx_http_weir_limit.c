@@ -140,6 +140,38 @@ ngx_http_weir_limit_answer(ngx_http_weir_limited_t *l, ngx_int_t rc)
 }
 
 
+/* Is nothing left to decide?  What a dry run would have refused is counted
+ * nowhere: the first rule that means it decides. */
+
+ngx_uint_t
+ngx_http_weir_limit_decided(ngx_http_weir_visit_t *visit,
+    const ngx_http_weir_limit_rule_t *rule)
+{
+    uint64_t  bit;
+
+    bit = 1ull << rule->zone->bit;
+
+    return (visit->charged & bit)
+           && (rule->dry_run || !(visit->tried & bit));
+}
+
+
+static void
+ngx_http_weir_limit_tried(ngx_http_weir_limited_t *l)
+{
+    ngx_uint_t                         i;
+    const ngx_http_weir_limit_item_t  *item;
+
+    for (i = 0; i < l->n; i++) {
+        item = &l->items[i];
+
+        if (item->result == NGX_HTTP_WEIR_LIMIT_REFUSED) {
+            l->ctx->visit->tried |= 1ull << item->rule->zone->bit;
+        }
+    }
+}
+
+
 /* the end of a decision */
 
 static ngx_int_t
@@ -152,6 +184,7 @@ ngx_http_weir_limit_done(ngx_http_weir_limited_t *l, ngx_int_t rc)
     l->rc = rc;
 
     if (rc == NGX_OK) {
+        ngx_http_weir_limit_tried(l);
         return NGX_OK;
     }
 
@@ -259,6 +292,7 @@ ngx_http_weir_limit_prepare(ngx_http_weir_limited_t *l)
 
         if (!l->peek) {
             l->ctx->visit->charged |= 1ull << zone->bit;
+            l->ctx->visit->tried &= ~(1ull << zone->bit);
         }
     }
 

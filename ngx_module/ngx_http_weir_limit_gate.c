@@ -216,7 +216,7 @@ ngx_http_weir_limit_item(ngx_http_weir_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    if (ctx->visit->charged & (1ull << rule->zone->bit)) {
+    if (ngx_http_weir_limit_decided(ctx->visit, rule)) {
         return NGX_DECLINED;
     }
 

@@ -23,6 +23,10 @@
     } while (0)
 
 
+/* Has the rule nothing to say of the visit any more? */
+ngx_uint_t ngx_http_weir_limit_decided(ngx_http_weir_visit_t *visit,
+    const ngx_http_weir_limit_rule_t *rule);
+
 /*
  * Decides what is "here", and takes that mark away.  NGX_OK: all of it is
  * charged; NGX_BUSY: nothing is, and what refused is said by its result.  Rules

@@ -216,6 +216,7 @@ struct ngx_http_weir_visit_s {
 
     /* of the limits: which zones were charged, as bits, and what they said */
     uint64_t                     charged;
+    uint64_t                     tried;         /* refused by a dry run */
     ngx_http_weir_limited_t     *limited;
     ngx_http_weir_limited_t     *suspect;       /* too many failures; or NULL */
 

@@ -46,6 +46,9 @@ END2
     location = /refuse { internal; weir_limit zone=two; return 204; }
     location /any { satisfy any; allow all; weir_limit zone=two;
                     alias html/part; }
+    location /dry { weir_limit zone=two dry_run; rewrite ^ /target-two last; }
+    location /dry-twice { weir_limit zone=two dry_run; rewrite ^ /dry last; }
+    location /target-two { weir_limit zone=two; return 200 "target\n"; }
     location /streams { weir_limit zone=hundred; alias html/part; }
 END3
 
@@ -109,6 +112,14 @@ is(join(',', map { get('/deny', 'd')->status } 1 .. 3), '200,200,500',
 
 is(join(',', map { get('/any', 'a')->status } 1 .. 3), '200,200,429',
    '"satisfy any" does not pass a limit');
+
+# a rule that would only have refused does not stand for one that does
+
+for my $path (qw(/dry /dry-twice)) {
+    @c = map { get($path, $path) } 1 .. 4;
+    is(join(',', map { $_->status } @c), '200,200,429,429',
+       "$path: a dry run before the limit");
+}
 
 # RL-30: 110 streams in one write, on one connection of HTTP/2
 
