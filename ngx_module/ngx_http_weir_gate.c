@@ -18,6 +18,7 @@ static const ngx_http_weir_gate_t  ngx_http_weir_gates[] = {
     { "limit of bad keys", ngx_http_weir_limit_peek_gate },
     { "auth", ngx_http_weir_auth_gate },
     { "scope", ngx_http_weir_auth_scope_gate },
+    { "turn", ngx_http_weir_limit_turn_gate },
     { "limits", ngx_http_weir_limit_gate },
     { NULL, NULL }
 };
@@ -128,6 +129,26 @@ ngx_http_weir_gate_resume_run(ngx_http_weir_ctx_t *ctx)
     ngx_http_core_run_phases(r);
 
     return NULL;
+}
+
+
+static void
+ngx_http_weir_gate_posted(ngx_http_request_t *r)
+{
+    ngx_http_weir_resume(ngx_http_get_module_ctx(r, ngx_http_weir_module),
+                         &ngx_http_weir_step_gate);
+}
+
+
+/* Wakes it too, but not before the caller is done with the visit.  Without
+ * memory it sleeps until the time is up. */
+
+void
+ngx_http_weir_gate_post(ngx_http_weir_ctx_t *ctx)
+{
+    ctx->request->write_event_handler = ngx_http_weir_gate_posted;
+
+    (void) ngx_http_post_request(ctx->request, NULL);
 }
 
 

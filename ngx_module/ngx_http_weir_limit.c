@@ -213,6 +213,52 @@ ngx_http_weir_limit_done(ngx_http_weir_limited_t *l, ngx_int_t rc)
 }
 
 
+/* A visit counts once: while Redis is asked for one of its requests, the others
+ * wait for what comes of it. */
+
+ngx_int_t
+ngx_http_weir_limit_turn_gate(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_limited_t   *l;
+    ngx_http_weir_loc_conf_t  *wlcf;
+
+    wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
+
+    if (wlcf->limits == NULL) {
+        return NGX_DECLINED;
+    }
+
+    for (l = ctx->visit->limited; l; l = l->next) {
+        if (l->rc == NGX_AGAIN) {
+            ngx_queue_insert_tail(&ctx->visit->turn, &ctx->held);
+            ctx->holding = 1;
+
+            return ngx_http_weir_gate_park(ctx, NGX_HTTP_WEIR_LIMIT_PATIENCE);
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_weir_limit_next(ngx_queue_t *turn)
+{
+    ngx_queue_t          *q;
+    ngx_http_weir_ctx_t  *ctx;
+
+    while (!ngx_queue_empty(turn)) {
+        q = ngx_queue_head(turn);
+        ngx_queue_remove(q);
+
+        ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, held);
+        ctx->holding = 0;
+
+        ngx_http_weir_gate_post(ctx);
+    }
+}
+
+
 static void
 ngx_http_weir_limit_answered(ngx_http_weir_fleet_ask_t *ask, ngx_int_t rc)
 {
@@ -221,6 +267,8 @@ ngx_http_weir_limit_answered(ngx_http_weir_fleet_ask_t *ask, ngx_int_t rc)
     rc = ngx_http_weir_limit_answer(l, rc);
 
     (void) ngx_http_weir_limit_done(l, rc);
+
+    ngx_http_weir_limit_next(&l->ctx->visit->turn);
 
     l->handler(l);
 }

@@ -225,6 +225,7 @@ ngx_int_t ngx_http_weir_limit_failure(ngx_http_weir_limited_t *l,
 
 /* Failed credentials, and who did not pass the gate: see there. */
 ngx_int_t ngx_http_weir_limit_peek_gate(struct ngx_http_weir_ctx_s *ctx);
+ngx_int_t ngx_http_weir_limit_turn_gate(struct ngx_http_weir_ctx_s *ctx);
 ngx_int_t ngx_http_weir_limit_gate(struct ngx_http_weir_ctx_s *ctx);
 ngx_int_t ngx_http_weir_limit_refuse_suspect(struct ngx_http_weir_ctx_s *ctx);
 void ngx_http_weir_limit_auth_failed(struct ngx_http_weir_ctx_s *ctx);

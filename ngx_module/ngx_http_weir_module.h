@@ -219,6 +219,7 @@ struct ngx_http_weir_visit_s {
     uint64_t                     tried;         /* refused by a dry run */
     ngx_http_weir_limited_t     *limited;
     ngx_http_weir_limited_t     *suspect;       /* too many failures; or NULL */
+    ngx_queue_t                  turn;          /* contexts that wait for it */
 
     ngx_http_weir_ctx_t         *last;          /* of the main request */
 
@@ -258,7 +259,8 @@ struct ngx_http_weir_ctx_s {
     ngx_http_weir_call_t        *call;
 
     ngx_queue_t                  waiter;        /* in a bucket */
-    ngx_queue_t                  held;          /* while Redis connects */
+    ngx_queue_t                  held;          /* while Redis connects, or by
+                                                   the visit: its turn */
 
     ngx_http_weir_limited_t     *limited;       /* while the gate waits */
     weir_failure_t              *failure;       /* the gate's; or NULL */
@@ -383,6 +385,7 @@ ngx_int_t ngx_http_weir_request_id(ngx_http_request_t *r,
 ngx_int_t ngx_http_weir_gate_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_weir_gate_park(ngx_http_weir_ctx_t *ctx,
     ngx_msec_t timeout);
+void ngx_http_weir_gate_post(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_refuse(ngx_http_weir_ctx_t *ctx,
     const weir_failure_t *f);
 ngx_uint_t ngx_http_weir_failure_status(const weir_failure_t *f);

@@ -59,6 +59,7 @@ ngx_http_weir_visit_join(ngx_http_request_t *r)
 
     visit = cln->data;
     ngx_memzero(visit, sizeof(ngx_http_weir_visit_t));
+    ngx_queue_init(&visit->turn);
 
     return visit;
 }
