@@ -11,6 +11,7 @@
 
 
 #define NGX_HTTP_WEIR_SYNC_FAILED  1024         /* a power of two */
+#define NGX_HTTP_WEIR_SYNC_TIME    1000000      /* us */
 
 
 /* a telling under way, or one that failed and is tried again */
@@ -35,6 +36,21 @@ static void ngx_http_weir_sync_told(ngx_http_weir_fleet_op_t *op,
     ngx_int_t rc);
 
 
+/* Others may give back, and an operator remove a state: what refuses is not
+ * believed for longer than a second. */
+
+static ngx_int_t
+ngx_http_weir_sync_refuse(const ngx_http_weir_sync_t *view, int64_t now)
+{
+    int64_t  age;
+
+    age = now - view->learned;
+
+    return age > NGX_HTTP_WEIR_SYNC_TIME || age < -NGX_HTTP_WEIR_SYNC_TIME
+           ? NGX_AGAIN : NGX_BUSY;
+}
+
+
 /*
  * What is ahead of Redis is taken as if it had been admitted just now.  While
  * there is any, the state may hold it already (another process learned it), so
@@ -55,7 +71,7 @@ ngx_http_weir_sync_check(const ngx_http_weir_sync_t *view,
         weir_limit_check(limit, &view->state, now, cost, v);
 
         if (!v->allowed) {
-            return NGX_BUSY;
+            return ngx_http_weir_sync_refuse(view, now);
         }
     }
 
@@ -64,7 +80,7 @@ ngx_http_weir_sync_check(const ngx_http_weir_sync_t *view,
     weir_limit_check(limit, &state, now, cost, v);
 
     if (!v->allowed) {
-        return ahead ? NGX_AGAIN : NGX_BUSY;
+        return ahead ? NGX_AGAIN : ngx_http_weir_sync_refuse(view, now);
     }
 
     return ahead + cost > n ? NGX_AGAIN : NGX_OK;
@@ -78,7 +94,18 @@ ngx_http_weir_sync_charge(ngx_http_weir_sync_t *view, int64_t cost)
 }
 
 
-/* of several answers the latest counts, unless the clock was set */
+/* Of several answers the latest counts, unless the clock was set.  Who only
+ * read may have done so before this charge was written, and at a later time by
+ * the clock: then the state lacks it. */
+
+static ngx_uint_t
+ngx_http_weir_sync_lacks(const ngx_http_weir_sync_t *view,
+    const ngx_http_weir_fleet_item_t *item)
+{
+    return item->charged && item->state.at >= view->state.at
+           && item->state.level > view->state.level;
+}
+
 
 void
 ngx_http_weir_sync_learn(ngx_http_weir_sync_t *view,
@@ -86,7 +113,8 @@ ngx_http_weir_sync_learn(ngx_http_weir_sync_t *view,
 {
     if (item->known
         && (item->now >= view->learned
-            || view->learned - item->now > WEIR_LIMIT_SKEW))
+            || view->learned - item->now > WEIR_LIMIT_SKEW
+            || ngx_http_weir_sync_lacks(view, item)))
     {
         view->state = item->state;
         view->learned = item->now;

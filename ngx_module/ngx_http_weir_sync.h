@@ -44,8 +44,9 @@ typedef struct {
  * clock)?  Nothing is charged yet.
  *     NGX_OK     yes: charge it, and after the unlocking tell
  *     NGX_BUSY   no
- *     NGX_AGAIN  too far ahead to say: after the unlocking tell, then ask
- *                (ngx_http_weir_fleet_ask), and learn what was answered
+ *     NGX_AGAIN  too far ahead, or too long ago, to say: after the unlocking
+ *                tell, then ask (ngx_http_weir_fleet_ask), and learn what was
+ *                answered
  */
 ngx_int_t ngx_http_weir_sync_check(const ngx_http_weir_sync_t *view,
     const weir_limit_t *limit, int64_t n, int64_t now, int64_t cost,

@@ -98,6 +98,15 @@ is(get('/q10?k=hear'), 200, 'one node admits') for 1 .. 8;
 $a->wait_for(5, sub { used('q10', 'hear') == 8 }, 'Redis is told at once');
 
 
+# nor does a node refuse for ever by what it heard once: others may have given
+# back, or an operator
+
+$a->wait_for(10, sub { get('/q1?k=again') == 429 }, 'all is used up');
+$a->redis('DEL', @{ $a->redis('KEYS', 'weir:{0}:limit:q1:*') });
+$a->wait_for(10, sub { get('/q1?k=again') == 200 }, 'until it is not');
+pass('what was given back is heard of');
+
+
 # several limits, all or nothing: what a refused request was charged is taken
 # back
 
