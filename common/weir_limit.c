@@ -35,11 +35,30 @@ weir_limit_cut(weir_wide_t n, int64_t least, int64_t most)
 }
 
 
+/* Usual numbers fit into 64 bits, where division is many times faster. */
+
+static bool
+weir_limit_product(int64_t a, int64_t b, int64_t *product_r)
+{
+    return !__builtin_mul_overflow(a, b, product_r)
+           && *product_r <= WEIR_LIMIT_FAR;
+}
+
+
 /* micro units that leak in us; what is left of one is not counted */
 
 static weir_wide_t
 weir_limit_leak(const weir_limit_t *l, weir_wide_t us)
 {
+    int64_t  micro;
+
+    if (us <= WEIR_LIMIT_FAR
+        && weir_limit_product((int64_t) us, l->amount * WEIR_LIMIT_MICRO,
+                              &micro))
+    {
+        return micro / l->period;
+    }
+
     return us * l->amount * WEIR_LIMIT_MICRO / l->period;
 }
 
@@ -49,13 +68,17 @@ weir_limit_leak(const weir_limit_t *l, weir_wide_t us)
 static int64_t
 weir_limit_time(const weir_limit_t *l, int64_t micro)
 {
-    weir_wide_t  a_period;
+    int64_t  a_period, us;
 
     if (micro <= 0) {
         return 0;
     }
 
-    a_period = (weir_wide_t) l->amount * WEIR_LIMIT_MICRO;
+    a_period = l->amount * WEIR_LIMIT_MICRO;
+
+    if (weir_limit_product(micro, l->period, &us)) {
+        return (us + a_period - 1) / a_period;
+    }
 
     return weir_limit_cut(((weir_wide_t) micro * l->period + a_period - 1)
                           / a_period,

@@ -141,6 +141,7 @@ typedef struct {
     int64_t                       cost;
     u_char                        key[NGX_HTTP_WEIR_TABLE_KEY];
 
+    ngx_int_t                     answer;       /* of this node */
     ngx_http_weir_limit_result_e  result;
     weir_limit_verdict_t          verdict;      /* if "known" */
     weir_limit_state_t            after;        /* in the zone, once charged */
@@ -257,6 +258,7 @@ char *ngx_http_weir_limit_merge(ngx_conf_t *cf, ngx_array_t **rules,
 /* limit_zone, and the clocks: us; of rates, that nobody sets, and of calendars,
  * which is UTC */
 int64_t ngx_http_weir_limit_clock(void);
+int64_t ngx_http_weir_limit_clock_late(void);
 int64_t ngx_http_weir_limit_date(ngx_http_weir_counters_t *counters);
 void ngx_http_weir_limit_set_date(ngx_http_weir_counters_t *counters,
     int64_t now);

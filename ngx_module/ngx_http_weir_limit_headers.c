@@ -14,6 +14,11 @@
 #define NGX_HTTP_WEIR_RL_REMAINING  ";r="
 #define NGX_HTTP_WEIR_RL_TIME       ";t="
 
+/* members of a field, of the many that a request might meet on its way */
+#define NGX_HTTP_WEIR_RL_MEMBERS    64
+#define NGX_HTTP_WEIR_RL_FIELD      (NGX_HTTP_WEIR_RL_MEMBERS                 \
+                                     * NGX_HTTP_WEIR_POLICY_MAX)
+
 #define NGX_HTTP_WEIR_INTEGER_MAX   999999999999999LL   /* RFC 9651 */
 #define NGX_HTTP_WEIR_DATE_MAX      253402300799LL      /* s: year 9999 */
 
@@ -143,42 +148,35 @@ ngx_http_weir_limit_shown(const ngx_http_weir_limit_item_t *item)
 
 
 /* RateLimit-Policy and RateLimit: lists of RFC 9651, of strings that need no
- * escapes */
+ * escapes.  Made on the stack: the pool has room for what they are, not for
+ * what they might be. */
 
 static ngx_int_t
 ngx_http_weir_limit_fields(ngx_http_request_t *r,
-    const ngx_http_weir_limited_t *first, int64_t date)
+    const ngx_http_weir_limited_t *l, int64_t date)
 {
     u_char                            *p, *q;
+    u_char                             policies[NGX_HTTP_WEIR_RL_FIELD];
+    u_char                             states[NGX_HTTP_WEIR_RL_FIELD];
     ngx_str_t                          policy, state;
     ngx_uint_t                         i, n;
-    const ngx_http_weir_limited_t     *l;
     const ngx_http_weir_limit_item_t  *item;
 
-    for (n = 0, l = first; l; l = l->next) {
-        n += l->n;
-    }
+    p = policies;
+    q = states;
+    n = 0;
 
-    n *= NGX_HTTP_WEIR_POLICY_MAX;
-    policy.data = ngx_pnalloc(r->pool, 2 * n);
-
-    if (policy.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    state.data = policy.data + n;
-    p = policy.data;
-    q = state.data;
-
-    for (l = first; l; l = l->next) {
+    for ( /* void */ ; l; l = l->next) {
         for (i = 0; i < l->n; i++) {
             item = &l->items[i];
 
-            if (!ngx_http_weir_limit_shown(item)) {
+            if (!ngx_http_weir_limit_shown(item)
+                || n == NGX_HTTP_WEIR_RL_MEMBERS)
+            {
                 continue;
             }
 
-            if (p != policy.data) {
+            if (n++) {
                 p = ngx_http_weir_put(p, ", ");
                 q = ngx_http_weir_put(q, ", ");
             }
@@ -192,12 +190,21 @@ ngx_http_weir_limit_fields(ngx_http_request_t *r,
         }
     }
 
-    policy.len = p - policy.data;
-    state.len = q - state.data;
-
-    if (policy.len == 0) {
+    if (n == 0) {
         return NGX_OK;
     }
+
+    policy.len = p - policies;
+    state.len = q - states;
+    policy.data = ngx_pnalloc(r->pool, policy.len + state.len);
+
+    if (policy.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(policy.data, policies, policy.len);
+    state.data = policy.data + policy.len;
+    ngx_memcpy(state.data, states, state.len);
 
     return ngx_http_weir_header(r, "RateLimit-Policy", &policy) == NGX_OK
            ? ngx_http_weir_header(r, "RateLimit", &state) : NGX_ERROR;

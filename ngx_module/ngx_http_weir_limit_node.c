@@ -357,15 +357,46 @@ ngx_http_weir_limit_refused(ngx_http_weir_limited_t *l,
 }
 
 
-/* Under the locks.  What is here to decide: is any of it against the request?
- * What is not refused has no result yet, but a verdict as of a look. */
+/* Under the locks.  What is here to decide: is any of it against the request? */
+
+static ngx_uint_t
+ngx_http_weir_limit_ask_all(ngx_http_weir_limited_t *l, int64_t clock)
+{
+    ngx_uint_t                   i, busy;
+    ngx_http_weir_limit_item_t  *item;
+
+    busy = 0;
+
+    for (i = 0; i < l->n; i++) {
+        item = &l->items[i];
+
+        if (item->here) {
+            item->answer = ngx_http_weir_limit_check_item(l, item, clock);
+            busy |= (item->answer == NGX_BUSY);
+        }
+    }
+
+    return busy;
+}
+
+
+/* What is not refused has no result yet, but a verdict.  A clock that is late
+ * admits nobody too early, and so is good enough for who is admitted; who is
+ * not is told exact times. */
 
 static ngx_int_t
-ngx_http_weir_limit_check_all(ngx_http_weir_limited_t *l, int64_t clock)
+ngx_http_weir_limit_check_all(ngx_http_weir_limited_t *l, int64_t *clock)
 {
-    ngx_int_t                    rc, answer;
+    ngx_int_t                    rc;
     ngx_uint_t                   i;
     ngx_http_weir_limit_item_t  *item;
+
+    *clock = ngx_http_weir_limit_clock_late();
+
+    if (ngx_http_weir_limit_ask_all(l, *clock)) {
+        *clock = ngx_http_weir_limit_clock();
+        (void) ngx_http_weir_limit_ask_all(l, *clock);
+    }
 
     rc = NGX_OK;
 
@@ -376,13 +407,11 @@ ngx_http_weir_limit_check_all(ngx_http_weir_limited_t *l, int64_t clock)
             continue;
         }
 
-        answer = ngx_http_weir_limit_check_item(l, item, clock);
-
-        if (answer == NGX_AGAIN) {
+        if (item->answer == NGX_AGAIN) {
             item->here = 0;             /* it is asked */
             item->known = 0;
 
-        } else if (answer == NGX_BUSY) {
+        } else if (item->answer == NGX_BUSY) {
             ngx_http_weir_limit_refused(l, item);
 
             if (!item->rule->dry_run) {
@@ -498,8 +527,7 @@ ngx_http_weir_limit_here(ngx_http_weir_limited_t *l)
         return NGX_OK;
     }
 
-    clock = ngx_http_weir_limit_clock();
-    rc = ngx_http_weir_limit_check_all(l, clock);
+    rc = ngx_http_weir_limit_check_all(l, &clock);
 
     if (rc == NGX_OK) {
         rc = ngx_http_weir_limit_charge_all(l, clock);
