@@ -357,7 +357,7 @@ ngx_http_weir_limit_refused(ngx_http_weir_limited_t *l,
 }
 
 
-/* Under the locks.  What is here to decide: is any of it against the request? */
+/* Under the locks: is any of what is here to decide against the request? */
 
 static ngx_uint_t
 ngx_http_weir_limit_ask_all(ngx_http_weir_limited_t *l, int64_t clock)
