@@ -174,7 +174,7 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_WEIR_OUTPUT_ESTIMATE);
 
     return ngx_http_weir_limit_merge(cf, &conf->limits, &prev->limits,
-                                     conf->api);
+                                     conf->api, conf->auth);
 }
 
 

@@ -25,8 +25,8 @@
 /* us, of what is refused for ever: limits may be changed by then */
 #define NGX_HTTP_WEIR_LIMIT_NEVER  86400000000LL
 
-/* ms; the fleet's decisions have their own deadline */
-#define NGX_HTTP_WEIR_LIMIT_PATIENCE  60000
+/* ms; the fleet's decisions have their own deadline, of 60 s at most */
+#define NGX_HTTP_WEIR_LIMIT_PATIENCE  120000
 
 struct ngx_http_weir_ctx_s;
 struct ngx_http_weir_visit_s;
@@ -113,6 +113,7 @@ typedef struct {
     unsigned                      undecided:1;  /* on_error= was said */
     unsigned                      dry_run:1;
     unsigned                      body:1;       /* it needs the body */
+    unsigned                      hidden:1;     /* its key is: it was said */
 } ngx_http_weir_limit_rule_t;
 
 
@@ -253,7 +254,7 @@ char *ngx_http_weir_set_class(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_limit_complete(ngx_conf_t *cf,
     ngx_http_weir_limit_conf_t *conf, ngx_uint_t redis);
 char *ngx_http_weir_limit_merge(ngx_conf_t *cf, ngx_array_t **rules,
-    ngx_array_t **prev, ngx_uint_t api);
+    ngx_array_t **prev, ngx_uint_t api, ngx_uint_t auth);
 
 /* limit_zone, and the clocks: us; of rates, that nobody sets, and of calendars,
  * which is UTC */

@@ -402,12 +402,56 @@ ngx_http_weir_limit_rule_order(const void *one, const void *two)
 }
 
 
+/* By the time a key is made of them, the check of the key has hidden them: a
+ * limit that seems to count by them would count nothing. */
+
+static void
+ngx_http_weir_limit_hidden(ngx_conf_t *cf, ngx_array_t *rules)
+{
+    ngx_str_t                   *text;
+    ngx_uint_t                   i, n;
+    ngx_http_weir_limit_rule_t  *rule;
+
+    static ngx_str_t  names[] = {
+        ngx_string("http_authorization"),
+        ngx_string("http_x_api_key")
+    };
+
+    rule = rules->elts;
+
+    for (i = 0; i < rules->nelts; i++) {
+        text = &rule[i].zone->text;
+
+        if (rule[i].hidden || rule[i].zone->unit == WEIR_UNIT_AUTH_FAILURES) {
+            continue;
+        }
+
+        for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+            if (ngx_strlcasestrn(text->data, text->data + text->len,
+                                 names[n].data, names[n].len - 1)
+                == NULL)
+            {
+                continue;
+            }
+
+            rule[i].hidden = 1;
+
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"weir_limit zone=%V\" counts by \"$%V\", which is "
+                          "empty behind \"weir_auth\", use \"$weir_key_id\", "
+                          "in %V:%ui", &rule[i].zone->name, &names[n],
+                          &rule[i].file, rule[i].line);
+        }
+    }
+}
+
+
 /* Rules that need a body may stand at an outer level, for the locations below
  * that have one; in a location of its own it must be of the API. */
 
 char *
 ngx_http_weir_limit_merge(ngx_conf_t *cf, ngx_array_t **rules,
-    ngx_array_t **prev, ngx_uint_t api)
+    ngx_array_t **prev, ngx_uint_t api, ngx_uint_t auth)
 {
     ngx_uint_t                   i, n, reserved;
     ngx_array_t                 *levels[2];
@@ -454,6 +498,10 @@ ngx_http_weir_limit_merge(ngx_conf_t *cf, ngx_array_t **rules,
 
     if (*rules == NULL) {
         *rules = *prev;
+    }
+
+    if (auth && *rules) {
+        ngx_http_weir_limit_hidden(cf, *rules);
     }
 
     ngx_http_weir_limit_mark(*rules);

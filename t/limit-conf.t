@@ -138,4 +138,28 @@ for (
          'and where') if $what !~ /zone "a"/;
 }
 
+# what is taken, but not what was meant: warned of once
+
+Weir::Stack::write_file("$dir/keys", '');
+Weir::Stack::write_file("$dir/pepper", 'pepper');
+
+my $http = "weir_key_file $dir/keys pepper=$dir/pepper; weir_limit zone=a;";
+
+for (
+    ['$http_x_api_key', '', 'weir_auth on; location /x/y { }', 1],
+    ['$remote_addr${HTTP_Authorization}', '', 'weir_auth on;', 1],
+    ['$http_x_api_key', '', '', 0],
+    ['$weir_key_id', '', 'weir_auth on;', 0],
+    ['$http_x_api_key', 'count=auth-failures', 'weir_auth on;', 0],
+) {
+    my ($by, $what, $location, $n) = @$_;
+    my $file = "$dir/logs/error.log";
+
+    unlink $file;
+    is(said("$http weir_limit_zone $by zone=a:64k $what rate=1/s;", $location),
+       'taken', "$by $what | $location");
+    is(() = Weir::Stack::slurp($file) =~ /\[warn\].*empty behind "weir_auth"/g,
+       $n, 'a key that is hidden');
+}
+
 done_testing;
