@@ -99,10 +99,16 @@ ngx_http_weir_auth_refuse(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f,
         r->headers_out.www_authenticate = h;    /* for auth_request */
     }
 
-    if (f->kind == WEIR_FAIL_UNAUTHENTICATED
-        && ngx_http_weir_header_set(r, "x-should-retry", "false") == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (f->kind == WEIR_FAIL_UNAUTHENTICATED) {
+        h = ngx_http_weir_header_set(r, "x-should-retry", "false");
+
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (r == r->main) {
+            ctx->visit->never = h;
+        }
     }
 
     ctx->status = f->kind == WEIR_FAIL_UNAVAILABLE ? "UNAVAILABLE" : "REFUSED";

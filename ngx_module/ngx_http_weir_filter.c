@@ -144,6 +144,28 @@ ngx_http_weir_filter_applies(ngx_http_request_t *r)
 }
 
 
+/* "error_page ... = @name" makes another answer of a refusal: when to come
+ * again is then for that one to say. */
+
+static void
+ngx_http_weir_filter_again(ngx_http_request_t *r, ngx_http_weir_visit_t *visit)
+{
+    if (visit->never) {
+        visit->never->hash = (r->headers_out.status == visit->refused);
+    }
+
+    if (visit->again) {
+        visit->again->hash = 0;
+
+        if (r->headers_out.status == visit->refused
+            && ngx_http_weir_header_find(r, "Retry-After") == NULL)
+        {
+            visit->again->hash = 1;
+        }
+    }
+}
+
+
 static ngx_int_t
 ngx_http_weir_header_filter(ngx_http_request_t *r)
 {
@@ -155,6 +177,10 @@ ngx_http_weir_header_filter(ngx_http_request_t *r)
     }
 
     visit = ngx_http_weir_visit(r);
+
+    if (visit && visit->refused) {
+        ngx_http_weir_filter_again(r, visit);
+    }
 
     if (visit && visit->limited
         && ngx_http_weir_limit_headers(r, visit) != NGX_OK)

@@ -177,10 +177,12 @@ ngx_http_weir_failure_status(const weir_failure_t *f)
 ngx_int_t
 ngx_http_weir_refuse(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 {
+    ngx_table_elt_t           *h;
     ngx_http_request_t        *r;
     ngx_http_weir_loc_conf_t  *wlcf;
 
     r = ctx->request;
+    h = NULL;
 
     if (ctx->status[0] == '-') {
         ctx->status = weir_failure_name(f->kind);
@@ -199,11 +201,22 @@ ngx_http_weir_refuse(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 
     *ctx->failure = *f;
 
-    if (f->retry_after
-        && ngx_http_weir_header_set(r, "Retry-After", "%ud", f->retry_after)
-           == NULL)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (f->retry_after) {
+        h = ngx_http_weir_header_set(r, "Retry-After", "%ud", f->retry_after);
+
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (r == r->main) {
+
+        if (ctx->visit->again && h == NULL) {
+            ctx->visit->again->hash = 0;        /* of an earlier refusal */
+        }
+
+        ctx->visit->again = h;
+        ctx->visit->refused = ngx_http_weir_failure_status(f);
     }
 
     if (ngx_http_weir_header_set(r, "Cache-Control", "no-store") == NULL) {

@@ -361,15 +361,20 @@ ngx_http_weir_limit_family(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_weir_limit_again(ngx_http_request_t *r,
-    const ngx_http_weir_limited_t *l)
+    ngx_http_weir_visit_t *visit)
 {
-    int64_t  retry;
+    int64_t                         retry;
+    const ngx_http_weir_limited_t  *l;
+
+    l = visit->limited;
 
     while (l && !(l->rc == NGX_BUSY && !l->denied)) {
         l = l->next;
     }
 
-    if (l == NULL || r->headers_out.status != NGX_HTTP_TOO_MANY_REQUESTS) {
+    if (l == NULL || r->headers_out.status != NGX_HTTP_TOO_MANY_REQUESTS
+        || (visit->again && visit->again->hash == 0))
+    {
         return NGX_OK;
     }
 
@@ -410,7 +415,7 @@ ngx_http_weir_limit_headers(ngx_http_request_t *r,
     dialect = visit->last ? visit->last->dialect : WEIR_DIALECT_PROBLEM;
 
     if (ngx_http_weir_limit_fields(r, l, date) != NGX_OK
-        || ngx_http_weir_limit_again(r, l) != NGX_OK)
+        || ngx_http_weir_limit_again(r, visit) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -214,6 +214,10 @@ struct ngx_http_weir_visit_s {
     weir_failure_t              *refusal;       /* of the credentials */
     const char                  *challenge;     /* with it */
 
+    ngx_uint_t                   refused;       /* the status, or 0 */
+    ngx_table_elt_t             *again;         /* Retry-After of that */
+    ngx_table_elt_t             *never;         /* x-should-retry */
+
     /* of the limits: which zones were charged, as bits, and what they said */
     uint64_t                     charged;
     uint64_t                     tried;         /* refused by a dry run */
@@ -547,6 +551,8 @@ ngx_int_t ngx_http_weir_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 ngx_int_t ngx_http_weir_header_text(ngx_http_request_t *r, const char *name,
     const char *fmt, ...);
+ngx_table_elt_t *ngx_http_weir_header_find(ngx_http_request_t *r,
+    const char *name);
 ngx_table_elt_t *ngx_http_weir_header_set(ngx_http_request_t *r,
     const char *name, const char *fmt, ...);
 ngx_str_t *ngx_http_weir_prefix(ngx_http_request_t *r);

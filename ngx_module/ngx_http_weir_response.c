@@ -63,7 +63,7 @@ ngx_http_weir_header_text(ngx_http_request_t *r, const char *name,
 }
 
 
-static ngx_table_elt_t *
+ngx_table_elt_t *
 ngx_http_weir_header_find(ngx_http_request_t *r, const char *name)
 {
     size_t            len;
