@@ -277,7 +277,21 @@ ngx_http_weir_limit_answered(ngx_http_weir_fleet_ask_t *ask, ngx_int_t rc)
 void
 ngx_http_weir_limit_give_back(ngx_http_weir_limited_t *l)
 {
+    ngx_uint_t                   i;
+    ngx_http_weir_limit_item_t  *item;
+
     ngx_http_weir_limit_uncharge(l);
+
+    for (i = 0; i < l->n; i++) {
+        item = &l->items[i];
+
+        if (item->fleet && item->fleet->charged) {
+            item->result = NGX_HTTP_WEIR_LIMIT_OPEN;
+            item->verdict.remaining = ngx_min(item->verdict.remaining
+                                              + item->cost,
+                                      weir_limit_room(&item->size->limit));
+        }
+    }
 
     if (l->ask.n) {
         ngx_http_weir_fleet_give_back(l->process, l->ask.items, l->ask.n);

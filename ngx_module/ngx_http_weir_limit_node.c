@@ -473,12 +473,23 @@ static void
 ngx_http_weir_limit_look(ngx_http_weir_limited_t *l,
     ngx_http_weir_limit_item_t *item, int64_t clock)
 {
+    int64_t  now;
+
     static const weir_limit_state_t  none;
+
+    now = ngx_http_weir_limit_now(l, item, clock);
+
+    if (item->node && item->rule->zone->sync) {
+        (void) ngx_http_weir_sync_check(ngx_http_weir_node_state(item->node),
+                                        &item->size->limit,
+                                        WEIR_LIMIT_AMOUNT_MAX, now, 0,
+                                        &item->verdict);
+        return;
+    }
 
     weir_limit_check(&item->size->limit,
                      item->node ? ngx_http_weir_node_state(item->node) : &none,
-                     ngx_http_weir_limit_now(l, item, clock), 0,
-                     &item->verdict);
+                     now, 0, &item->verdict);
 }
 
 
