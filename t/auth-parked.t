@@ -259,6 +259,50 @@ $stack->wait_for(10, sub { !grep { $old{$_} } $stack->children('nginx') },
                  'the old ones leave');
 
 
+# An answer from before a revocation, that is read after it: the process that
+# asked stands still meanwhile, and the other one hears the news.
+
+sub process_of {
+    my ($c) = @_;
+
+    my $tail = sprintf ':%04X', $c->{socket}->sockport;
+    my ($inode) = map { (split)[9] } grep { (split)[2] =~ /$tail$/ }
+                  split /\n/, Weir::Stack::slurp('/proc/net/tcp');
+
+    defined $inode or die 'no such connection';
+
+    for my $pid ($stack->children('nginx')) {
+        return $pid if grep { (readlink($_) // '') eq "socket:[$inode]" }
+                            glob "/proc/$pid/fd/*";
+    }
+
+    die 'nobody has it';
+}
+
+for (1 .. 3) {
+    my $new = $tool->json(qw(keys create), '--pepper', "$d/pepper",
+                          qw(--owner alice));
+    my ($c) = parked(1, sub { start('/', $new->{key}) });
+    my $pid = process_of($c);
+
+    kill 'STOP', $pid;
+    go();
+    $tool->run(qw(keys revoke), $new->{id});
+
+    my $before = metric('key_polls_total');
+    $stack->wait_for(5, sub { metric('key_polls_total') > $before + 1 },
+                     'the news');
+    kill 'CONT', $pid;
+
+    ok($c->wait(5), 'an answer from before a revocation');
+    is($c->status, 401, 'is not believed');
+    is(start('/', $new->{key})->wait(5)
+       && $stack->ask('/', no_key => 1,
+                      headers => ["X-API-Key: $new->{key}"])->status, 401,
+       'nor kept');
+}
+
+
 # too late
 
 my $late = Weir::Stack->new(edge_of => $stack, weir_redis => 'timeout=300ms',
