@@ -19,7 +19,7 @@ $real->keys;
 my $stack = Weir::Stack->new(
     edge_of => $real, processes => 1,
     weir_redis => "unix:$d/proxy.sock timeout=400ms connect_timeout=400ms",
-    key_conf => "weir_key_store pepper=$d/pepper zone=keys:256k ttl=1s;",
+    key_conf => "weir_key_store pepper=$d/pepper zone=keys:256k;",
     location => 'weir_auth on; return 200 "$weir_owner";',
     server => 'location /metrics { weir_metrics; }');
 
@@ -157,6 +157,8 @@ my $socket = $second->dir . '/redis.sock';
 $conf =~ s/weir_redis unix:\S+/weir_redis unix:$socket/ or die;
 Weir::Stack::write_file($stack->dir . '/nginx.conf', $conf);
 
+$second->signal('redis', 'STOP');
+
 my %before = map { $_ => 1 } $stack->children('nginx');
 $stack->signal('nginx', 'HUP');
 $stack->wait_for(10, sub {
@@ -164,6 +166,8 @@ $stack->wait_for(10, sub {
     @now && !grep { $before{$_} } @now;
 }, 'new processes');
 
+is(status($key), 503, 'what the first Redis said does not count any more');
+$second->signal('redis', 'CONT');
 $stack->wait_for(5, sub { status($there) == 200 }, 'the second Redis');
 is(status($key), 401, 'does not know the key of the first');
 
