@@ -139,12 +139,11 @@ weir_neutral_need(const weir_json_t *request, weir_need_t *need_r)
     need_r->input = bytes / WEIR_NEED_BYTES + 1;
 
     params = weir_json_get(request, "params");
-    need_r->max_tokens = weir_json_int(weir_json_get(params,
-                                                     "max_completion_tokens"));
+    need_r->max_tokens = weir_json_int(weir_json_get(params, "max_tokens"));
+    n = weir_json_int(weir_json_get(params, "max_completion_tokens"));
 
-    if (need_r->max_tokens <= 0) {
-        need_r->max_tokens = weir_json_int(weir_json_get(params,
-                                                         "max_tokens"));
+    if (n > need_r->max_tokens) {
+        need_r->max_tokens = n;
     }
 
     n = weir_json_int(weir_json_get(params, "n"));

@@ -550,6 +550,8 @@ test_needs(void **state)
         { "{" U ",\"max_tokens\":7}", 2, 7, 7 },
         { "{" U ",\"max_completion_tokens\":9,\"n\":3}", 2, 27, 9 },
         { "{" U ",\"n\":3}", 2, 0, 0 },
+        { "{" U ",\"max_completion_tokens\":9,\"max_tokens\":7}", 2, 9, 9 },
+        { "{" U ",\"max_completion_tokens\":7,\"max_tokens\":9}", 2, 9, 9 },
         { "{" U ",\"max_tokens\":1000000000,\"n\":128}", 2, 128000000000,
           1000000000 },
         { "{" M "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
