@@ -344,6 +344,24 @@ weir_limit_settle(const weir_limit_t *l, weir_limit_state_t *s, int64_t now,
 
 
 int64_t
+weir_limit_due(const weir_limit_t *l, int64_t at, int64_t level, int64_t now,
+    int64_t units)
+{
+    weir_wide_t  left;
+
+    if (l->form != WEIR_LIMIT_RATE || units >= 0 || now <= at) {
+        return units;
+    }
+
+    left = (level - weir_limit_leak(l, (weir_wide_t) now - at))
+           / WEIR_LIMIT_MICRO;
+
+    return -weir_limit_cut(left, 0, -weir_limit_cut(units,
+                                                    -WEIR_LIMIT_COST_MAX, 0));
+}
+
+
+int64_t
 weir_limit_lasts(const weir_limit_t *l, const weir_limit_state_t *s,
     int64_t now)
 {

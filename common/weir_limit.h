@@ -127,6 +127,15 @@ int64_t weir_limit_room(const weir_limit_t *l);
 void weir_limit_settle(const weir_limit_t *l, weir_limit_state_t *s,
     int64_t now, int64_t at, int64_t units);
 
+/*
+ * Of units by which a charge is to be corrected (negative: given back), those
+ * that are in order: what has leaked out of a bucket since cannot be taken out
+ * of it once more, else who reserves early could use twice as much later.  What
+ * came first leaks first.  at, level: the state's, just after the charge.
+ */
+int64_t weir_limit_due(const weir_limit_t *l, int64_t at, int64_t level,
+    int64_t now, int64_t units);
+
 /* us from "now" until the state says no more than none at all does; AT_ONCE:
  * INT64_MAX, unless it is empty. */
 int64_t weir_limit_lasts(const weir_limit_t *l, const weir_limit_state_t *s,

@@ -26,7 +26,8 @@ typedef struct {
     weir_limit_t   limit;
     weir_str_t     name;
     int64_t        units;           /* reserved */
-    int64_t        at;              /* us: the state's, once charged */
+    int64_t        at;              /* us; this and the next: the state's, */
+    int64_t        level;           /* once charged */
 } weir_charge_t;
 
 typedef struct {

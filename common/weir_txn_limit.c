@@ -171,7 +171,7 @@ weir_txn_slots_renew(weir_txn_t *t, unsigned shard, weir_str_t name,
 
 
 /* reservations: "<unit> <form> <amount> <period> <capacity> <calendar> <units>
- * <at> <name>", numbers all but the name */
+ * <at> <level> <name>", numbers all but the name */
 
 static void
 weir_add_charge(weir_txn_t *t, weir_str_t hold, unsigned i,
@@ -182,11 +182,11 @@ weir_add_charge(weir_txn_t *t, weir_str_t hold, unsigned i,
 
     l = &c->limit;
 
-    snprintf(text, sizeof(text), "%d %d %lld %lld %lld %d %lld %lld %.*s",
+    snprintf(text, sizeof(text), "%d %d %lld %lld %lld %d %lld %lld %lld %.*s",
              (int) c->unit, (int) l->form, (long long) l->amount,
              (long long) l->period, (long long) l->capacity,
              (int) l->calendar, (long long) c->units, (long long) c->at,
-             (int) c->name.len, c->name.data);
+             (long long) c->level, (int) c->name.len, c->name.data);
 
     weir_add(t, W("HSET"), hold, weir_name(field, WEIR_HOLD_CHARGE, i),
              weir_str_of(text));
@@ -397,6 +397,7 @@ weir_charge_read(weir_str_t text, weir_charge_t *c)
         || !weir_number(&text, ' ', &calendar)
         || !weir_number(&text, ' ', &c->units)
         || !weir_number(&text, ' ', &c->at)
+        || !weir_number(&text, ' ', &c->level)
         || unit >= WEIR_UNITS || form > WEIR_LIMIT_AT_ONCE
         || calendar >= WEIR_CALENDARS
         || text.len == 0 || text.len > WEIR_LIMIT_KEY_MAX

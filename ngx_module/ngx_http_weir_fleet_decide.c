@@ -133,6 +133,7 @@ ngx_http_weir_fleet_decide_write(ngx_http_weir_fleet_op_t *op, weir_txn_t *t)
             charge->name = weir_str_of(item->name);
             charge->units = item->cost;
             charge->at = item->at;
+            charge->level = item->state.level;
         }
     }
 

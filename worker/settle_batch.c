@@ -145,7 +145,9 @@ settle_batch_charge(settle_batch_t *b, const settle_item_t *item, weir_txn_t *t,
             continue;
         }
 
-        units = weir_settle_units(&item->s, c, item->verdict);
+        units = weir_limit_due(&c->limit, c->at, c->level, now * 1000,
+                               weir_settle_units(&item->s, c,
+                                                 item->verdict));
 
         if (units == 0) {
             continue;

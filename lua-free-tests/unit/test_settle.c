@@ -184,10 +184,48 @@ test_day(void **state)
 }
 
 
+/* what has leaked is not given back: what came first leaks first */
+
+static void
+test_due(void **state)
+{
+    size_t        i;
+    weir_limit_t  l;
+
+    /* of 10 a second; charged when the level was then 30 units */
+
+    static const struct {
+        int64_t  after, units, due;
+    } rows[] = {
+        { 0, -20, -20 }, { 500000, -20, -20 }, { 1000000, -20, -20 },
+        { 1000001, -20, -19 }, { 2000000, -20, -10 }, { 2950000, -20, 0 },
+        { 3000000, -20, 0 }, { 9000000, -20, 0 }, { -5, -20, -20 },
+        { 9000000, 20, 20 }, { 9000000, 0, 0 }, { 2000000, -3, -3 },
+        { 1, INT64_MIN, -29 }
+    };
+
+    (void) state;
+
+    assert_true(weir_limit_rate(&l, WEIR_UNIT_TOKENS, weir_str("10/s"), 100));
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(weir_limit_due(&l, 1000000, 30 * WEIR_LIMIT_MICRO,
+                                        1000000 + rows[i].after,
+                                        rows[i].units),
+                         rows[i].due);
+    }
+
+    l.form = WEIR_LIMIT_QUOTA;
+    assert_int_equal(weir_limit_due(&l, 1000000, 30 * WEIR_LIMIT_MICRO,
+                                    86400000000, -20), -20);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_due),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_usage),

@@ -15,7 +15,7 @@
 
 static const weir_charge_t  tokens = {
     .unit = WEIR_UNIT_TOKENS, .name = { "rpm:" HEX, 36 }, .units = 500,
-    .at = 77,
+    .at = 77, .level = 88,
     .limit = { .form = WEIR_LIMIT_RATE, .amount = 1000, .period = 60000000,
                .capacity = 2000 }
 };
@@ -149,7 +149,7 @@ test_hold(void **state)
     weir_txn_limits_hold(&t, &h);
     expect(&t,
            "HSET " HOLD " owner al by 100\n"
-           "HSET " HOLD " charge:0 1 1 1000 60000000 2000 0 500 77 rpm:" HEX
+           "HSET " HOLD " charge:0 1 1 1000 60000000 2000 0 500 77 88 rpm:" HEX
            "\n"
            "ZADD " SETTLE " 5100 " ID "\n");
 
@@ -209,7 +209,7 @@ test_settle(void **state)
     answer("$2\r\nal\r\n", false, read_job, &s);
     answer("*8\r\n$5\r\nowner\r\n$3\r\nbob\r\n$2\r\nby\r\n$3\r\n100\r\n"
            "$8\r\ncharge:0\r\n"
-           "$68\r\n1 1 1000 60000000 2000 0 500 77 rpm:" HEX "\r\n"
+           "$71\r\n1 1 1000 60000000 2000 0 500 77 88 rpm:" HEX "\r\n"
            "$8\r\ncharge:1\r\n$4\r\nrust\r\n", false, read_hold, &s);
 
     assert_true(s.found && s.hold && s.reported && s.counts && !s.settled);
@@ -223,6 +223,7 @@ test_settle(void **state)
     assert_int_equal(s.h.charges[0].unit, WEIR_UNIT_TOKENS);
     assert_int_equal(s.h.charges[0].units, 500);
     assert_int_equal(s.h.charges[0].at, 77);
+    assert_int_equal(s.h.charges[0].level, 88);
     assert_int_equal(s.h.charges[0].limit.capacity, 2000);
     assert_true(weir_str_eq(s.h.charges[0].name, tokens.name));
 

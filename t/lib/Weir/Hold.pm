@@ -132,7 +132,7 @@ sub hold {
         push @fields, 'charge:' . @fields / 2, join ' ',
             @$limit{qw(unit form amount period capacity)},
             $limit->{form} == $FORM{quota} ? $MONTH : 0, $units,
-            $limit->{at}, $limit->{name};
+            $limit->{at}, $limit->{level} // '100000000000000000', $limit->{name};
     }
 
     $self->redis('HSET', "weir:{0}:hold:$run", owner => $self->{owner},
