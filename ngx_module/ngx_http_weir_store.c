@@ -343,7 +343,11 @@ ngx_http_weir_store_advance(ngx_http_weir_store_sh_t *sh,
         ngx_memcpy(sh->cursor, last.data, last.len);
         sh->cursor[last.len] = '\0';
 
-    } else if (!fits) {
+    } else if (!fits && poll->changes >= 0) {
+
+        /* The stream was removed, or is another one.  Without a count to fit
+         * to, nothing behind the cursor is simply the end. */
+
         ngx_memcpy(sh->cursor, "0-0", sizeof("0-0"));
     }
 

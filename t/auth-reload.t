@@ -43,6 +43,11 @@ close $f;
 my ($rc, undef, $err) = $tool->run(qw(keys import --file), "$d/many");
 is($rc, 0, "$n keys are imported") or diag $err;
 
+# news of exactly two polls: the third one finds nothing, and is the end
+
+$stack->redis(qw(XTRIM weir:{keys}:news MAXLEN 1000));
+is($stack->redis(qw(XLEN weir:{keys}:news)), 1000, 'whole polls of news');
+
 $stack->start('nginx');
 
 
