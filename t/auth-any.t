@@ -11,7 +11,7 @@ use Weir::Keys;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(location => 'return 404;',
-                             weir_redis => '127.0.0.1:9');
+                             weir_redis => 'none');
 my $d = $stack->dir;
 my $up = Weir::Stack::free_port();
 

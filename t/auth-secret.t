@@ -105,7 +105,8 @@ SKIP: {
 
     for my $pid ($stack->children('nginx')) {
         my $found = memory($pid) // skip 'memory cannot be read', 1;
-        is(join(' ', keys %$found), '', "AK-16: not in the memory of a process");
+        is(join(' ', keys %$found), '',
+           'AK-16: not in the memory of a process');
     }
 }
 

@@ -202,7 +202,8 @@ $stack->redis('SET', "weir:{keys}:key:$short_id", 'v1:hmac-sha256:nonsense');
 $stack->redis('INCR', 'weir:{keys}:changes');
 
 within('a record that is none', sub { status($short) == 503 });
-like($stack->log('nginx'), qr/record of the API key "$short_id" in redis cannot/,
+like($stack->log('nginx'),
+     qr/record of the API key "$short_id" in redis cannot/,
      'it is said');
 $stack->redis('SET', "weir:{keys}:key:$short_id",
               $stack->redis('GET', "weir:{keys}:key:$id"));

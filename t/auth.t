@@ -1,5 +1,5 @@
-# Who gets in: keys in their header, and nobody by any other way (AK-01 to AK-08,
-# AK-20 to AK-22).
+# Who gets in: keys in their header, and nobody by any other way (AK-01 to
+# AK-08, AK-20 to AK-22).
 
 use strict;
 use warnings;
@@ -63,7 +63,8 @@ for ("Authorization: Bearer $key", "authorization: bearer $key",
      "X-API-Key: $key", "x-api-key: $key", "X-Api-Key:$key",
      "X-API-Key:  $key  ")
 {
-    is(as('/v1/jobs/job_x', $_)->status, 404, 'AK-06: accepted: ' . s/weir_.*/KEY/r);
+    is(as('/v1/jobs/job_x', $_)->status, 404,
+       'AK-06: accepted: ' . s/weir_.*/KEY/r);
 }
 
 is(as('/v1/jobs/job_x', 'Authorization: Basic dTpw',

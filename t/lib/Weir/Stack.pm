@@ -14,7 +14,7 @@ package Weir::Stack;
 # worker_more (sections, added to that file),
 # worker_conf (instead of the usual file), mock (array of arguments), redis (lines of redis.conf),
 # weir_redis (parameters of that directive, or all of it if it starts with an
-# address), key_conf (instead of the usual "weir_key_file"), faults (WEIR_FAULT of a worker that was built for it: see
+# address; or "none"), key_conf (instead of the usual "weir_key_file"), faults (WEIR_FAULT of a worker that was built for it: see
 # worker/fault.h; may be empty), processes (of nginx; 2), edge_of (another stack: its Redis and keys
 # are used, and only nginx is started here).
 #
@@ -544,7 +544,7 @@ sub start_nginx {
     my $user = $> == 0 ? 'user root;' : '';
     my $home = $self->home;
     my $redis = $self->{weir_redis} // '';
-    $redis = "unix:$home/redis.sock $redis" if $redis !~ /^(?:\d|unix:)/;
+    $redis = "unix:$home/redis.sock $redis" if $redis !~ /^(?:\d|unix:|none$)/;
 
     $self->keys;
 
@@ -563,7 +563,7 @@ events {
 http {
     access_log $d/access.log;
     $temp
-    weir_redis $redis;
+    @{[ $redis eq 'none' ? '' : "weir_redis $redis;" ]}
     @{[ $self->{key_conf} // "weir_key_file $home/keys pepper=$home/pepper;" ]}
     $o{http}
     server {
