@@ -76,7 +76,9 @@ is(decode_json(($receiver->got('dear'))[0]{body})->{data}{cost_usd},
 
 # what the edge is told, and what clients are
 
-my $catalogue = decode_json($stack->redis('GET', 'weir:catalogue'));
+my $catalogue = decode_json($stack->wait_for(10, sub {
+    $stack->redis('GET', 'weir:catalogue');
+}, 'the catalogue'));
 my ($dear) = grep { $_->{id} eq 'dear' } @{ $catalogue->{models} };
 
 is_deeply([@$dear{qw(input_price output_price owned_by)}],
