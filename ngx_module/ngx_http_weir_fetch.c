@@ -7,6 +7,7 @@
 
 
 #define NGX_HTTP_WEIR_FETCH_TRIES  3
+#define NGX_HTTP_WEIR_FETCH_FRESH  1000         /* ms */
 
 
 typedef enum {
@@ -89,13 +90,19 @@ ngx_http_weir_fetch_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
         }
     }
 
+    /* Keys have changed while the answer was on its way: it may be old, and is
+     * not kept.  Where they change all the time the last one serves this
+     * request, if it is not a second old. */
+
     if ((f->state == NGX_HTTP_WEIR_FETCH_FOUND
          || f->state == NGX_HTTP_WEIR_FETCH_NOBODY)
         && ngx_http_weir_store_put(&ctx->process->conf->store,
                    (weir_str_t) { f->id, WEIR_KEY_ID_LEN },
                    f->state == NGX_HTTP_WEIR_FETCH_FOUND ? &f->key : NULL,
                    f->epoch, f->sent)
-           != NGX_OK)
+           != NGX_OK
+        && (f->tries < NGX_HTTP_WEIR_FETCH_TRIES
+            || ngx_current_msec - f->sent >= NGX_HTTP_WEIR_FETCH_FRESH))
     {
         f->state = NGX_HTTP_WEIR_FETCH_ASK;
     }
