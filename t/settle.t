@@ -50,9 +50,11 @@ sub counted {
 # RL-34: 500 reserved, 120 used
 
 my $tokens = $hold->limit('tokens', 'tokens', 10_000);
-my $run = $hold->submit(text => text(100), charges => [[$tokens, 500]]);
+my $run = $hold->submit(text => text(100), charges => [[$tokens, 500]],
+                        unqueued => 1);
 
 is($hold->used($tokens), 500, 'reserved');
+$hold->queue($run);
 $hold->settled($run);
 is(state_of($run), 'completed', 'it ran');
 is($hold->used($tokens), 120, 'RL-34: what was used');
@@ -70,8 +72,9 @@ is($hold->ledger('alice')->{jobs}, 1, 'and counted once');
 
 # a reservation that comes back for what has ended is given back
 
-$hold->hold($run, [[$tokens, 300]], due => 1);
+$hold->hold($run, [[$tokens, 300]]);
 is($hold->used($tokens), 420, 'reserved after the end');
+$stack->redis('ZADD', 'weir:{0}:settle', 1, $run);
 $hold->gone($run);
 is($hold->used($tokens), 120, 'given back');
 
@@ -196,7 +199,7 @@ $stack->wait_for(5, sub {
 is($hold->used($back), 105, 'still reserved');
 is($stack->redis('HGET', "weir:{0}:run:$run", 'settled'), undef, 'not settled');
 
-$stack->redis('XADD', 'weir:{0}:ready:normal', '*', run => $run, gen => 1);
+$hold->queue($run);
 $hold->settled($run);
 is($hold->used($back), 103, 'until it has run');
 
@@ -210,8 +213,10 @@ $run = $hold->submit(charges => [[$back, 3]]);
 $hold->settled($run);
 $stack->wait_log('worker', qr/event=settle_invalid run=$never/, 5);
 $stack->wait_log('worker', qr/event=settle_invalid member=t:none/, 5);
-cmp_ok($stack->redis('ZSCORE', 'weir:{0}:settle', $never), '>',
-       Weir::Hold::now() + 1_000_000, 'rubbish is put off');
+$stack->wait_for(5, sub {
+    $stack->redis('ZSCORE', 'weir:{0}:settle', $never)
+    > Weir::Hold::now() + 1_000_000;
+}, 'rubbish is put off');
 $stack->redis('DEL', "weir:{0}:hold:$never");
 $stack->redis('ZADD', 'weir:{0}:settle', 1, $never);
 $hold->gone($never);

@@ -128,8 +128,8 @@ for my $error (sort CORE::keys %later) {
     fault("$error, reading", [{ on => 'XREADGROUP', reply => $reply,
                                 times => 2 }],
           log => qr/event=queue_later at=read reason="?$error/);
-    fault("$error, claiming", [{ on => 'HINCRBY', queue => $reply,
-                                 times => 1 }],
+    fault("$error, claiming", [{ on => 'HSETNX', with => 'started',
+                                 queue => $reply, times => 1 }],
           log => qr/event=claim_failed .*reason="?$error/);
     fault("$error, finishing", [{ on => 'XDEL', queue => $reply, times => 3 }],
           log => qr/event=finish_later .*reason="?$error/);
@@ -138,7 +138,8 @@ for my $error (sort CORE::keys %later) {
 for my $error (qw(LOADING READONLY)) {
     my $reply = "-$later{$error}\r\n";
 
-    fault("$error, retrying", [{ on => 'ZADD', queue => $reply, times => 2 }],
+    fault("$error, retrying", [{ on => 'ZADD', queue => $reply, times => 2,
+                                 with => "$prefix:delayed" }],
           plan => 'status=503 times=1', calls => 2,
           log => qr/event=retry_later reason="?$error/);
     fault("$error, renewing", [{ on => 'XCLAIM', reply => $reply, times => 2 }],
@@ -150,7 +151,7 @@ for my $error (qw(LOADING READONLY)) {
 
 # an error that has no business there, inside of a transaction or instead of it
 
-fault('an error, claiming', [{ on => 'EXEC', with => 'HINCRBY', times => 1,
+fault('an error, claiming', [{ on => 'EXEC', with => 'started', times => 1,
                                reply => "-ERR what is that\r\n" }],
       log => qr/event=claim_failed/);
 fault('an error, finishing', [{ on => 'EXEC', with => 'XDEL', times => 2,
@@ -159,8 +160,8 @@ fault('an error, finishing', [{ on => 'EXEC', with => 'XDEL', times => 2,
 fault('EXECABORT alone', [{ on => 'EXEC', with => 'XDEL', times => 1,
                             reply => "-EXECABORT Transaction discarded\r\n" }],
       log => qr/event=finish_failed/);
-fault('nil, retrying: somebody touched it', [{ on => 'EXEC', with => 'ZADD',
-                                               times => 3,
+fault('nil, retrying: somebody touched it', [{ on => 'EXEC', times => 3,
+                                               with => "$prefix:delayed",
                                                reply => "*-1\r\n" }],
       plan => 'status=503 times=1', calls => 2);
 fault('a protocol error', [{ on => 'EXEC', with => 'XDEL', times => 1,
@@ -173,7 +174,7 @@ fault('a protocol error', [{ on => 'EXEC', with => 'XDEL', times => 1,
 fault('lost: the entry', [{ on => 'XREADGROUP', with => 'BLOCK', lose => 1,
                             times => 1 }],
       armed => 1, log => qr/event=redis_down connection=read/);
-fault('lost: the claim', [{ on => 'EXEC', with => 'HINCRBY', lose => 1,
+fault('lost: the claim', [{ on => 'EXEC', with => 'started', lose => 1,
                             times => 1 }],
       log => qr/event=redis_down connection=cmd/);
 
@@ -195,7 +196,7 @@ fault('lost: the watch', [{ on => 'HMGET', with => 'gen', lose => 1,
 
 # half-open: a peer that never answers
 
-for (['read', 'XREADGROUP', 'BLOCK', ''], ['cmd', 'EXEC', 'HINCRBY', ''],
+for (['read', 'XREADGROUP', 'BLOCK', ''], ['cmd', 'EXEC', 'started', ''],
      ['cmd', 'EXEC', 'fin_at', ''],
      ['lease', 'XCLAIM', 'JUSTID', 'delay=2500'],
      ['watch', 'WATCH', undef, 'status=503 times=1'],

@@ -173,12 +173,18 @@ sub submit {
     $self->redis('ZADD', 'weir:{0}:deadline', $deadline, $run);
     $self->redis('ZADD', 'weir:{0}:settle', 'XX', $deadline + 60_000, $run);
 
-    # the last word: from now on it may run
-
-    $self->redis('XADD', 'weir:{0}:ready:normal', '*', run => $run, gen => 1)
-        if !$o{unqueued};
+    $self->queue($run) if !$o{unqueued};
 
     return $run;
+}
+
+
+# the last word: from now on it may run
+
+sub queue {
+    my ($self, $run) = @_;
+
+    $self->redis('XADD', 'weir:{0}:ready:normal', '*', run => $run, gen => 1);
 }
 
 
