@@ -13,12 +13,13 @@ use Weir::Stack;
 my $stack = Weir::Stack->new(
     http => '
         weir_limit_zone $weir_owner zone=tokens:1m count=tokens
-                        quota=10000/month scope=fleet;
-        weir_limit_zone $weir_owner zone=jobs:1m count=jobs-at-once max=50
+                        quota=1M/month scope=fleet;
+        weir_limit_zone $weir_owner zone=jobs:1m count=jobs-at-once max=1000
                         scope=fleet;
-        weir_limit_zone $weir_owner zone=calls:1m quota=100/month scope=fleet;
+        weir_limit_zone $weir_owner zone=calls:1m quota=100k/month
+                        scope=fleet;
         weir_limit_zone $weir_owner zone=held:1m count=requests-at-once
-                        max=50 scope=fleet;',
+                        max=1000 scope=fleet;',
     location => 'weir_api; weir_limit zone=tokens on_error=deny;
                  weir_limit zone=jobs on_error=deny;
                  weir_limit zone=calls on_error=deny;
