@@ -26,14 +26,9 @@ struct weir_catalogue_s {
 static int
 weir_price_compare(const void *one, const void *two)
 {
-    int                  rc;
-    size_t               n;
     const weir_price_t  *a = one, *b = two;
 
-    n = a->id.len < b->id.len ? a->id.len : b->id.len;
-    rc = memcmp(a->id.data, b->id.data, n);
-
-    return rc ? rc : (a->id.len > b->id.len) - (a->id.len < b->id.len);
+    return weir_str_compare(a->id, b->id);
 }
 
 

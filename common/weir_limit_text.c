@@ -3,6 +3,7 @@
  */
 
 #include "weir_limit.h"
+#include "weir_money.h"
 
 #include "weir_apikey.h"
 
@@ -95,25 +96,6 @@ weir_limit_cut_at(weir_str_t *rest, char c, weir_str_t *head_r)
 }
 
 
-/* decimals of a dollar, in millionths */
-
-static bool
-weir_limit_decimals(weir_str_t text, int64_t *micro_r)
-{
-    size_t  i;
-
-    if (!weir_str_digits(text, 6, micro_r)) {
-        return false;
-    }
-
-    for (i = text.len; i < 6; i++) {
-        *micro_r *= 10;
-    }
-
-    return true;
-}
-
-
 bool
 weir_limit_amount(weir_unit_e unit, weir_str_t text, int64_t *amount_r)
 {
@@ -140,7 +122,7 @@ weir_limit_amount(weir_unit_e unit, weir_str_t text, int64_t *amount_r)
     micro = 0;
 
     if (weir_limit_cut_at(&text, '.', &whole)
-        && (unit != WEIR_UNIT_COST || !weir_limit_decimals(text, &micro)))
+        && (unit != WEIR_UNIT_COST || !weir_dollars_decimals(text, &micro)))
     {
         return false;
     }
@@ -152,7 +134,7 @@ weir_limit_amount(weir_unit_e unit, weir_str_t text, int64_t *amount_r)
     /* n <= 10^12, micro < 10^6 */
 
     if (unit == WEIR_UNIT_COST) {
-        n = n * 1000000 + micro;
+        n = n * WEIR_DOLLAR + micro;
     }
 
     if (n > WEIR_LIMIT_AMOUNT_MAX / scale) {

@@ -13,9 +13,25 @@
 
 
 bool
+weir_dollars_decimals(weir_str_t text, int64_t *millionths_r)
+{
+    size_t  n;
+
+    if (!weir_str_digits(text, WEIR_DECIMALS, millionths_r)) {
+        return false;
+    }
+
+    for (n = text.len; n < WEIR_DECIMALS; n++) {
+        *millionths_r *= 10;
+    }
+
+    return true;
+}
+
+
+bool
 weir_dollars_parse(weir_str_t text, int64_t *millionths_r)
 {
-    size_t       n;
     int64_t      whole, part;
     weir_str_t   head, tail;
     const char  *dot;
@@ -29,12 +45,8 @@ weir_dollars_parse(weir_str_t text, int64_t *millionths_r)
         head.len = (size_t) (dot - text.data);
         tail = (weir_str_t) { dot + 1, text.len - head.len - 1 };
 
-        if (!weir_str_digits(tail, WEIR_DECIMALS, &part)) {
+        if (!weir_dollars_decimals(tail, &part)) {
             return false;
-        }
-
-        for (n = tail.len; n < WEIR_DECIMALS; n++) {
-            part *= 10;
         }
     }
 

@@ -24,6 +24,9 @@
  * at most.  false: not of that form. */
 bool weir_dollars_parse(weir_str_t text, int64_t *millionths_r);
 
+/* What stands behind the point, 1 to 6 decimals. */
+bool weir_dollars_decimals(weir_str_t text, int64_t *millionths_r);
+
 /* With all 6 decimals. */
 const char *weir_dollars_text(char buf[WEIR_DOLLARS_MAX], int64_t millionths);
 

@@ -37,6 +37,22 @@ weir_str_eq(weir_str_t a, weir_str_t b)
 }
 
 
+/* As memcmp(): below, at or above 0; of two that start alike the shorter is
+ * less. */
+
+static inline int
+weir_str_compare(weir_str_t a, weir_str_t b)
+{
+    int     rc;
+    size_t  n;
+
+    n = a.len < b.len ? a.len : b.len;
+    rc = n ? memcmp(a.data, b.data, n) : 0;
+
+    return rc ? rc : (a.len > b.len) - (a.len < b.len);
+}
+
+
 /* Cuts the part before sep off rest; the last part has no sep.  false: there
  * are no more. */
 

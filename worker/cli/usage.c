@@ -47,15 +47,9 @@ typedef struct {
 static int
 usage_compare(const void *one, const void *other)
 {
-    int                   rc;
-    size_t                n;
     const usage_field_t  *a = one, *b = other;
 
-    n = a->owner.len < b->owner.len ? a->owner.len : b->owner.len;
-    rc = memcmp(a->owner.data, b->owner.data, n);
-
-    return rc ? rc : (a->owner.len > b->owner.len)
-                     - (a->owner.len < b->owner.len);
+    return weir_str_compare(a->owner, b->owner);
 }
 
 
