@@ -45,6 +45,7 @@ typedef struct ngx_http_weir_spend_s    ngx_http_weir_spend_t;
 typedef struct ngx_http_weir_memo_s     ngx_http_weir_memo_t;
 typedef struct ngx_http_weir_memos_s    ngx_http_weir_memos_t;
 typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
+typedef struct ngx_http_weir_cache_s    ngx_http_weir_cache_t;
 
 
 /* configuration */
@@ -255,6 +256,7 @@ struct ngx_http_weir_ctx_s {
     ngx_http_weir_admit_t       *admit;         /* NULL: nothing to ask */
     ngx_http_weir_spend_t       *spend;         /* NULL: nothing to limit */
     ngx_http_weir_list_t        *list;
+    ngx_http_weir_cache_t       *cache;         /* NULL: off, or no question */
     weir_outcome_t               outcome;
     ngx_str_t                    outcome_text;  /* from the mail, or empty */
 
@@ -283,6 +285,8 @@ struct ngx_http_weir_ctx_s {
     unsigned                     lost:1;        /* Redis lost the run */
     unsigned                     replayed:1;    /* of an earlier request */
     unsigned                     ended:1;       /* it had ended already */
+    unsigned                     events:1;      /* of a chat: "stream" */
+    unsigned                     usage:1;       /* with the usage in it */
 };
 
 
