@@ -265,8 +265,9 @@ $stack->wait_for(10, sub { !grep { $old{$_} } $stack->children('nginx') },
 sub process_of {
     my ($c) = @_;
 
-    my $tail = sprintf ':%04X', $c->{socket}->sockport;
-    my ($inode) = map { (split)[9] } grep { (split)[2] =~ /$tail$/ }
+    my $pair = sprintf ' \w+:%04X \w+:%04X ', $stack->port,
+                       $c->{socket}->sockport;
+    my ($inode) = map { (split)[9] } grep { /$pair/ }
                   split /\n/, Weir::Stack::slurp('/proc/net/tcp');
 
     defined $inode or die 'no such connection';

@@ -105,7 +105,7 @@ accepted('brackets in a string', qq({"request":{"model":"m","messages":[
 for my $deep ('[' x 100000, '{"a":' x 100000, '[{"a":' x 50000) {
     my $start = time;
     refused('very deep', $deep, 400, qr/deeper than 32 levels/);
-    cmp_ok(time - $start, '<', 0.5, 'at once');
+    cmp_ok(time - $start, '<', 3, 'at once');
 }
 
 

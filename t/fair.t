@@ -50,6 +50,9 @@ sub submit {
 }
 
 
+sub started { $stack->redis('HGET', "weir:{0}:run:$_[0]", 'started') // 0 }
+
+
 sub left {
     my ($class) = @_;
 
@@ -101,11 +104,14 @@ cmp_ok($low, '>=', int(($normal + $low) / 16) - 1, "the last one its share");
 
 # what is urgent does not wait behind what is not
 
+my @low = map { sprintf '00%022d', $_ } 801 .. 1200;
+
 $stack->wait_for(20, sub { left('low') > 0 }, 'the last class has more');
 my ($run, $added) = submit('high', 1, 'delay=5');
-$stack->wait_for(5, sub { order()->{high} == 401 }, 'urgent');
-my $started = $stack->redis('HGET', "weir:{0}:run:$run", 'started');
-cmp_ok($started - $added, '<', 150, 'it is next');
+$stack->wait_for(10, sub { order()->{high} == 401 }, 'urgent');
+my $started = started($run);
+my $first = grep { $_ > $added && $_ < $started } map { started($_) } @low;
+cmp_ok($first, '<', 20, "it is next, after $first that were under way");
 
 $stack->wait_for(20, sub { left('low') == 0 }, 'all is done in the end');
 is_deeply(order(), { high => 401, normal => 400, low => 400 }, 'once each');
@@ -113,11 +119,12 @@ is_deeply(order(), { high => 401, normal => 400, low => 400 }, 'once each');
 
 # few slots, all in use but one: it does not stay free
 
-submit('normal', 3, 'delay=1500');
+submit('normal', 3, 'delay=3000');
 $stack->wait_for(5, sub { order()->{normal} == 403 }, 'three long ones');
 submit('low', 1, '');
-$stack->wait_for(1, sub { order()->{low} == 401 }, 'the last slot is used');
-$stack->wait_for(5, sub { left('normal') == 0 }, 'the long ones end');
+$stack->wait_for(10, sub { order()->{low} == 401 }, 'the last slot is used');
+is(left('normal'), 3, 'while the others are');
+$stack->wait_for(10, sub { left('normal') == 0 }, 'the long ones end');
 
 $stack->end;
 

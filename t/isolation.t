@@ -264,7 +264,7 @@ under_way($s, 3);
 killed($s, 3);
 is($s->ask("/v1/jobs/job_$_", method => 'DELETE')->status, 200, 'cancelled')
     for @innocent;
-$s->wait_for(2, sub { open_calls($s) == 1 }, 'their calls are closed');
+$s->wait_for(5, sub { open_calls($s) == 1 }, 'their calls are closed');
 is(ended($s, 10, $late), 'completed 1', 'the one beside them goes on');
 
 # a cell that answers for runs which it was never given is not believed

@@ -96,14 +96,14 @@ for (["If-None-Match: $etag", 304], ['If-None-Match: *', 304],
 {
     my ($header, $status) = @$_;
 
-    $c = $stack->ask($self, headers => [$header], timeout => 2);
+    $c = $stack->ask($self, headers => [$header]);
     is($c->status, $status, "$header: $status");
     is($c->header('ETag'), $etag, 'ETag');
     is($c->header('Cache-Control'), 'private, no-cache', 'Cache-Control');
     is($c->body, '', 'no body') if $status == 304;
 }
 
-$c = $stack->ask($self, method => 'HEAD', timeout => 1);
+$c = $stack->ask($self, method => 'HEAD');
 is($c->status, 200, 'HEAD');
 is($c->header('ETag'), $etag, 'ETag');
 is($c->body, '', 'no body');
@@ -119,12 +119,12 @@ is($c->status, 200, 'wait=10: 200 when it is done');
 is(job($c)->{status}, 'completed', 'completed');
 is($c->header('Preference-Applied'), 'wait=10', 'applied');
 cmp_ok($c->elapsed, '>', 0.25, 'not before');
-cmp_ok($c->elapsed, '<', 1.5, 'and not long after');
+cmp_ok($c->elapsed, '<', 5, 'and not long after');
 
 $c = submit('[[mock delay=2500]] Hi', ['Prefer: wait=1']);
 is($c->status, 202, 'wait=1: 202 when the time is up');
 cmp_ok($c->elapsed, '>', 0.9, 'at its end');
-cmp_ok($c->elapsed, '<', 1.4, 'at its end');
+cmp_ok($c->elapsed, '<', 2.3, 'at its end');
 my $slow = job($c)->{id};
 
 $c = $stack->ask("/v1/jobs/$slow");
@@ -142,7 +142,7 @@ is(join(' ', map { job($_)->{status} } @polls), join(' ', ('completed') x 5),
 # another owner
 
 for my $method (qw(GET HEAD DELETE)) {
-    my $c = $stack->ask($self, method => $method, no_key => 1, timeout => 1,
+    my $c = $stack->ask($self, method => $method, no_key => 1,
                         headers => [$bob]);
     is($c->status, 404, "$method by another owner: 404");
 }

@@ -59,7 +59,7 @@ $stack->wait_for(5, sub { final(@before) == 1 }, 'the first');
 
 $stack->redis('SET', $ballast, 'x' x 50e6, 'EX', 600);
 limit(used() / 0.95);
-$stack->wait_for(4, sub { $stack->metric('queue_full') == 1 }, 'full');
+$stack->wait_for(10, sub { $stack->metric('queue_full') == 1 }, 'full');
 my $percent = $stack->metric('redis_memory_percent');
 cmp_ok($percent, '>=', 93, 'the gauge');
 cmp_ok($percent, '<=', 96, 'the gauge');
@@ -70,7 +70,7 @@ $stack->redis('XADD', 'weir:{0}:ready:normal', '*', 'run', '00' . 'x' x 22,
 my @waiting;
 is($stack->metric('runners_claiming'), 2, 'the runners are ready');
 
-$stack->wait_for(3, sub {
+$stack->wait_for(10, sub {
     $stack->redis('INFO', 'clients') =~ /blocked_clients:2\b/;
 }, 'nobody waits for entries');
 is($stack->redis('XPENDING', 'weir:{0}:ready:normal', 'weir')->[0], 0,
@@ -79,14 +79,14 @@ is($stack->redis('XPENDING', 'weir:{0}:ready:normal', 'weir')->[0], 0,
 # below 90, but not below 88: it stays so
 
 limit(used() / 0.89);
-$stack->wait_for(4, sub { $stack->metric('redis_memory_percent') <= 89 },
+$stack->wait_for(10, sub { $stack->metric('redis_memory_percent') <= 89 },
                  'a little less');
 is($stack->metric('queue_full'), 1, 'that is not enough');
 
 limit(used() / 0.8);
-$stack->wait_for(4, sub { $stack->metric('queue_full') == 0 }, 'memory');
+$stack->wait_for(10, sub { $stack->metric('queue_full') == 0 }, 'memory');
 like($stack->log('worker'), qr/event=claims_resumed percent=\d+/, 'the log');
-$stack->wait_for(3, sub { $stack->redis('XLEN', 'weir:{0}:ready:normal') == 0 },
+$stack->wait_for(10, sub { $stack->redis('XLEN', 'weir:{0}:ready:normal') == 0 },
                  'claims again');
 
 

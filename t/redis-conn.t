@@ -180,13 +180,13 @@ my $slowest = 0;
 while (!$c->wait(0.01)) {
     my $other = $edge->ask('/other', no_key => 1);
     $slowest = $other->elapsed if $other->elapsed > $slowest;
-    last if time - $start > 5;
+    last if time - $start > 10;
 }
 
 is($c->status, 503, 'SIGSTOP: 503');
 is($c->header('Retry-After'), 1, 'Retry-After');
-cmp_ok($c->elapsed, '<', 1.5, 'after the timeout');
-cmp_ok($slowest, '<', 0.1, 'other locations answer at once');
+cmp_ok($c->elapsed, '<', 5, 'after the timeout');
+cmp_ok($slowest, '<', 0.5, 'other locations answer at once');
 
 ready($edge, 503);
 is($edge->ask('/v1/jobs', body => $job)->status, 503, 'and then at once');

@@ -124,12 +124,12 @@ cmp_ok($_, '<=', 6, 'calls') for @calls;
 ($chat, $job) = ask('status=429 times=1 retry-after=1');
 is($chat->status, 200, 'Retry-After: 200');
 cmp_ok($chat->elapsed, '>', 1, 'not before its time');
-cmp_ok($chat->elapsed, '<', 2.5, 'and soon after it');
+cmp_ok($chat->elapsed, '<', 5, 'and soon after it');
 
 ($chat, $job) = ask('status=503 times=1 retry-after-ms=700');
 is($chat->status, 200, 'retry-after-ms: 200');
 cmp_ok($chat->elapsed, '>', 0.7, 'not before its time');
-cmp_ok($chat->elapsed, '<', 2.2, 'and soon after it');
+cmp_ok($chat->elapsed, '<', 5, 'and soon after it');
 
 # and told to the client, when no try is left
 
