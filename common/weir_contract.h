@@ -132,6 +132,11 @@
 #define WEIR_HOOK_ERROR          "error"
 #define WEIR_HOOK_STATE          "state"
 
+/* what "part" of a job says whose run is another */
+#define WEIR_PART_LED            "led"
+#define WEIR_PART_JOINED         "joined"
+#define WEIR_PART_HIT            "hit"
+
 /* what "state" of a delivery says; missing: it is not over */
 #define WEIR_DELIVERY_DONE       "delivered"
 #define WEIR_DELIVERY_FAILED     "failed"

@@ -9,6 +9,23 @@
 #include "weir_money.h"
 
 
+static bool
+weir_jobdoc_is(const weir_jobdoc_t *d, const char *part)
+{
+    return d->run.len && weir_str_eq(d->part, weir_str_of(part));
+}
+
+
+/* who led has asked, and pays; nobody else does */
+
+static long long
+weir_jobdoc_cost(const weir_jobdoc_t *d)
+{
+    return weir_jobdoc_is(d, WEIR_PART_HIT)
+           || weir_jobdoc_is(d, WEIR_PART_JOINED) ? 0 : d->outcome->cost;
+}
+
+
 static void
 weir_jobdoc_time(weir_buf_t *out, const char *name, int64_t ms)
 {
@@ -24,6 +41,8 @@ weir_jobdoc_time(weir_buf_t *out, const char *name, int64_t ms)
 static void
 weir_jobdoc_result(const weir_jobdoc_t *d, weir_buf_t *out)
 {
+    int64_t       asked;
+    weir_str_t    id;
     weir_json_t  *doc;
 
     weir_buf_text(out, ",\"result\":");
@@ -35,8 +54,11 @@ weir_jobdoc_result(const weir_jobdoc_t *d, weir_buf_t *out)
         return;
     }
 
-    doc = weir_openai_completion(d->outcome, weir_str_of(d->id),
-                                 d->created / 1000);
+    /* all who asked see the same bytes */
+
+    id = d->run.len ? d->run : weir_str_of(d->id);
+    asked = d->asked ? d->asked : d->created;
+    doc = weir_openai_completion(d->outcome, id, asked / 1000);
 
     if (weir_json_write(doc, out) != 0) {
         out->failed = true;
@@ -125,6 +147,32 @@ weir_jobdoc_last_error(const weir_jobdoc_t *d, weir_buf_t *out)
 }
 
 
+/* A job that hangs on another's run was never started itself; one that was
+ * answered from the cache started nothing. */
+
+static void
+weir_jobdoc_tried(const weir_jobdoc_t *d, weir_buf_t *out)
+{
+    int64_t    started;
+    long long  attempts;
+
+    started = d->started;
+    attempts = d->attempts;
+
+    if (d->run.len && d->outcome && !weir_jobdoc_is(d, WEIR_PART_HIT)) {
+        started = started ? started : d->outcome->started;
+        attempts = attempts ? attempts : d->outcome->attempts;
+    }
+
+    weir_jobdoc_time(out, "started_at", started);
+    weir_jobdoc_time(out, "finished_at",
+                     weir_state_is_final(d->state) ? d->finished : 0);
+
+    weir_buf_printf(out, ",\"attempts\":%lld,\"model\":", attempts);
+    weir_json_quote(out, d->model);
+}
+
+
 void
 weir_jobdoc_write(const weir_jobdoc_t *d, weir_buf_t *out)
 {
@@ -137,19 +185,15 @@ weir_jobdoc_write(const weir_jobdoc_t *d, weir_buf_t *out)
     weir_jobdoc_time(out, "created_at", d->created);
     weir_jobdoc_time(out, "run_at", d->run_at);
     weir_jobdoc_time(out, "deadline", d->deadline);
-    weir_jobdoc_time(out, "started_at", d->started);
-    weir_jobdoc_time(out, "finished_at",
-                     weir_state_is_final(d->state) ? d->finished : 0);
-
-    weir_buf_printf(out, ",\"attempts\":%lld,\"model\":", d->attempts);
-    weir_json_quote(out, d->model);
+    weir_jobdoc_tried(d, out);
 
     if (!d->brief) {
-        weir_buf_printf(out, ",\"cached\":false,\"usage\":"
+        weir_buf_printf(out, ",\"cached\":%s,\"usage\":"
                         "{\"input_tokens\":%lld,\"output_tokens\":%lld},"
                         "\"cost_usd\":\"%s\"",
+                        weir_jobdoc_is(d, WEIR_PART_HIT) ? "true" : "false",
                         d->outcome->input_tokens, d->outcome->output_tokens,
-                        weir_dollars_text(cost, d->outcome->cost));
+                        weir_dollars_text(cost, weir_jobdoc_cost(d)));
     }
 
     weir_buf_text(out, ",\"metadata\":");

@@ -11,6 +11,10 @@
 
 typedef struct {
     const char            *id;          /* without its prefix */
+    weir_str_t             run;         /* id, where it is not the job's own; */
+    weir_str_t             part;        /*  and the job's part in it */
+    int64_t                asked;       /* ms: the run's submission; 0: its
+                                         * job's */
     weir_state_e           state;
     int64_t                created;     /* ms; these: 0 is null */
     int64_t                run_at;
@@ -23,7 +27,9 @@ typedef struct {
     weir_str_t             kind;        /* of the last error; empty: none */
     weir_str_t             error;       /* a sentence */
     weir_str_t             prefix;      /* what precedes /v1/jobs in links */
-    const weir_outcome_t  *outcome;     /* without doc: none, or expired */
+    const weir_outcome_t  *outcome;     /* without doc: none, or expired; of
+                                         * another's run it tells start and
+                                         * attempts too */
     bool                   brief;       /* for lists: no result, no error */
     bool                   no_result;   /* null, and no reason for it */
 } weir_jobdoc_t;
