@@ -164,32 +164,60 @@ weir_json_write_sorted(const weir_json_t *v, weir_buf_t *out)
 }
 
 
+/* the short form of an escape: RFC 8785 has no other */
+
+static const char *
+weir_json_escape(char c, char hex[8])
+{
+    switch (c) {
+
+    case '"':
+        return "\\\"";
+
+    case '\\':
+        return "\\\\";
+
+    case '\b':
+        return "\\b";
+
+    case '\f':
+        return "\\f";
+
+    case '\n':
+        return "\\n";
+
+    case '\r':
+        return "\\r";
+
+    case '\t':
+        return "\\t";
+
+    default:
+        break;
+    }
+
+    if ((unsigned char) c >= 0x20) {
+        return NULL;
+    }
+
+    snprintf(hex, 8, "\\u%04x", (unsigned) c);
+
+    return hex;
+}
+
+
 void
 weir_json_quote(weir_buf_t *out, weir_str_t s)
 {
+    char         hex[8];
     size_t       i, start;
     const char  *esc;
-    char         hex[8];
 
     weir_buf_add(out, "\"", 1);
     start = 0;
 
     for (i = 0; i < s.len; i++) {
-        esc = NULL;
-
-        if (s.data[i] == '"') {
-            esc = "\\\"";
-
-        } else if (s.data[i] == '\\') {
-            esc = "\\\\";
-
-        } else if (s.data[i] == '\n') {
-            esc = "\\n";
-
-        } else if ((unsigned char) s.data[i] < 0x20) {
-            snprintf(hex, sizeof(hex), "\\u%04x", (unsigned) s.data[i]);
-            esc = hex;
-        }
+        esc = weir_json_escape(s.data[i], hex);
 
         if (esc) {
             weir_buf_add(out, s.data + start, i - start);

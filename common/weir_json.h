@@ -4,7 +4,8 @@
  * "take" in a name means that the callee takes the caller's reference, "get"
  * that the result is borrowed from its container.
  *
- * weir_json.c is the one file in common/ that knows jansson.
+ * weir_json.c is the one file in common/ that knows jansson;
+ * weir_json_canonical.c has the canonical form.
  */
 
 #ifndef WEIR_JSON_H
@@ -40,6 +41,22 @@ int weir_json_write(const weir_json_t *v, weir_buf_t *out);
 /* The same with the members of objects in the order of their names, so that
  * equal documents have equal texts. */
 int weir_json_write_sorted(const weir_json_t *v, weir_buf_t *out);
+
+/*
+ * The canonical form of RFC 8785: two documents that mean the same have the
+ * same text, whatever the order of members, the spaces, the escapes and the
+ * spelling of numbers (1, 1.0 and 1e0 are one number).  -1: no memory; -2: an
+ * integer beyond WEIR_JSON_SAFE_INT, which others read as a neighbour of it.
+ * What was written until then stays in out.
+ */
+#define WEIR_JSON_SAFE_INT  9007199254740991LL
+
+int weir_json_write_canonical(const weir_json_t *v, weir_buf_t *out);
+
+/* The number as ECMAScript writes it; x is finite.  Room for the longest. */
+#define WEIR_JSON_NUMBER_MAX  48
+
+void weir_json_number(double x, char text[WEIR_JSON_NUMBER_MAX]);
 
 /* A string with its quotes and escapes, for builders of text. */
 void weir_json_quote(weir_buf_t *out, weir_str_t s);

@@ -229,8 +229,9 @@ test_quote(void **state)
     weir_json_quote(&b, weir_str_null);
     unit_str(unit_buf(&b), "\"\"");
     weir_buf_reset(&b);
-    weir_json_quote(&b, weir_str("a\"b\\c\nd\te\x01"));
-    unit_str(unit_buf(&b), "\"a\\\"b\\\\c\\nd\\u0009e\\u0001\"");
+    weir_json_quote(&b, weir_str("a\"b\\c\nd\te\x01\r\f\b\x1f\x7f/"));
+    unit_str(unit_buf(&b), "\"a\\\"b\\\\c\\nd\\te\\u0001"
+                           "\\r\\f\\b\\u001f\x7f/\"");
 
     for (i = 0; i < 5000; i++) {
         n = unit_random(&seed) % sizeof(text);
