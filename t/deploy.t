@@ -40,18 +40,18 @@ END
 
 
 sub body {
-    my ($tag, $delay) = @_;
+    my ($tag, $plan) = @_;
 
     return { model => 'mock-1', messages => [
-        { role => 'user', content => "[[mock tag=$tag delay=$delay]] x" } ] };
+        { role => 'user', content => "[[mock tag=$tag $plan]] x" } ] };
 }
 
 
 sub submit {
-    my ($count, $delay, $tag) = @_;
+    my ($count, $plan, $tag) = @_;
 
     my @c = map { $stack->request('/v1/jobs', body => encode_json({
-                      request => body("$tag$_", $delay) })) } 1 .. $count;
+                      request => body("$tag$_", $plan) })) } 1 .. $count;
     Weir::Client::wait_all(20, @c) or die 'submissions';
 
     return map { decode_json($_->body)->{id} =~ s/^job_//r } @c;
@@ -74,8 +74,8 @@ sub open_calls { decode_json($stack->mock('/mock/calls')->body)->{open} }
 # 500 in hand; half of them can be finished in time, the others go back
 
 my $one = another('a');
-my @short = submit(250, 2000, 's');
-my @long = submit(250, 8000, 'l');
+my @short = submit(250, 'delay=2000', 's');
+my @long = submit(250, 'hang=1 times=1', 'l');
 $stack->wait_for(10, sub { open_calls() == 500 }, '500 calls');
 
 my $two = another('b');
@@ -108,7 +108,7 @@ my $step = time + 2;
 while (@next || time < $step) {
     while (@open < 40) {
         push @open, $stack->request('/v1/chat/completions',
-            body => encode_json(body('r' . ++$n, 100 + $n % 200)));
+            body => encode_json(body('r' . ++$n, 'delay=' . (100 + $n % 200))));
     }
 
     $_->wait(0.01) for @open;

@@ -217,7 +217,7 @@ $s->end;
 
 $s = stack('', 'hang_timeout = 5s');
 
-@innocent = submit($s, innocent(300, 19), innocent(8000, 1));
+@innocent = submit($s, innocent(300, 19), innocent(6000, 1));
 my ($hang) = submit($s, 'For ever: [[poison hang]]');
 my @after = submit($s, innocent(300, 20));
 
@@ -285,7 +285,7 @@ is($s->stop('worker'), 0, 'the drain ends well');
 is(states($s, @innocent), 'completed 10', 'with what the cell had');
 
 $s->start('worker');
-@innocent = submit($s, innocent(6000, 10));
+@innocent = submit($s, map { "[[mock tag=drain-$_ hang=1 times=2]]" } 1 .. 10);
 under_way($s, 10);
 killed($s, 10);
 is($s->stop('worker'), 0, 'the next drain ends well');

@@ -1,7 +1,7 @@
 #!/bin/bash
 # prove.sh [prove arguments]: the tests of t/, against the nginx, the module
 # and the programs of $BUILD (build, or build/asan).  Without arguments all of
-# them, two at once, as t/testrules.yml says.
+# them, $JOBS at once (2), as t/testrules.yml says.
 #
 # A lane is what one test has for itself at a time: a Redis, mock LLM and
 # worker (a test that needs its own starts them with Weir::Stack), and a range
@@ -14,6 +14,7 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$ROOT"
 BUILD=$(cd "${BUILD:-build}" && pwd)
 TOOLS=lua-free-tests/tools
+JOBS=${JOBS:-2}
 
 LANES=
 
@@ -45,8 +46,8 @@ add_lane() {
 add_lane
 
 if [ $# -eq 0 ]; then
-    add_lane
-    set -- -j2 t/
+    for _ in $(seq 2 "$JOBS"); do add_lane; done
+    set -- -j "$JOBS" t/
 fi
 
 export LANES
