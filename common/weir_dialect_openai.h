@@ -23,6 +23,17 @@ weir_json_t *weir_openai_request(const weir_json_t *body, weir_failure_t *f);
 weir_json_t *weir_openai_completion(const weir_outcome_t *o, weir_str_t id,
     int64_t created);
 
+/*
+ * The same as the events of a stream that ends with it: one for the role, some
+ * with pieces of the text, one for each call of a tool, one for the end of each
+ * choice, with usage one more for that, and [DONE].  -1: no memory.
+ */
+int weir_openai_events(const weir_outcome_t *o, weir_str_t id, int64_t created,
+    bool usage, weir_buf_t *out);
+
+/* Does a valid body ask for a stream, and for the usage in it? */
+bool weir_openai_stream(const weir_json_t *body, bool *usage_r);
+
 /* The list of models, or one of them (NULL: not in the catalogue, or no
  * memory).  catalogue: {"models":[{"id":"m","created":0,"owned_by":"p"}]}. */
 weir_json_t *weir_openai_models(const weir_json_t *catalogue);

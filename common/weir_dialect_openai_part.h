@@ -10,7 +10,7 @@
 #define WEIR_DIALECT_OPENAI_PART_H
 
 
-#include "weir_json.h"
+#include "weir_outcome.h"
 
 
 /* { "type": type } */
@@ -37,6 +37,13 @@ weir_json_t *weir_content_write(weir_json_t *part);
 int weir_calls_read(weir_json_t *parts, weir_json_t *calls);
 bool weir_part_is_call(const weir_json_t *part);
 weir_json_t *weir_call_write(weir_json_t *part);
+
+/* What a completion and its events have in common; all but the reason give a
+ * reference, or NULL: no memory.  position: of the choice among all. */
+weir_str_t weir_reason_of(weir_str_t stop);
+weir_json_t *weir_completion_id(weir_str_t id);
+weir_json_t *weir_choice_index(const weir_json_t *choice, size_t position);
+weir_json_t *weir_usage_write(const weir_outcome_t *o);
 
 
 #endif /* WEIR_DIALECT_OPENAI_PART_H */

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 
-static weir_str_t
+weir_str_t
 weir_reason_of(weir_str_t stop)
 {
     if (weir_str_eq(stop, weir_str("end"))) {
@@ -25,6 +25,29 @@ weir_reason_of(weir_str_t stop)
     }
 
     return stop;
+}
+
+
+weir_json_t *
+weir_completion_id(weir_str_t id)
+{
+    char  name[64];
+
+    snprintf(name, sizeof(name), "chatcmpl-%.*s", (int) id.len, id.data);
+
+    return weir_json_new_str(weir_str_of(name));
+}
+
+
+weir_json_t *
+weir_choice_index(const weir_json_t *choice, size_t position)
+{
+    weir_json_t  *index;
+
+    index = weir_json_get(choice, "index");
+
+    return weir_json_is_int(index) ? weir_json_ref(index)
+                                   : weir_json_new_int((long long) position);
 }
 
 
@@ -102,9 +125,7 @@ weir_choice_write(weir_json_t *from, size_t position)
     rc |= weir_json_copy(message, weir_json_get(from, "openai_message"), NULL);
 
     rc |= weir_json_set_take(choice, "index",
-                             weir_json_is_int(weir_json_get(from, "index"))
-                             ? weir_json_ref(weir_json_get(from, "index"))
-                             : weir_json_new_int((long long) position));
+                             weir_choice_index(from, position));
     rc |= weir_json_set_take(choice, "message", message);
     rc |= weir_json_set_take(choice, "logprobs", weir_json_new_null());
 
@@ -124,12 +145,13 @@ weir_choice_write(weir_json_t *from, size_t position)
 /* the provider's own usage object, if it was of this dialect, has details;
  * the three counts are ours */
 
-static weir_json_t *
-weir_usage_write(const weir_outcome_t *o, weir_json_t *own)
+weir_json_t *
+weir_usage_write(const weir_outcome_t *o)
 {
-    weir_json_t  *usage;
+    weir_json_t  *usage, *own;
 
     usage = weir_json_object();
+    own = weir_json_get(weir_json_get(o->extra, "openai"), "usage");
 
     if (own) {
         weir_json_copy(usage, own, NULL);
@@ -150,7 +172,6 @@ weir_json_t *
 weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
 {
     int           rc;
-    char          name[64];
     size_t        i;
     weir_json_t  *to, *choices, *extra;
 
@@ -165,9 +186,7 @@ weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
                                                                 i), i));
     }
 
-    snprintf(name, sizeof(name), "chatcmpl-%.*s", (int) id.len, id.data);
-
-    rc |= weir_json_set_take(to, "id", weir_json_new_str(weir_str_of(name)));
+    rc |= weir_json_set_take(to, "id", weir_completion_id(id));
     rc |= weir_json_set_take(to, "object",
                              weir_json_new_str(weir_str("chat.completion")));
     rc |= weir_json_set_take(to, "created", weir_json_new_int(created));
@@ -178,9 +197,7 @@ weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
         rc |= weir_json_copy(to, extra, NULL);
     }
 
-    rc |= weir_json_set_take(to, "usage",
-                             weir_usage_write(o, weir_json_get(extra,
-                                                               "usage")));
+    rc |= weir_json_set_take(to, "usage", weir_usage_write(o));
 
     if (rc != 0) {
         weir_json_free(&to);

@@ -1,6 +1,6 @@
 /*
- * The outcome document as the edge reads it: to completion, error bodies, and
- * back to a document that reads the same.
+ * The outcome document as the edge reads it: to completion, events, error
+ * bodies, and back to a document that reads the same.
  */
 
 #include "fuzz.h"
@@ -24,6 +24,37 @@ rewrite(const weir_outcome_t *o)
 }
 
 
+/* every event is one line of JSON, but for the last */
+
+static void
+events(const weir_outcome_t *o)
+{
+    char          error[WEIR_JSON_ERROR];
+    weir_buf_t    b = { 0 };
+    weir_str_t    rest, line;
+    weir_json_t  *v;
+
+    FUZZ_ASSERT(weir_openai_events(o, weir_str("ID"), 1, true, &b) == 0);
+
+    rest = (weir_str_t) { b.data, b.len };
+
+    while (weir_str_split(&rest, '\n', &line) && rest.data) {
+        FUZZ_ASSERT(line.len > 6 && memcmp(line.data, "data: ", 6) == 0);
+        line.data += 6;
+        line.len -= 6;
+
+        v = weir_json_parse(line, error);
+        FUZZ_ASSERT(weir_str_eq(line, weir_str("[DONE]"))
+                    || weir_json_is_object(v));
+        weir_json_free(&v);
+
+        FUZZ_ASSERT(weir_str_split(&rest, '\n', &line) && line.len == 0);
+    }
+
+    weir_buf_free(&b);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -38,6 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     rewrite(&o);
+    events(&o);
     v = weir_openai_completion(&o, weir_str("ID"), 1);
     weir_json_free(&v);
 
