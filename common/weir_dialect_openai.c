@@ -367,11 +367,40 @@ weir_model_valid(weir_str_t model)
 }
 
 
+/* How the answer is framed is between the client and the edge: it is checked,
+ * and goes no further. */
+
+static int
+weir_stream_check(const weir_json_t *body, weir_failure_t *f)
+{
+    weir_json_t  *stream, *options, *usage;
+
+    stream = weir_json_get(body, "stream");
+
+    if (stream && !weir_json_is_bool(stream) && !weir_json_is_null(stream)) {
+        weir_invalid(f, "stream", "must be true or false");
+        return -1;
+    }
+
+    options = weir_json_get(body, "stream_options");
+    usage = weir_json_get(options, "include_usage");
+
+    if ((options && !weir_json_is_object(options)
+         && !weir_json_is_null(options))
+        || (usage && !weir_json_is_bool(usage) && !weir_json_is_null(usage)))
+    {
+        weir_invalid(f, "stream_options", "must be an object, and its "
+                     "\"include_usage\" true or false");
+        return -1;
+    }
+
+    return 0;
+}
+
+
 static int
 weir_request_check(const weir_json_t *body, weir_failure_t *f)
 {
-    weir_json_t  *stream;
-
     if (!weir_json_is_object(body)) {
         weir_failure_set(f, WEIR_FAIL_INVALID,
                          "the request must be a JSON object");
@@ -384,21 +413,7 @@ weir_request_check(const weir_json_t *body, weir_failure_t *f)
         return -1;
     }
 
-    stream = weir_json_get(body, "stream");
-
-    if (stream && !weir_json_is_bool(stream) && !weir_json_is_null(stream)) {
-        weir_invalid(f, "stream", "must be true or false");
-        return -1;
-    }
-
-    if (weir_json_true(stream)) {
-        weir_invalid(f, "stream", "is not supported yet: send the request "
-                     "without it");
-        snprintf(f->code, sizeof(f->code), "unsupported_value");
-        return -1;
-    }
-
-    return 0;
+    return weir_stream_check(body, f);
 }
 
 

@@ -37,6 +37,19 @@ ngx_http_weir_envelope_model(ngx_http_weir_ctx_t *ctx,
 }
 
 
+/* how a held request is answered: at once, or in the form of a stream */
+
+static void
+ngx_http_weir_envelope_framing(ngx_http_weir_ctx_t *ctx,
+    const weir_json_t *request)
+{
+    bool  usage;
+
+    ctx->events = weir_openai_stream(request, &usage);
+    ctx->usage = ctx->events && usage;
+}
+
+
 /* a request of a dialect to the neutral one, as text, in ctx->payload */
 
 ngx_int_t
@@ -49,6 +62,10 @@ ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
     neutral = weir_openai_request(request, f);
     if (neutral == NULL) {
         return NGX_DECLINED;
+    }
+
+    if (ctx->dialect != WEIR_DIALECT_PROBLEM) {
+        ngx_http_weir_envelope_framing(ctx, request);
     }
 
     weir_neutral_need(neutral, &ctx->need);

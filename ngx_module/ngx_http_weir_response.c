@@ -295,6 +295,74 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 
 /* outcomes */
 
+/* Of a completed run, in the form that was asked for. */
+
+static void
+ngx_http_weir_outcome_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
+{
+    int64_t       created;
+    weir_str_t    id;
+    weir_json_t  *doc;
+
+    id = weir_str_of(ctx->job.id);
+    created = ctx->job.created / 1000;
+
+    if (ctx->events) {
+        if (weir_openai_events(&ctx->outcome, id, created, ctx->usage, out)
+            != 0)
+        {
+            out->failed = true;
+        }
+
+        return;
+    }
+
+    doc = weir_openai_completion(&ctx->outcome, id, created);
+
+    if (doc == NULL || weir_json_write(doc, out) != 0) {
+        out->failed = true;
+    }
+
+    weir_json_free(&doc);
+}
+
+
+/* Events are for who asked: neither kept nor held back by a proxy before us. */
+
+static ngx_int_t
+ngx_http_weir_events_headers(ngx_http_request_t *r)
+{
+    if (ngx_http_weir_header_text(r, "Cache-Control", "no-cache") != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_weir_header_text(r, "X-Accel-Buffering", "no");
+}
+
+
+static ngx_int_t
+ngx_http_weir_send_completed(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_int_t   rc;
+    weir_buf_t  body;
+
+    if (ctx->events && ngx_http_weir_events_headers(ctx->request) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    weir_buf_init(&body, 0);
+    ngx_http_weir_outcome_write(ctx, &body);
+
+    rc = ngx_http_weir_send(ctx, NGX_HTTP_OK,
+                            ctx->events ? "text/event-stream"
+                                        : "application/json", &body);
+
+    weir_buf_free(&body);
+
+    return rc;
+}
+
+
 /* The answer of a dialect's route. */
 
 ngx_int_t
@@ -303,10 +371,7 @@ ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx)
     weir_failure_t  f;
 
     if (ctx->job.state == WEIR_COMPLETED && ctx->outcome.choices) {
-        return ngx_http_weir_send_json(ctx, NGX_HTTP_OK,
-                   weir_openai_completion(&ctx->outcome,
-                                          weir_str_of(ctx->job.id),
-                                          ctx->job.created / 1000));
+        return ngx_http_weir_send_completed(ctx);
     }
 
     weir_jobdoc_failure(ctx->job.state, &ctx->outcome, &f);

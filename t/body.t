@@ -140,7 +140,9 @@ for (['no request', '{}', 'request'],
      ['n', $job =~ s/"model"/"n":1.5,"model"/r, 'n'],
      ['stop', $job =~ s/"model"/"stop":[1],"model"/r, 'stop'],
      ['tools', $job =~ s/"model"/"tools":{},"model"/r, 'tools'],
-     ['a stream', $job =~ s/"model"/"stream":true,"model"/r, 'stream'])
+     ['a stream', $job =~ s/"model"/"stream":1,"model"/r, 'stream'],
+     ['its options', $job =~ s/"model"/"stream_options":[],"model"/r,
+      'stream_options'])
 {
     my ($name, $body, $param) = @$_;
 
@@ -149,9 +151,9 @@ for (['no request', '{}', 'request'],
 }
 
 my $c = $stack->ask('/v1/chat/completions',
-                    body => $chat =~ s/"model"/"stream":true,"model"/r);
-is($c->status, 400, 'a streamed chat: 400');
-is(decode_json($c->body)->{error}{code}, 'unsupported_value', 'its code');
+                    body => $chat =~ s/"model"/"stream":"yes","model"/r);
+is($c->status, 400, 'a chat, streamed in a wrong way: 400');
+is($c->header('Content-Type'), 'application/json', 'media type');
 is(decode_json($c->body)->{error}{param}, 'stream', 'its param');
 
 

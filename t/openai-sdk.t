@@ -84,6 +84,23 @@ sub judge {
     is($tools->{finish_reason}, 'tool_calls', 'a tool call');
     is($tools->{message}{tool_calls}[0]{function}{name}, 'weather', 'by name');
 
+    my $stream = $value->('stream');
+    is($stream->{text}, 'Echo: one two three', 'a stream');
+    is($stream->{finish}, 'stop', 'its end');
+    is($stream->{usage}{total_tokens},
+       $stream->{usage}{prompt_tokens} + $stream->{usage}{completion_tokens},
+       'its usage');
+    is($stream->{events}, 4, 'role, text, end and usage');
+
+    my $final = $value->('streamFinal')->{choices}[0];
+    is($final->{finish_reason}, 'tool_calls', 'a stream with a tool call');
+    is($final->{message}{tool_calls}[0]{function}{name}, 'weather', 'by name');
+    is(ref decode_json($final->{message}{tool_calls}[0]{function}{arguments}),
+       'HASH', 'its arguments');
+
+    is($value->('streamText'),
+       'Echo: ' . "Gr\x{fc}\x{df}e \x{1f600} " x 100, 'a long one');
+
     is_deeply($value->('parallel'), [map { "Echo: number $_" } 0 .. 19],
               'twenty at once');
     is_deeply($value->('models'), [qw(mock-1 mock-large)], 'models');
@@ -101,6 +118,8 @@ sub judge {
          ['badTemperature', 'BadRequestError', 400, undef,
           'invalid_request_error', 'temperature'],
          ['refused', 'BadRequestError', 400, undef,
+          'invalid_request_error', undef],
+         ['streamRefused', 'BadRequestError', 400, undef,
           'invalid_request_error', undef],
          ['limited', 'RateLimitError', 429, 'rate_limit_exceeded',
           'rate_limit_error', undef],

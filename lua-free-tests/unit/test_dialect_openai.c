@@ -205,6 +205,8 @@ test_equal_request(void **state)
     through("{" U ",\"stop\":null,\"tools\":null,\"seed\":null,\"user\":null,"
             "\"stream\":null}", "{" U "}", "");
     through("{" U ",\"stream\":false,\"stream_options\":{}}", "{" U "}", "");
+    through("{" U ",\"stream\":true,\"stream_options\":{\"include_usage\":true,"
+            "\"x\":1}}", "{" U "}", "");
     through("{" M "[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
             "\"text\":\"hi\"}]}]}", "{" U "}", "");
     through("{" M "[{\"role\":\"user\",\"content\":[]}]}",
@@ -258,7 +260,11 @@ test_bad_requests(void **state)
         { "{" U ",\"stop\":[\"a\",7]}", "stop" },
         { "{" U ",\"tools\":{}}", "tools" },
         { "{" U ",\"stream\":\"yes\"}", "stream" },
-        { "{" U ",\"stream\":true}", "stream" },
+        { "{" U ",\"stream\":1}", "stream" },
+        { "{" U ",\"stream_options\":true}", "stream_options" },
+        { "{" U ",\"stream_options\":[]}", "stream_options" },
+        { "{" U ",\"stream_options\":{\"include_usage\":1}}",
+          "stream_options" },
     };
 
     (void) state;

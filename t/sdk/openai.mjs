@@ -69,6 +69,33 @@ await attempt('tools', async () => {
     return completion.choices[0];
 });
 
+await attempt('stream', async () => {
+    const stream = await chat.create(ask('one two three', {
+        stream: true, stream_options: { include_usage: true },
+    }));
+    let text = '', events = 0, finish, usage;
+    for await (const chunk of stream) {
+        events++;
+        text += chunk.choices[0]?.delta.content ?? '';
+        finish = chunk.choices[0]?.finish_reason ?? finish;
+        usage = chunk.usage ?? usage;
+    }
+    return { text, events, finish, usage };
+});
+
+await attempt('streamFinal', () => chat.stream(
+    ask('[[mock tool=weather]] Hi', {
+        tools: [{ type: 'function', function: {
+            name: 'weather', parameters: { type: 'object', properties: {} },
+        } }],
+    })).finalChatCompletion());
+
+await attempt('streamText', () => chat.stream(
+    ask('Grüße \u{1f600} '.repeat(100))).finalContent());
+
+await attempt('streamRefused', () =>
+    chat.create(ask('[[mock status=400]] Hi', { stream: true })));
+
 await attempt('parallel', async () => {
     const all = await Promise.all([...Array(20).keys()].map(
         (n) => chat.create(ask(`number ${n}`))));
