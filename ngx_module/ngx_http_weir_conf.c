@@ -105,7 +105,8 @@ ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf)
     if (ngx_http_weir_conf_auth_complete(cf, wmcf) != NGX_CONF_OK
         || ngx_http_weir_limit_complete(cf, &wmcf->limit,
                                         wmcf->redis.naddrs != 0)
-           != NGX_CONF_OK)
+           != NGX_CONF_OK
+        || ngx_http_weir_answers_complete(cf, &wmcf->answers) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }

@@ -214,6 +214,59 @@ ngx_http_weir_metrics_zones(ngx_http_weir_limit_conf_t *conf, weir_buf_t *out)
 }
 
 
+/* the zones of answers */
+
+static const struct {
+    const char  *name;
+    const char  *type;
+    const char  *result;
+    const char  *help;
+    size_t       offset;
+} ngx_http_weir_answers_metrics[] = {
+#define NGX_HTTP_WEIR_ANSWERS_ROW(member, name, type, result, help)           \
+    { name, type, result, help, offsetof(weir_shelf_stats_t, member) },
+    NGX_HTTP_WEIR_ANSWERS_METRICS(NGX_HTTP_WEIR_ANSWERS_ROW)
+    { NULL, NULL, NULL, NULL, 0 }
+};
+
+
+static void
+ngx_http_weir_metrics_answers(ngx_array_t *array, weir_buf_t *out)
+{
+    uint64_t                   *n;
+    ngx_uint_t                  i, k;
+    const char                 *name, *result;
+    weir_shelf_stats_t          stats;
+    ngx_http_weir_answers_t   **zones;
+
+    zones = array->elts;
+    name = "";
+
+    for (k = 0; array->nelts && ngx_http_weir_answers_metrics[k].name; k++) {
+        result = ngx_http_weir_answers_metrics[k].result;
+
+        if (ngx_strcmp(ngx_http_weir_answers_metrics[k].name, name) != 0) {
+            name = ngx_http_weir_answers_metrics[k].name;
+            weir_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name,
+                            ngx_http_weir_answers_metrics[k].help, name,
+                            ngx_http_weir_answers_metrics[k].type);
+        }
+
+        for (i = 0; i < array->nelts; i++) {
+            weir_shelf_stats(zones[i]->shelf, &stats);
+
+            n = (uint64_t *) ((u_char *) &stats
+                              + ngx_http_weir_answers_metrics[k].offset);
+
+            weir_buf_printf(out, "%s{zone=\"%.*s\"%s%s%s} %lu\n", name,
+                            (int) zones[i]->name.len, zones[i]->name.data,
+                            result ? ",result=\"" : "", result ? result : "",
+                            result ? "\"" : "", (unsigned long) *n);
+        }
+    }
+}
+
+
 ngx_int_t
 ngx_http_weir_metrics_handler(ngx_http_request_t *r)
 {
@@ -226,6 +279,7 @@ ngx_http_weir_metrics_handler(ngx_http_request_t *r)
     weir_buf_init(&body, 0);
     ngx_http_weir_metrics_write(wmcf->counters, &body);
     ngx_http_weir_metrics_zones(&wmcf->limit, &body);
+    ngx_http_weir_metrics_answers(&wmcf->answers, &body);
 
     rc = ngx_http_weir_health_send(r, NGX_HTTP_OK,
                                    "text/plain; version=0.0.4", &body);

@@ -155,6 +155,32 @@ typedef struct {
 } ngx_http_weir_limit_counters_t;
 
 
+/* member of weir_shelf_stats_t, name, type, result or NULL, help; of each zone
+ * of answers.  Those of a name follow each other. */
+
+#define NGX_HTTP_WEIR_ANSWERS_METRICS(X)                                      \
+    X(hits, "weir_cache_zone_lookups_total", "counter", "hit",                \
+      "Requests whose answer was looked for in a cache zone.")                \
+    X(misses, "weir_cache_zone_lookups_total", "counter", "miss",             \
+      "Requests whose answer was looked for in a cache zone.")                \
+    X(stores, "weir_cache_zone_stores_total", "counter", NULL,                \
+      "Answers put into a cache zone.")                                       \
+    X(too_large, "weir_cache_zone_too_large_total", "counter", NULL,          \
+      "Answers not put there since they are too large.")                      \
+    X(evictions, "weir_cache_zone_evictions_total", "counter", NULL,          \
+      "Answers dropped before their time, to make room.")                     \
+    X(purged, "weir_cache_zone_purged_total", "counter", NULL,                \
+      "Answers dropped by a purge.")                                          \
+    X(torn, "weir_cache_zone_resets_total", "counter", NULL,                  \
+      "Times that a zone was emptied, after a process died in it.")           \
+    X(entries, "weir_cache_zone_entries", "gauge", NULL,                      \
+      "Answers in a cache zone now.")                                         \
+    X(used, "weir_cache_zone_used_bytes", "gauge", NULL,                      \
+      "Bytes of a cache zone that are in use.")                               \
+    X(size, "weir_cache_zone_bytes", "gauge", NULL,                           \
+      "Bytes of a cache zone that can be used.")
+
+
 #define NGX_HTTP_WEIR_SLOTS  NGX_MAX_PROCESSES
 
 

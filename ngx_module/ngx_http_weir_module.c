@@ -102,6 +102,13 @@ static ngx_command_t  ngx_http_weir_commands[] = {
       0,
       NULL },
 
+    { ngx_string("weir_cache_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_weir_set_cache_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("weir_class"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
       ngx_http_weir_set_class,

@@ -20,6 +20,7 @@
 #include "weir_url.h"
 #include "weir_webhook.h"
 
+#include "ngx_http_weir_answers.h"
 #include "ngx_http_weir_fleet.h"
 #include "ngx_http_weir_limit.h"
 #include "ngx_http_weir_metrics.h"
@@ -64,6 +65,7 @@ typedef struct {
     ngx_uint_t                   max_waiting;   /* requests, per process */
     weir_url_policy_t            webhooks;      /* where they may go */
     ngx_http_weir_limit_conf_t   limit;
+    ngx_array_t                  answers;       /* zones: pointers */
 
     ngx_http_weir_process_t     *process;       /* NULL in the master */
 

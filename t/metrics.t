@@ -10,7 +10,8 @@ use Test::More;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(
-    http => 'weir_limit_zone $remote_addr zone=one:1m rate=1000r/s;',
+    http => 'weir_limit_zone $remote_addr zone=one:1m rate=1000r/s;
+             weir_cache_zone answers 1m;',
     location => 'weir_api; client_max_body_size 1k;',
     server => 'location = /metrics { weir_metrics; }
                location /short/ { weir_api; weir_max_wait 1s; }');
