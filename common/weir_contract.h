@@ -48,6 +48,16 @@
 #define WEIR_KEY_HOLD            "weir:{%u}:hold:%s"
 #define WEIR_KEY_SETTLE          "weir:{%u}:settle"
 #define WEIR_KEY_USAGE           "weir:{%u}:usage:%s"
+#define WEIR_KEY_ASK             "weir:{%u}:ask:%s"
+#define WEIR_KEY_ASKERS          "weir:{%u}:askers:%s"
+#define WEIR_KEY_ASKED           "weir:{%u}:asked"
+#define WEIR_KEY_ENDED           "weir:{%u}:ended"
+#define WEIR_KEY_ANSWER          "weir:{%u}:answer:%s"
+#define WEIR_KEY_ANSWERS         "weir:{%u}:answers"
+#define WEIR_KEY_SWEEP           "weir:{%u}:sweep"
+#define WEIR_KEY_PURGED          "weir:{%u}:purged"
+#define WEIR_KEY_PURGES          "weir:{%u}:purges"
+#define WEIR_KEY_PURGECOUNT      "weir:{%u}:purgecount"
 #define WEIR_KEY_APIKEY          "weir:{keys}:key:%.*s"
 #define WEIR_KEY_APIKEYS         "weir:{keys}:ids"
 #define WEIR_KEY_NEWS            "weir:{keys}:news"
@@ -74,6 +84,13 @@
 #define WEIR_JOB_HOOK_URL        "hook_url"
 #define WEIR_JOB_HOOK_SECRET     "hook_secret"
 #define WEIR_JOB_RETRIED_AS      "retried_as"
+#define WEIR_JOB_ASK             "ask"
+#define WEIR_JOB_PART            "part"
+
+/* what "part" of a job says that asks a question; another has none */
+#define WEIR_PART_LED            "led"           /* the run is for it */
+#define WEIR_PART_JOINED         "joined"        /* it hung on to a run */
+#define WEIR_PART_HIT            "hit"           /* the answer was there */
 
 /* fields of a run's hash: what the worker asks */
 #define WEIR_RUN_JOB             "job"
@@ -95,6 +112,9 @@
 #define WEIR_RUN_KEEP            "keep"
 #define WEIR_RUN_BACK            "back"
 #define WEIR_RUN_CRASH           "crash"
+#define WEIR_RUN_ASK             "ask"
+#define WEIR_RUN_CACHE           "cache"
+#define WEIR_RUN_LABELS          "labels"
 #define WEIR_RUN_FIN             "fin"
 #define WEIR_RUN_FIN_AT          "fin_at"
 #define WEIR_RUN_SETTLED         "settled"
@@ -132,11 +152,6 @@
 #define WEIR_HOOK_ERROR          "error"
 #define WEIR_HOOK_STATE          "state"
 
-/* what "part" of a job says whose run is another */
-#define WEIR_PART_LED            "led"
-#define WEIR_PART_JOINED         "joined"
-#define WEIR_PART_HIT            "hit"
-
 /* what "state" of a delivery says; missing: it is not over */
 #define WEIR_DELIVERY_DONE       "delivered"
 #define WEIR_DELIVERY_FAILED     "failed"
@@ -151,14 +166,29 @@
 #define WEIR_CONTROL_RUN         "run"
 #define WEIR_CONTROL_CANCEL      "cancel"        /* look at this run */
 #define WEIR_CONTROL_QUEUE       "queue"         /* look at "paused" */
+#define WEIR_CONTROL_LEFT        "left"          /* does anybody want it? */
 
 /* a field of an idempotency key: the n-th job that it stood for, and what the
  * field holds: id, "by", fingerprint */
 #define WEIR_IDEM_JOB            "job:%lld"
 #define WEIR_IDEM_JOB_PREFIX     "job:"
 
-/* what the register of a key's job holds: told to another request, or given
- * up */
+/* a field of a question: its n-th run, and what the field holds: id, "by" */
+#define WEIR_ASK_RUN             "run:%lld"
+#define WEIR_ASK_RUN_PREFIX      "run:"
+
+/* fields of an entry of the purges, and the marks: what was purged */
+#define WEIR_PURGE_MARK          "mark"
+#define WEIR_PURGE_AT            "at"
+#define WEIR_MARK_ALL            "all"
+#define WEIR_MARK_QUESTION       "key:%.*s"      /* digest */
+#define WEIR_MARK_OWNER          "owner:%.*s"
+#define WEIR_MARK_MODEL          "model:%.*s"
+#define WEIR_MARK_CLASS          "class:%.*s"
+#define WEIR_MARK_TAG            "tag:%.*s"
+
+/* what the register of a key's job, or of a question's run, holds: told to
+ * another request, or given up */
 #define WEIR_FATE_KEPT           "kept"
 #define WEIR_FATE_GIVEN_UP       "edge"
 
@@ -189,6 +219,7 @@
 #define WEIR_TOKEN_EDGE          "edge"          /* submission given up */
 #define WEIR_TOKEN_LATE          "late"          /* arrived after "by" */
 #define WEIR_TOKEN_REAPER        "reaper"        /* past its deadline */
+#define WEIR_TOKEN_LEFT          "left"          /* nobody wants it any more */
 
 /* a token is generation * this + deliveries of the entry */
 #define WEIR_TOKEN_GENERATION    1000000
@@ -215,6 +246,12 @@
 #define WEIR_TTL_USAGE           34560000   /* s, a day's ledger: 400 days */
 #define WEIR_TTL_LIMIT           60         /* s: a state outlives itself */
 #define WEIR_NEWS_MAX            1000       /* entries, about */
+#define WEIR_ENDED_SOON          5000       /* ms to the first look at a run */
+#define WEIR_ENDED_GRACE         60000      /* ms past a run's deadline */
+#define WEIR_TTL_ANSWERED        120        /* s, a question with an answer */
+#define WEIR_ANSWER_MAX          2592000    /* s, an answer with its windows */
+#define WEIR_TTL_PURGED          2678400    /* s, the marks outlive answers */
+#define WEIR_PURGES_MAX          1000       /* entries, about */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
 
 

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 
 
-#define WEIR_TOKEN_MAX  32
-
 static const char  *weir_states[] = {
     WEIR_STATE_QUEUED,
     WEIR_STATE_IN_PROGRESS,
@@ -135,6 +133,8 @@ weir_job_read(weir_job_t *job, const weir_reply_t *hmget)
     job->hook_url = weir_reply_str(weir_reply_at(hmget, 8));
     job->hook_secret = weir_reply_str(weir_reply_at(hmget, 9));
     job->retried_as = weir_reply_str(weir_reply_at(hmget, 10));
+    job->ask = weir_reply_str(weir_reply_at(hmget, 11));
+    job->part = weir_reply_str(weir_reply_at(hmget, 12));
 
     job->found = (job->owner.len > 0 && job->run.len == WEIR_ID_LEN);
 }
@@ -192,13 +192,17 @@ weir_run_field(weir_run_t *run, weir_str_t name, const weir_reply_t *value)
         { WEIR_RUN_FIN_AT, &run->fin_at, NULL, NULL },
         { WEIR_RUN_RUN_AT, &run->run_at, NULL, NULL },
         { WEIR_RUN_DEADLINE, &run->deadline, NULL, NULL },
+        { WEIR_RUN_TTL, &run->ttl, NULL, NULL },
+        { WEIR_RUN_RECORDS, &run->records, NULL, NULL },
         { WEIR_RUN_GEN, NULL, &run->gen, NULL },
         { WEIR_RUN_FAILURES, NULL, &run->failures, NULL },
         { WEIR_RUN_CRASH, NULL, &run->crash, NULL },
         { WEIR_RUN_CLASS, NULL, NULL, &run->class },
         { WEIR_RUN_FIN, NULL, NULL, &run->fin },
         { WEIR_RUN_KIND, NULL, NULL, &run->kind },
-        { WEIR_RUN_ERROR, NULL, NULL, &run->error }
+        { WEIR_RUN_ERROR, NULL, NULL, &run->error },
+        { WEIR_RUN_OWNER, NULL, NULL, &run->owner },
+        { WEIR_RUN_ASK, NULL, NULL, &run->ask }
     };
 
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
@@ -263,5 +267,35 @@ weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
 
     if (gen.len && weir_run_is_claimed(hgetall, gen)) {
         run->state = WEIR_IN_PROGRESS;
+    }
+}
+
+
+void
+weir_run_complete(weir_run_t *own, const weir_job_t *job,
+    const weir_run_t *run)
+{
+    if (!run->found) {
+        return;
+    }
+
+    own->asked = run->created;
+
+    if (weir_str_eq(job->part, weir_str(WEIR_PART_HIT))) {
+        return;
+    }
+
+    own->started = run->started;
+    own->gen = run->gen;
+    own->attempts = run->attempts;
+    own->failures = run->failures;
+    own->crash = run->crash;
+    own->kind = run->kind;
+    own->error = run->error;
+
+    /* the job ends when it is told, a moment after the run */
+
+    if (!weir_state_is_final(own->state) && run->state != WEIR_QUEUED) {
+        own->state = WEIR_IN_PROGRESS;
     }
 }

@@ -23,6 +23,8 @@ typedef enum {
     WEIR_EXPIRED
 } weir_state_e;
 
+#define WEIR_TOKEN_MAX  32              /* characters */
+
 #define weir_state_is_final(state)  ((state) >= WEIR_COMPLETED)
 
 
@@ -36,7 +38,9 @@ typedef enum {
 
 /* a job and its own run, as the edge submits them; strings are borrowed */
 
-typedef struct {
+typedef struct weir_submission_s  weir_submission_t;
+
+struct weir_submission_s {
     char          id[WEIR_ID_LEN + 1];
     unsigned      shard;
     weir_class_e  class;
@@ -66,7 +70,15 @@ typedef struct {
     bool          open;             /* counted among the owner's unfinished */
     bool          keep;             /* a dead letter when the last try fails */
     bool          hold;             /* a reservation was made for it */
-} weir_submission_t;
+
+    const char   *ask;              /* digest of the question; NULL: none */
+    weir_str_t    cache;            /* policy, as text */
+    weir_str_t    labels;           /* "class:a tag:b" */
+    int64_t       until;            /* ms: so long a request without a job
+                                       wants the run; 0: there is none */
+
+    const weir_submission_t  *asker;        /* the job that leads; NULL: none */
+};
 
 
 /* a job's own record, as HMGET gives it; strings point into the reply */
@@ -83,6 +95,9 @@ typedef struct {
     weir_str_t    hook_url;
     weir_str_t    hook_secret;
     weir_str_t    retried_as;       /* id, by an operator */
+    weir_str_t    ask;              /* digest: it is the record of a question's
+                                       run, and nobody's job */
+    weir_str_t    part;             /* WEIR_PART_..: it asks a question */
     int64_t       created;          /* ms */
 } weir_job_t;
 
@@ -99,6 +114,8 @@ typedef struct {
     int64_t       fin_at;
     int64_t       run_at;
     int64_t       deadline;
+    int64_t       ttl;              /* s */
+    int64_t       records;          /* s */
     long long     gen;
     long long     attempts;         /* deliveries but those handed back */
     long long     failures;
@@ -106,6 +123,10 @@ typedef struct {
     weir_str_t    class;            /* name */
     weir_str_t    kind;             /* of the last error; empty: none */
     weir_str_t    error;
+    weir_str_t    owner;            /* empty: not counted */
+    weir_str_t    ask;              /* digest of its question; empty: none */
+    int64_t       asked;            /* ms: when the run was submitted that a
+                                       job asks for; 0: not known */
 } weir_run_t;
 
 
@@ -125,6 +146,12 @@ bool weir_token_has_outcome(weir_str_t token);
 
 void weir_job_read(weir_job_t *job, const weir_reply_t *hmget);
 void weir_run_read(weir_run_t *run, const weir_reply_t *hgetall);
+
+/* The registers of a job that asks, completed by those of the run that it asks
+ * for: what they say of tries, unless it was a hit, and until the job's own
+ * end of the state. */
+void weir_run_complete(weir_run_t *own, const weir_job_t *job,
+    const weir_run_t *run);
 
 
 #endif /* WEIR_JOB_H */

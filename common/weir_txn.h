@@ -45,6 +45,8 @@ typedef struct {
     weir_str_t    owner;            /* empty: not known */
     bool          hook;             /* the job has a webhook */
     bool          tell;             /* workers: it may be running */
+    const char   *run;              /* the run that the job asks for, which may
+                                       have other askers; NULL: id is a run */
 } weir_cancel_t;
 
 void weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c);
@@ -189,6 +191,9 @@ typedef struct {
     weir_str_t    job;              /* id */
     weir_str_t    request_id;
     weir_str_t    model;
+    weir_str_t    ask;              /* digest of its question; empty: none */
+    weir_str_t    cache;            /* policy, as text; empty: not stored */
+    weir_str_t    labels;
     weir_str_t    payload;          /* the neutral request */
 } weir_claim_t;
 
@@ -235,6 +240,15 @@ typedef struct {
     long long     output_tokens;
     long long     cost;             /* of them, millionths of a dollar */
     weir_str_t    outcome;
+
+    const char   *ask;              /* digest of its question; NULL: none */
+    weir_str_t    answer;           /* the record; empty: not to be stored */
+    int64_t       answer_ms;        /* that it is of use */
+
+    const char   *asker;            /* the run that this job asked for, which
+                                       is handed on; "": not known; NULL: it is
+                                       a run that ends */
+    bool          left;             /* the run may have lost its last asker */
 } weir_finish_t;
 
 void weir_txn_finish(weir_txn_t *t, const weir_finish_t *f);

@@ -15,11 +15,12 @@ enum {
     WEIR_CLAIM_DELIVERIES,
     WEIR_CLAIM_STARTED,
     WEIR_CLAIM_RECORD,
+    WEIR_CLAIM_DEADLINE,
     WEIR_CLAIM_PAYLOAD,
     WEIR_CLAIM_REPLIES
 };
 
-#define WEIR_CLAIM_FIELDS  17
+#define WEIR_CLAIM_FIELDS  20
 
 
 /* reading the ready streams */
@@ -152,7 +153,9 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
              W(WEIR_RUN_STARTED), W(WEIR_RUN_DEADLINE), W(WEIR_RUN_TTL),
              W(WEIR_RUN_JOB), W(WEIR_RUN_REQUEST), W(WEIR_RUN_MODEL),
              W(WEIR_RUN_BACK), W(WEIR_RUN_CRASH), W(WEIR_RUN_RECORDS),
-             W(WEIR_RUN_HOOK), W(WEIR_RUN_KEEP), W(WEIR_RUN_OWNER));
+             W(WEIR_RUN_HOOK), W(WEIR_RUN_KEEP), W(WEIR_RUN_OWNER),
+             W(WEIR_RUN_ASK), W(WEIR_RUN_CACHE), W(WEIR_RUN_LABELS));
+    weir_add(t, W("ZSCORE"), k.deadline, weir_str_of(run));
     weir_add(t, W("GET"), k.request);
     weir_add(t, W("EXEC"));
 }
@@ -162,6 +165,7 @@ bool
 weir_txn_claim_read(const weir_answer_t *a, const char *entry,
     weir_claim_t *claim_r)
 {
+    long long            latest;
     weir_str_t           holder;
     const weir_reply_t  *record;
 
@@ -198,10 +202,21 @@ weir_txn_claim_read(const weir_answer_t *a, const char *entry,
     claim_r->hook = !weir_reply_is_nil(weir_reply_at(record, 14));
     claim_r->keep = !weir_reply_is_nil(weir_reply_at(record, 15));
     claim_r->owner = weir_reply_str(weir_reply_at(record, 16));
+    claim_r->ask = weir_reply_str(weir_reply_at(record, 17));
+    claim_r->cache = weir_reply_str(weir_reply_at(record, 18));
+    claim_r->labels = weir_reply_str(weir_reply_at(record, 19));
     claim_r->deliveries = weir_reply_int(weir_reply_at(a->reply,
                                                        WEIR_CLAIM_DELIVERIES));
     claim_r->payload = weir_reply_str(weir_reply_at(a->reply,
                                                     WEIR_CLAIM_PAYLOAD));
+
+    /* who hung on to it may have more time than who submitted it */
+
+    latest = weir_reply_int(weir_reply_at(a->reply, WEIR_CLAIM_DEADLINE));
+
+    if (claim_r->ask.len && latest > claim_r->deadline) {
+        claim_r->deadline = latest;
+    }
 
     return true;
 }

@@ -22,7 +22,7 @@ enum {
     WEIR_LOOK_RUN
 };
 
-#define WEIR_SUBMIT_OPTIONS  4          /* fields of a run that may be there */
+#define WEIR_SUBMIT_OPTIONS  7          /* fields of a run that may be there */
 #define WEIR_SUBMIT_ARGS     (18 + 2 * WEIR_SUBMIT_OPTIONS)
 
 
@@ -37,32 +37,34 @@ weir_add_if(weir_txn_t *t, weir_str_t key, weir_str_t field, weir_str_t value)
 }
 
 
-static void
-weir_submit_job(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
+void
+weir_add_job(weir_txn_t *t, const weir_submission_t *s, weir_str_t job,
+    const char *run)
 {
     char  created[WEIR_DECIMAL_MAX];
 
-    weir_add(t, W("HSET"), k->job,
+    weir_add(t, W("HSET"), job,
              W(WEIR_JOB_OWNER), s->owner,
              W(WEIR_JOB_KEY), s->key_id,
-             W(WEIR_JOB_RUN), weir_str_of(s->id),
+             W(WEIR_JOB_RUN), weir_str_of(run),
              W(WEIR_JOB_ROUTE), s->route,
              W(WEIR_JOB_REQUEST), s->request_id,
              W(WEIR_JOB_MODEL), s->model,
              W(WEIR_JOB_CREATED), weir_decimal(created, s->created));
 
-    weir_add_if(t, k->job, W(WEIR_JOB_METADATA), s->metadata);
-    weir_add_if(t, k->job, W(WEIR_JOB_PREFIX_FIELD), s->prefix);
+    weir_add_if(t, job, W(WEIR_JOB_METADATA), s->metadata);
+    weir_add_if(t, job, W(WEIR_JOB_PREFIX_FIELD), s->prefix);
+    weir_add_if(t, job, W(WEIR_JOB_ASK), weir_str_of(s->ask));
 
     if (s->hook_url.len) {
-        weir_add(t, W("HSET"), k->job, W(WEIR_JOB_HOOK_URL), s->hook_url,
+        weir_add(t, W("HSET"), job, W(WEIR_JOB_HOOK_URL), s->hook_url,
                  W(WEIR_JOB_HOOK_SECRET), s->hook_secret);
     }
 }
 
 
-static void
-weir_submit_run(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
+void
+weir_add_run(weir_txn_t *t, const weir_submission_t *s, weir_str_t run)
 {
     char  created[WEIR_DECIMAL_MAX], deadline[WEIR_DECIMAL_MAX];
     char  ttl[WEIR_DECIMAL_MAX], records[WEIR_DECIMAL_MAX];
@@ -70,7 +72,7 @@ weir_submit_run(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
 
     size_t      n;
     weir_str_t  args[WEIR_SUBMIT_ARGS] = {
-        W("HSET"), k->run,
+        W("HSET"), run,
         W(WEIR_RUN_JOB), weir_str_of(s->id),
         W(WEIR_RUN_REQUEST), s->request_id,
         W(WEIR_RUN_MODEL), s->model,
@@ -81,7 +83,7 @@ weir_submit_run(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
         W(WEIR_RUN_RECORDS), weir_decimal(records, s->records)
     };
 
-    weir_add(t, W("HSETNX"), k->run, W(WEIR_RUN_GEN), W("1"));
+    weir_add(t, W("HSETNX"), run, W(WEIR_RUN_GEN), W("1"));
 
     n = WEIR_SUBMIT_ARGS - 2 * WEIR_SUBMIT_OPTIONS;
 
@@ -105,6 +107,21 @@ weir_submit_run(weir_txn_t *t, const weir_submission_t *s, const weir_keys_t *k)
         args[n++] = W("1");
     }
 
+    if (s->ask) {
+        args[n++] = W(WEIR_RUN_ASK);
+        args[n++] = weir_str_of(s->ask);
+    }
+
+    if (s->cache.len) {
+        args[n++] = W(WEIR_RUN_CACHE);
+        args[n++] = s->cache;
+    }
+
+    if (s->labels.len) {
+        args[n++] = W(WEIR_RUN_LABELS);
+        args[n++] = s->labels;
+    }
+
     weir_txn_add(t, n, args);
 }
 
@@ -119,10 +136,8 @@ weir_submit_trims(const weir_submission_t *s)
 }
 
 
-/* the sets in which an owner's jobs stand */
-
-static void
-weir_submit_sets(weir_txn_t *t, const weir_submission_t *s)
+void
+weir_add_sets(weir_txn_t *t, const weir_submission_t *s)
 {
     char        key[WEIR_NAME_MAX], owner[WEIR_NAME_MAX], at[WEIR_DECIMAL_MAX];
     char        over[WEIR_DECIMAL_MAX];
@@ -172,6 +187,35 @@ weir_submit_key(weir_txn_t *t, const weir_submission_t *s)
 }
 
 
+/* Who asks hangs on to the run; its deadline may have been moved already by
+ * one who was faster than this. */
+
+static void
+weir_submit_ask(weir_txn_t *t, const weir_submission_t *s)
+{
+    char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
+
+    weir_add_ask_life(t, s->shard, s->ask, s->deadline - s->created);
+
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ENDED, s->shard), W("NX"),
+             weir_decimal(ms, s->deadline + WEIR_ENDED_GRACE),
+             weir_str_of(s->id));
+
+    /* a run that nobody waits for has itself as its asker */
+
+    if (s->until) {
+        weir_add(t, W("ZADD"),
+                 weir_name(key, WEIR_KEY_ASKERS, s->shard, s->id), W("GT"),
+                 weir_decimal(ms, s->until),
+                 s->mailbox.len ? s->mailbox : weir_str_of(s->id));
+    }
+
+    if (s->asker) {
+        weir_add_asker(t, s->asker, s->id, WEIR_PART_LED);
+    }
+}
+
+
 /* where it waits for its time: in the queue, or among the delayed */
 
 static void
@@ -213,18 +257,25 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
              weir_decimal(by, s->by));
     weir_add(t, W("PERSIST"), k.request);
 
-    weir_submit_job(t, s, &k);
-    weir_submit_run(t, s, &k);
+    weir_add_job(t, s, k.job, s->id);
+    weir_add_run(t, s, k.run);
 
     if (s->mailbox.len) {
         weir_add(t, W("SADD"), k.waiting, s->mailbox);
         weir_add_expire(t, k.waiting, WEIR_TTL_WAITING);
     }
 
-    weir_add(t, W("ZADD"), k.deadline, weir_decimal(deadline, s->deadline),
-             weir_str_of(s->id));
+    if (s->ask) {
+        weir_add(t, W("ZADD"), k.deadline, W("GT"),
+                 weir_decimal(deadline, s->deadline), weir_str_of(s->id));
+        weir_submit_ask(t, s);
 
-    weir_submit_sets(t, s);
+    } else {
+        weir_add(t, W("ZADD"), k.deadline, weir_decimal(deadline, s->deadline),
+                 weir_str_of(s->id));
+    }
+
+    weir_add_sets(t, s);
     weir_submit_key(t, s);
 
     /* not for one that has been given back already */
@@ -254,11 +305,26 @@ weir_txn_submit_accepted(const weir_answer_t *a)
 
 /* cancel */
 
+/* A job that asks ends without its run, which may have lost its last asker
+ * with it; a run that ends may have askers. */
+
+static void
+weir_cancel_ask(weir_txn_t *t, const weir_cancel_t *c)
+{
+    if (c->run) {
+        weir_add_unasked(t, c->shard, c->run, c->id);
+
+    } else {
+        weir_txn_settle_at(t, c->shard, c->id, c->now);
+        weir_add_ended(t, c->shard, c->id, c->now);
+    }
+}
+
+
 void
 weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c)
 {
-    char         fin[64], at[WEIR_DECIMAL_MAX], key[WEIR_NAME_MAX];
-    char         most[WEIR_DECIMAL_MAX];
+    char         fin[64], at[WEIR_DECIMAL_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, c->shard, c->id, c->id);
@@ -271,17 +337,16 @@ weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c)
     weir_add_tombstone(t, &k);
     weir_add(t, W("ZREM"), k.deadline, weir_str_of(c->id));
     weir_add_closed(t, c->shard, c->owner, c->id);
-    weir_txn_settle_at(t, c->shard, c->id, c->now);
+    weir_cancel_ask(t, c);
 
     if (c->hook) {
         weir_add_outbox(t, WEIR_KEY_HOOKS, c->shard, c->token, c->id, c->now);
     }
 
     if (c->tell) {
-        weir_add(t, W("XADD"), weir_name(key, WEIR_KEY_CONTROL, c->shard),
-                 W("MAXLEN"), W("~"), weir_decimal(most, WEIR_CONTROL_MAX),
-                 W("*"), W(WEIR_CONTROL_OP), W(WEIR_CONTROL_CANCEL),
-                 W(WEIR_CONTROL_RUN), weir_str_of(c->id));
+        weir_add_control(t, c->shard,
+                         c->run ? WEIR_CONTROL_LEFT : WEIR_CONTROL_CANCEL,
+                         c->run ? c->run : c->id);
     }
 
     weir_add(t, W("HGET"), k.run, W(WEIR_RUN_FIN));
@@ -322,7 +387,8 @@ weir_add_look(weir_txn_t *t, const weir_keys_t *k)
              W(WEIR_JOB_ROUTE), W(WEIR_JOB_REQUEST), W(WEIR_JOB_MODEL),
              W(WEIR_JOB_METADATA), W(WEIR_JOB_CREATED),
              W(WEIR_JOB_PREFIX_FIELD), W(WEIR_JOB_HOOK_URL),
-             W(WEIR_JOB_HOOK_SECRET), W(WEIR_JOB_RETRIED_AS));
+             W(WEIR_JOB_HOOK_SECRET), W(WEIR_JOB_RETRIED_AS),
+             W(WEIR_JOB_ASK), W(WEIR_JOB_PART));
     weir_add(t, W("HGETALL"), k->run);
 }
 

@@ -65,6 +65,64 @@ weir_add_used(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
 }
 
 
+/* What was asked has an answer, for those who ask later; a loser's is one as
+ * well.  While it is there, who asks needs to know of no run. */
+
+static void
+weir_add_answer(weir_txn_t *t, const weir_finish_t *f)
+{
+    char     key[WEIR_NAME_MAX], n[WEIR_DECIMAL_MAX];
+    int64_t  ms;
+
+    if (f->ask == NULL || f->answer.len == 0 || f->answer_ms <= 0) {
+        return;
+    }
+
+    ms = WEIR_ANSWER_MAX * 1000LL;
+    ms = f->answer_ms < ms ? f->answer_ms : ms;
+
+    weir_add(t, W("SET"), weir_name(key, WEIR_KEY_ANSWER, f->shard, f->ask),
+             f->answer, W("PX"), weir_decimal(n, ms));
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ANSWERS, f->shard),
+             weir_decimal(n, f->now), weir_str_of(f->ask));
+    weir_add(t, W("EXPIRE"), weir_name(key, WEIR_KEY_ASK, f->shard, f->ask),
+             weir_decimal(n, WEIR_TTL_ANSWERED), W("LT"));
+}
+
+
+/* A run: its askers are to be told, where there may be any; a job that asks is
+ * one of them, and was no run that is to be settled. */
+
+static void
+weir_add_finish_ask(weir_txn_t *t, const weir_finish_t *f)
+{
+    char  key[WEIR_NAME_MAX], ttl[WEIR_DECIMAL_MAX];
+
+    if (f->asker == NULL) {
+        weir_txn_settle_at(t, f->shard, f->run, f->now);
+
+        if (f->ask || f->entry == NULL) {
+            weir_add_ended(t, f->shard, f->run, f->now);
+        }
+
+        return;
+    }
+
+    weir_add_unasked(t, f->shard, f->asker, f->run);
+
+    if (*f->asker && weir_token_has_outcome(weir_str_of(f->token))) {
+        weir_add(t, W("EXPIRE"),
+                 weir_name(key, WEIR_KEY_OUTCOME, f->shard, f->asker,
+                           f->token),
+                 weir_decimal(ttl, f->ttl), W("GT"));
+    }
+
+    if (*f->asker && f->left) {
+        weir_add_control(t, f->shard, WEIR_CONTROL_LEFT, f->asker);
+    }
+}
+
+
 void
 weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
 {
@@ -99,7 +157,8 @@ weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
 
     weir_add(t, W("ZREM"), k.deadline, weir_str_of(f->run));
     weir_add_closed(t, f->shard, f->owner, f->run);
-    weir_txn_settle_at(t, f->shard, f->run, f->now);
+    weir_add_finish_ask(t, f);
+    weir_add_answer(t, f);
     weir_add_expiry(t, &k, records);
     weir_add_forget(t, f, &k);
 

@@ -61,6 +61,7 @@ weir_entry_read(weir_str_t member, unsigned shard, weir_entry_t *e_r)
     memset(e_r, 0, sizeof(weir_entry_t));
     e_r->shard = shard;
     memcpy(e_r->id, member.data, member.len);
+    memcpy(e_r->run, member.data, member.len);
     memcpy(e_r->token, token.data, token.len);
 
     /* a token is what the register may hold */
@@ -68,6 +69,16 @@ weir_entry_read(weir_str_t member, unsigned shard, weir_entry_t *e_r)
     return s == shard
            && weir_fin_parse(weir_name(fin, "%s:%s", WEIR_STATE_FAILED,
                                        e_r->token), &state, &token);
+}
+
+
+void
+weir_entry_run(weir_entry_t *e, const weir_job_t *job)
+{
+    if (job->run.len == WEIR_ID_LEN) {
+        memcpy(e->run, job->run.data, WEIR_ID_LEN);
+        e->run[WEIR_ID_LEN] = '\0';
+    }
 }
 
 
@@ -249,9 +260,16 @@ weir_txn_hook_begin(weir_txn_t *t, const weir_entry_t *e, int64_t until,
 
     if (first) {
         weir_add(t, W("GET"),
-                 weir_name(key, WEIR_KEY_OUTCOME, e->shard, e->id, e->token));
+                 weir_name(key, WEIR_KEY_OUTCOME, e->shard, e->run, e->token));
         weir_keys(&keys, e->shard, e->id, e->id);
         weir_add_look(t, &keys);
+
+        /* a job that asks knows of no tries */
+
+        if (strcmp(e->run, e->id) != 0) {
+            weir_add(t, W("HGETALL"),
+                     weir_name(key, WEIR_KEY_RUN, e->shard, e->run));
+        }
     }
 
     weir_add(t, W("EXEC"));
@@ -262,8 +280,12 @@ bool
 weir_txn_hook_begin_read(const weir_answer_t *a, bool *gone_r,
     weir_str_t *outcome_r, weir_job_t *job_r, weir_run_t *run_r)
 {
+    weir_run_t  run;
+
     weir_job_read(job_r, weir_reply_at(a->reply, 3));
     weir_run_read(run_r, weir_reply_at(a->reply, 4));
+    weir_run_read(&run, weir_reply_at(a->reply, 5));
+    weir_run_complete(run_r, job_r, &run);
 
     *gone_r = (weir_reply_int(weir_reply_at(a->reply, 1)) == 1);
     *outcome_r = weir_reply_str(weir_reply_at(a->reply, 2));

@@ -21,11 +21,15 @@ typedef struct {
     unsigned      shard;
     char          id[WEIR_ID_LEN + 1];              /* of the job */
     char          token[WEIR_HOOK_TOKEN_MAX + 1];
+    char          run[WEIR_ID_LEN + 1];             /* whose outcome it is */
 } weir_entry_t;
 
 /* false: no member of an outbox */
 bool weir_entry_read(weir_str_t member, unsigned shard, weir_entry_t *e_r);
 
+
+/* The run of the entry's job, where that was read. */
+void weir_entry_run(weir_entry_t *e, const weir_job_t *job);
 
 /* Entries that are due, and how many there are in all (worker). */
 void weir_txn_hooks_due(weir_txn_t *t, unsigned shard, int64_t now,
@@ -67,7 +71,8 @@ bool weir_txn_hook_read(const weir_answer_t *a, weir_hook_t *hook_r);
 bool weir_hook_is_due(const weir_hook_t *hook, const weir_entry_t *e);
 
 /* Who holds the lock lets the entry rest until "until", and asks whether the
- * endpoint is gone; first: for all that the body is made of, too. */
+ * endpoint is gone; first: for all that the body is made of, too, of the run
+ * that weir_entry_run() told. */
 void weir_txn_hook_begin(weir_txn_t *t, const weir_entry_t *e, int64_t until,
     const char *endpoint, bool first);
 bool weir_txn_hook_begin_read(const weir_answer_t *a, bool *gone_r,

@@ -55,6 +55,32 @@ void weir_add_ack(weir_txn_t *t, unsigned shard, weir_class_e class,
 void weir_add_outbox(weir_txn_t *t, const char *pattern, unsigned shard,
     const char *token, const char *id, int64_t now);
 
+/* A job's record, whose run is "run"; its registers, or a run's; the sets in
+ * which its owner's jobs stand. */
+void weir_add_job(weir_txn_t *t, const weir_submission_t *s, weir_str_t job,
+    const char *run);
+void weir_add_run(weir_txn_t *t, const weir_submission_t *s, weir_str_t run);
+void weir_add_sets(weir_txn_t *t, const weir_submission_t *s);
+
+/* A question is known for as long as what asks it may last (ms), and longer. */
+void weir_add_ask_life(weir_txn_t *t, unsigned shard, const char *question,
+    int64_t ms);
+
+/* A job asks for a run: all of its records; and it does so no longer.  run may
+ * be empty: it is not known. */
+void weir_add_asker(weir_txn_t *t, const weir_submission_t *job,
+    const char *run, const char *part);
+void weir_add_unasked(weir_txn_t *t, unsigned shard, const char *run,
+    const char *job);
+
+/* The run has ended: its askers are to be told, if it has any. */
+void weir_add_ended(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t now);
+
+/* Workers are told to look at a run. */
+void weir_add_control(weir_txn_t *t, unsigned shard, const char *op,
+    const char *run);
+
 /* Cuts the word before "end" off rest; false: there is no "end". */
 bool weir_word(weir_str_t *rest, char end, weir_str_t *word_r);
 

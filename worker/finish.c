@@ -114,6 +114,8 @@ finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes)
 static void
 finish_fill(const job_t *job, weir_finish_t *f)
 {
+    memset(f, 0, sizeof(weir_finish_t));
+
     f->shard = RUNNER_SHARD;
     f->run = job->run;
     f->job = job->job;

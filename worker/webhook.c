@@ -297,6 +297,7 @@ webhook_fill(delivery_t *d, const weir_hook_t *h)
     d->url = mem_copy(url);
     d->secret = mem_copy(begun ? h->secret : h->job.hook_secret);
     d->tries = h->tries;
+    weir_entry_run(&d->entry, &h->job);
 
     if (begun) {
         weir_buf_str(&d->body, h->body);

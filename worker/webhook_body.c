@@ -58,6 +58,13 @@ webhook_body(const weir_entry_t *e, const weir_job_t *job,
     }
 
     doc.id = e->id;
+
+    if (job->part.len) {
+        doc.run = job->run;
+        doc.part = job->part;
+        doc.asked = run->asked;
+    }
+
     doc.state = run->state;
     doc.created = job->created;
     doc.run_at = run->run_at;

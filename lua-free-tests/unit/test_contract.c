@@ -14,6 +14,7 @@
 
 #include "weir_buf.h"
 #include "weir_txn.h"
+#include "weir_txn_ask.h"
 #include "weir_txn_keys.h"
 #include "weir_txn_limit.h"
 
@@ -235,6 +236,7 @@ test_fields(void **state)
     compare("WEIR_HOOK_", "\n### 10.16 Deliver", "delivery's field");
     compare("WEIR_HOLD_", "\n### 10.21 Decide", "hold's field");
     compare("WEIR_NEWS_", "\n### 10.23 API keys", "field of news");
+    compare("WEIR_PURGE_", "\n### 10.30 Purge", "field of a purge");
 }
 
 
@@ -243,6 +245,8 @@ test_words(void **state)
 {
     (void) state;
     compare("WEIR_STATE_", "\n## 4. Life of a run", "state");
+    compare("WEIR_PART_", "\n## 6. Fields of a job", "what `part` says");
+    compare("WEIR_MARK_", "\n### 10.30 Purge", "mark");
     compare("WEIR_TOKEN_", "\n## 7. Fields of a run", "token");
     compare("WEIR_USAGE_", "\n### 10.22 Settle", "name in a ledger");
     compare("WEIR_CLASS_", "\n## 8. Fields of an entry", "class");
@@ -293,6 +297,16 @@ test_numbers(void **state)
     said("n ids, up to %lld,", WEIR_KEYS_BATCH);
     said("XADD news MAXLEN ~ %lld ", WEIR_NEWS_MAX);
     said("+ COUNT %lld", WEIR_NEWS_BATCH);
+    said("XRANGE purges (<last entry known> + COUNT %lld", WEIR_PURGES_BATCH);
+    said("XADD purges MAXLEN ~ %lld ", WEIR_PURGES_MAX);
+    said("EXPIRE purged %lld\n", WEIR_TTL_PURGED);
+    said("EXPIRE ask:<question> %lld LT", WEIR_TTL_ANSWERED);
+    said("asks, at most %lld s |", WEIR_ANSWER_MAX);
+    said("ZADD ended NX <deadline + %lld>", WEIR_ENDED_GRACE);
+    said("ZADD ended NX <created + %lld>", WEIR_ENDED_SOON);
+    said("answer:<question> 0 %lld ", WEIR_ANSWER_HEAD - 1);
+    said("<question> ..                            up to %lld",
+         WEIR_ANSWERS_BATCH);
 }
 
 
@@ -318,12 +332,12 @@ test_itself(void **state)
     (void) state;
 
     from_header("WEIR_KEY_", &names);
-    assert_int_equal(names.count, 32);
+    assert_int_equal(names.count, 42);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
     assert_true(names_have(&names, "weir:{keys}:key:*"));
 
     from_document("\n## 5. Keys", "key", &names);
-    assert_int_equal(names.count, 32);
+    assert_int_equal(names.count, 42);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
     assert_true(names_have(&names, "weir:{keys}:key:*"));
 }

@@ -249,6 +249,54 @@ test_job(void **state)
 }
 
 
+/* a job that asks shows what its run does, until its own end */
+
+static void
+test_complete(void **state)
+{
+    weir_job_t  job;
+    weir_run_t  own, run;
+
+    (void) state;
+
+    memset(&job, 0, sizeof(job));
+    memset(&own, 0, sizeof(own));
+    memset(&run, 0, sizeof(run));
+
+    run.created = 5;
+    run.started = 7;
+    run.attempts = 2;
+    run.state = WEIR_IN_PROGRESS;
+
+    weir_run_complete(&own, &job, &run);
+    assert_int_equal(own.asked, 0);
+
+    run.found = true;
+    weir_run_complete(&own, &job, &run);
+    assert_int_equal(own.asked, 5);
+    assert_int_equal(own.started, 7);
+    assert_int_equal(own.attempts, 2);
+    assert_int_equal(own.state, WEIR_IN_PROGRESS);
+
+    own.state = WEIR_QUEUED;
+    run.state = WEIR_COMPLETED;
+    weir_run_complete(&own, &job, &run);
+    assert_int_equal(own.state, WEIR_IN_PROGRESS);
+
+    own.state = WEIR_CANCELLED;
+    weir_run_complete(&own, &job, &run);
+    assert_int_equal(own.state, WEIR_CANCELLED);
+
+    memset(&own, 0, sizeof(own));
+    own.state = WEIR_COMPLETED;
+    job.part = weir_str(WEIR_PART_HIT);
+    weir_run_complete(&own, &job, &run);
+    assert_int_equal(own.asked, 5);
+    assert_int_equal(own.started, 0);
+    assert_int_equal(own.attempts, 0);
+}
+
+
 int
 main(void)
 {
@@ -256,7 +304,8 @@ main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_fin),
         cmocka_unit_test(test_states),
-        cmocka_unit_test(test_job)
+        cmocka_unit_test(test_job),
+        cmocka_unit_test(test_complete)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,6 +205,8 @@ test_cancel(void **state)
            "EXPIRE " REQ " 86400 NX\n"
            "ZREM " LINE " " ID "\n"
            "ZADD " DUE " 5 " ID "\n"
+           "ZADD weir:{0}:ended XX 5 " ID "\n"
+           "EXPIRE weir:{0}:askers:" ID " 86400 NX\n"
            "HGET " RUN " fin\n"
            "SMEMBERS " WAIT "\n"
            "EXEC\n");
@@ -223,6 +225,8 @@ test_cancel(void **state)
            "ZREM " LINE " " ID "\n"
            "ZREM weir:{0}:open:al " ID "\n"
            "ZADD " DUE " 5 " ID "\n"
+           "ZADD weir:{0}:ended XX 5 " ID "\n"
+           "EXPIRE weir:{0}:askers:" ID " 86400 NX\n"
            "ZADD weir:{0}:hooks NX 5 operator:" ID "\n"
            "XADD weir:{0}:control MAXLEN ~ 1000 * op cancel run " ID "\n"
            "HGET " RUN " fin\n"
@@ -279,7 +283,7 @@ test_look(void **state)
     expect(&t,
            "MULTI\n"
            "HMGET " JOB " owner run route request model metadata created"
-           " prefix hook_url hook_secret retried_as\n"
+           " prefix hook_url hook_secret retried_as ask part\n"
            "HGETALL " RUN "\n"
            "EXEC\n");
 
@@ -289,7 +293,7 @@ test_look(void **state)
            "SADD " WAIT " box\n"
            "EXPIRE " WAIT " 600\n"
            "HMGET " JOB " owner run route request model metadata created"
-           " prefix hook_url hook_secret retried_as\n"
+           " prefix hook_url hook_secret retried_as ask part\n"
            "HGETALL " RUN "\n"
            "EXEC\n");
     weir_txn_free(&t);
@@ -390,11 +394,16 @@ claim_read(void *data, const weir_answer_t *a)
 }
 
 
-#define CLAIM_TAIL                                                            \
+#define CLAIM_HEAD                                                            \
     "$1\r\n2\r\n$1\r\n3\r\n$2\r\n50\r\n$2\r\n60\r\n"                         \
     "$3\r\n900\r\n$2\r\n70\r\n$24\r\n" ID "\r\n$1\r\nr\r\n$1\r\nm\r\n"        \
-    "$1\r\n1\r\n$1\r\n2\r\n$2\r\n90\r\n$1\r\n1\r\n$-1\r\n$2\r\nal\r\n"       \
-    "$2\r\n{}\r\n"
+    "$1\r\n1\r\n$1\r\n2\r\n$2\r\n90\r\n$1\r\n1\r\n$-1\r\n$2\r\nal\r\n"
+
+#define CLAIM_TAIL  CLAIM_HEAD "$-1\r\n$-1\r\n$-1\r\n$4\r\n2000\r\n"          \
+                    "$2\r\n{}\r\n"
+
+#define CLAIM_ASK(score)                                                      \
+    CLAIM_HEAD "$1\r\nq\r\n$1\r\np\r\n$7\r\nclass:a\r\n" score "$2\r\n{}\r\n"
 
 static void
 test_claim(void **state)
@@ -413,12 +422,14 @@ test_claim(void **state)
            "HINCRBY " RUN " n:5-1 1\n"
            "HSETNX " RUN " started 77\n"
            "HMGET " RUN " run:2 fin gen failures created started deadline "
-           "ttl job request model back crash records hook keep owner\n"
+           "ttl job request model back crash records hook keep owner "
+           "ask cache labels\n"
+           "ZSCORE " LINE " " ID "\n"
            "GET " REQ "\n"
            "EXEC\n");
     weir_txn_free(&t);
 
-    answer("*5\r\n:1\r\n:4\r\n:0\r\n*17\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
+    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
            true, claim_read, &c);
     assert_true(c.ok && c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.fin.len, 0);
@@ -437,15 +448,34 @@ test_claim(void **state)
     assert_string_equal(c.model, "m");
     assert_string_equal(c.payload, "{}");
 
-    answer("*5\r\n:0\r\n:1\r\n:0\r\n*17\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
+    answer("*6\r\n:0\r\n:1\r\n:0\r\n*20\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
            CLAIM_TAIL, true, claim_read, &c);
     assert_true(c.ok && c.claim.found && !c.claim.ours);
     assert_int_equal(c.claim.fin.len, 3);
 
+    /* only a question's run has its deadline moved */
+    assert_int_equal(c.claim.deadline, 900);
+
+    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
+           CLAIM_ASK("$4\r\n2000\r\n"), true, claim_read, &c);
+    assert_true(c.ok);
+    assert_int_equal(c.claim.deadline, 2000);
+    assert_int_equal(c.claim.ask.len, 1);
+    assert_int_equal(c.claim.cache.len, 1);
+    assert_int_equal(c.claim.labels.len, 7);
+
+    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
+           CLAIM_ASK("$3\r\n800\r\n"), true, claim_read, &c);
+    assert_int_equal(c.claim.deadline, 900);
+    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
+           CLAIM_ASK("$-1\r\n"), true, claim_read, &c);
+    assert_int_equal(c.claim.deadline, 900);
+
     /* a ghost */
-    answer("*5\r\n:1\r\n:1\r\n:1\r\n*17\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+    answer("*6\r\n:1\r\n:1\r\n:1\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
            "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
            true, claim_read, &c);
     assert_true(c.ok && !c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.payload.len, 0);
@@ -453,12 +483,14 @@ test_claim(void **state)
     /* of another form: not a ghost, which the worker would delete */
     answer("*0\r\n", true, claim_read, &c);
     assert_false(c.ok);
-    answer("*5\r\n:1\r\n:1\r\n:1\r\n*0\r\n$-1\r\n", true, claim_read, &c);
-    assert_false(c.ok);
-    answer("*5\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n", true, claim_read, &c);
-    assert_false(c.ok);
-    answer("*5\r\n:1\r\n:1\r\n:1\r\n-WRONGTYPE x\r\n$-1\r\n", true, claim_read,
+    answer("*6\r\n:1\r\n:1\r\n:1\r\n*0\r\n$-1\r\n$-1\r\n", true, claim_read,
            &c);
+    assert_false(c.ok);
+    answer("*6\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n", true, claim_read,
+           &c);
+    assert_false(c.ok);
+    answer("*6\r\n:1\r\n:1\r\n:1\r\n-WRONGTYPE x\r\n$-1\r\n$-1\r\n", true,
+           claim_read, &c);
     assert_false(c.ok);
     answer("*-1\r\n", true, claim_read, &c);
     assert_false(c.ok);

@@ -212,7 +212,7 @@ test_join(void **state)
            "MULTI\n"
            "EXISTS " REQ "\n"
            "HMGET " JOB " owner run route request model metadata created"
-           " prefix hook_url hook_secret retried_as\n"
+           " prefix hook_url hook_secret retried_as ask part\n"
            "HGETALL " RUN "\n"
            "EXEC\n");
 
@@ -264,7 +264,7 @@ test_list(void **state)
     expect(&t,
            "MULTI\n"
            "HMGET " JOB " owner run route request model metadata created"
-           " prefix hook_url hook_secret retried_as\n"
+           " prefix hook_url hook_secret retried_as ask part\n"
            "HGETALL " RUN "\n"
            "EXEC\n");
 

@@ -13,7 +13,7 @@
 
 #define RECORDS                                                               \
     "HMGET " JOB " owner run route request model metadata created prefix "    \
-    "hook_url hook_secret retried_as\n"                                       \
+    "hook_url hook_secret retried_as ask part\n"                              \
     "HGETALL " RUN "\n"
 
 #define LOOK    RECORDS "HGETALL " HOOK "\n"
@@ -90,6 +90,17 @@ test_units(void **state)
     weir_txn_hook_begin(&t, &e, 50, "d", false);
     expect(&t, "MULTI\nZADD " HOOKS " XX 50 " MEMBER "\n"
                "EXISTS weir:{0}:endpoint:d\nEXEC\n");
+
+    /* a job that asks: its run has the outcome and the tries */
+
+    weir_entry_run(&e, &(weir_job_t) { .run = weir_str("short") });
+    assert_string_equal(e.run, ID);
+    weir_entry_run(&e, &(weir_job_t) { .run = weir_str(OTHER) });
+    weir_txn_hook_begin(&t, &e, 50, "d", true);
+    expect(&t, "MULTI\nZADD " HOOKS " XX 50 " MEMBER "\n"
+               "EXISTS weir:{0}:endpoint:d\n"
+               "GET weir:{0}:outcome:" OTHER ":1000001\n" RECORDS
+               "HGETALL weir:{0}:run:" OTHER "\nEXEC\n");
 
     weir_txn_hook_store(&t, &e, weir_str("o"), weir_str("u"), weir_str("s"),
                         weir_str("b"));

@@ -18,6 +18,9 @@
 #define WAIT  "weir:{0}:waiting:" ID
 #define LINE  "weir:{0}:deadline"
 #define DUE   "weir:{0}:settle"
+#define OTHER "00BBBBBBBBBBBBBBBBBBBBBB"
+#define QUESTION "0123456789abcdef0123456789abcdef"                        \
+                 "0123456789abcdef0123456789abcdef"
 
 
 /* RESP back to lines of words */

@@ -1,0 +1,611 @@
+/*
+ * The transactions of those who hang on to a run, and of the answers that
+ * stay, likewise.
+ */
+
+#include "txn.h"
+#include "weir_txn_ask.h"
+
+
+#define ASKERS   "weir:{0}:askers:" ID
+#define ENDED    "weir:{0}:ended"
+#define ANSWER   "weir:{0}:answer:" QUESTION
+#define F        OTHER
+#define F_RUN    "weir:{0}:run:" F
+#define F_JOB    "weir:{0}:job:" F
+#define MAILBOX  "mailboxmailboxma"
+
+
+/* ends */
+
+static void
+test_cancel(void **state)
+{
+    weir_txn_t     t;
+    weir_cancel_t  c = { .id = F, .run = ID, .token = WEIR_TOKEN_OWNER,
+                         .now = 5, .tell = true };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_cancel(&t, &c);
+    expect(&t,
+           "MULTI\n"
+           "HSETNX " F_RUN " fin cancelled:owner\n"
+           "HSETNX " F_RUN " fin_at 5\n"
+           "EXPIRE " F_RUN " 86400 NX\n"
+           "EXPIRE " F_JOB " 86400 NX\n"
+           "EXPIRE weir:{0}:request:" F " 86400 NX\n"
+           "ZREM " LINE " " F "\n"
+           "ZREM weir:{0}:asked " F "\n"
+           "ZREM " ASKERS " " F "\n"
+           "XADD weir:{0}:control MAXLEN ~ 1000 * op left run " ID "\n"
+           "HGET " F_RUN " fin\n"
+           "SMEMBERS weir:{0}:waiting:" F "\n"
+           "EXEC\n");
+    weir_txn_free(&t);
+}
+
+
+#define ENDS                                                                  \
+    "ZADD " ENDED " XX 9 " ID "\n"                                            \
+    "EXPIRE " ASKERS " 86400 NX\n"
+
+#define STORED(ms)                                                            \
+    "SET " ANSWER " A PX " ms "\n"                                            \
+    "ZADD weir:{0}:answers 9 " QUESTION "\n"                                  \
+    "EXPIRE weir:{0}:ask:" QUESTION " 120 LT\n"
+
+static void
+test_finish(void **state)
+{
+    weir_txn_t     t;
+    weir_finish_t  f = { .run = ID, .job = ID, .entry = "5-1", .now = 9,
+                         .state = WEIR_COMPLETED, .token = "1000001",
+                         .ttl = 60, .ask = QUESTION, .answer_ms = 70 };
+
+    (void) state;
+
+    f.answer = weir_str("A");
+
+    weir_txn_init(&t);
+    weir_txn_finish(&t, &f);
+    expect_has(&t, "\nZADD " DUE " 9 " ID "\n" ENDS STORED("70")
+                   "EXPIRE " RUN " 60 NX\n");
+
+    f.answer_ms = INT64_MAX;
+    weir_txn_finish(&t, &f);
+    expect_has(&t, STORED("2592000000"));
+
+    /* nothing to store: the question is not forgotten early */
+
+    f.answer_ms = 0;
+    weir_txn_finish(&t, &f);
+    expect_has(&t, ENDS "EXPIRE " RUN " 60 NX\n");
+    f.answer_ms = 1;
+    f.answer = weir_str_null;
+    weir_txn_finish(&t, &f);
+    expect_has(&t, ENDS "EXPIRE " RUN " 60 NX\n");
+
+    /* handed on to a job */
+
+    memset(&f, 0, sizeof(weir_finish_t));
+    f.run = f.job = F;
+    f.asker = ID;
+    f.state = WEIR_COMPLETED;
+    f.token = "1000001";
+    f.now = 9;
+    f.ttl = 60;
+    f.records = 90;
+    f.hook = true;
+    weir_txn_finish(&t, &f);
+    expect(&t,
+           "MULTI\n"
+           "HSETNX " F_RUN " fin completed:1000001\n"
+           "HSETNX " F_RUN " fin_at 9\n"
+           "ZREM " LINE " " F "\n"
+           "ZREM weir:{0}:asked " F "\n"
+           "ZREM " ASKERS " " F "\n"
+           "EXPIRE weir:{0}:outcome:" ID ":1000001 60 GT\n"
+           "EXPIRE " F_RUN " 90 NX\n"
+           "EXPIRE " F_JOB " 90 NX\n"
+           "EXPIRE weir:{0}:request:" F " 0 NX\n"
+           "ZADD weir:{0}:hooks NX 9 1000001:" F "\n"
+           "HGET " F_RUN " fin\n"
+           "SMEMBERS weir:{0}:waiting:" F "\n"
+           "EXEC\n");
+
+    /* past its own deadline */
+
+    f.state = WEIR_EXPIRED;
+    f.token = WEIR_TOKEN_REAPER;
+    f.left = true;
+    weir_txn_finish(&t, &f);
+    expect_has(&t,
+           "ZREM " ASKERS " " F "\n"
+           "XADD weir:{0}:control MAXLEN ~ 1000 * op left run " ID "\n"
+           "EXPIRE " F_RUN " 90 NX\n");
+
+    f.asker = "";
+    weir_txn_finish(&t, &f);
+    expect_has(&t, "ZREM weir:{0}:asked " F "\nEXPIRE " F_RUN " 90 NX\n");
+    weir_txn_free(&t);
+}
+
+
+static void
+test_hand_on(void **state)
+{
+    weir_txn_t  t;
+    weir_str_t  members[WEIR_ASKERS_BATCH + 1] = {
+        weir_str(F), weir_str(MAILBOX)
+    };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_ended(&t, 0, 7, 50);
+    expect(&t, "ZRANGEBYSCORE " ENDED " -inf 7 LIMIT 0 50\n");
+
+    weir_txn_hand_on(&t, 0, ID, 5007, 100);
+    expect(&t,
+           "MULTI\n"
+           "ZADD " ENDED " XX 5007 " ID "\n"
+           "HGETALL " RUN "\n"
+           "ZRANGE " ASKERS " 0 99\n"
+           "EXEC\n");
+
+    weir_txn_handed_on(&t, 0, ID, members, 2);
+    expect(&t, "ZREM " ASKERS " " F " " MAILBOX "\n");
+
+    weir_txn_handed_on(&t, 0, ID, members, 0);
+    assert_true(t.out.failed);
+    weir_txn_reset(&t);
+    weir_txn_handed_on(&t, 0, ID, members, WEIR_ASKERS_BATCH + 1);
+    assert_true(t.out.failed);
+    weir_txn_reset(&t);
+
+    weir_txn_hand_on_end(&t, 0, ID);
+    expect(&t,
+           "MULTI\n"
+           "ZREM " ENDED " " ID "\n"
+           "EXPIRE " ASKERS " 86400 NX\n"
+           "ZCARD " ASKERS "\n"
+           "EXEC\n");
+
+    weir_txn_asked(&t, 0, 7, 50);
+    expect(&t, "ZRANGEBYSCORE weir:{0}:asked -inf 7 LIMIT 0 50\n");
+    weir_txn_asked_list(&t, 0, 10, 5);
+    expect(&t, "ZRANGE weir:{0}:asked 10 14\n");
+    weir_txn_free(&t);
+}
+
+
+static void
+more_read(void *data, const weir_answer_t *a)
+{
+    *(bool *) data = weir_txn_hand_on_more(a);
+}
+
+
+static void
+handed_read(void *data, const weir_answer_t *a)
+{
+    bool            job;
+    char           *text = data;
+    size_t          i, n;
+    weir_str_t      member;
+    weir_hand_on_t  h;
+
+    text[0] = '\0';
+
+    if (!weir_txn_hand_on_read(a, &h)) {
+        return;
+    }
+
+    n = (size_t) snprintf(text, 128, "%s", h.run.found
+                                           ? weir_state_name(h.run.state)
+                                           : "none");
+
+    for (i = 0; weir_txn_hand_on_asker(&h, i, &member, &job); i++) {
+        n += (size_t) snprintf(text + n, 128 - n, " %s:%zu",
+                               job ? "job" : "box", member.len);
+    }
+}
+
+
+static void
+test_handed(void **state)
+{
+    bool    more;
+    char    text[128];
+    size_t  i;
+
+    static const struct {
+        const char  *resp;
+        const char  *text;
+    } rows[] = {
+        { "*3\r\n:1\r\n*2\r\n$3\r\nfin\r\n$11\r\ncompleted:1\r\n*2\r\n$24\r\n"
+          F "\r\n$16\r\n" MAILBOX "\r\n", "completed job:24 box:16" },
+        { "*3\r\n:0\r\n*2\r\n$3\r\ngen\r\n$1\r\n1\r\n*0\r\n", "queued" },
+        { "*3\r\n:0\r\n*0\r\n*1\r\n$3\r\nxyz\r\n", "none box:3" },
+        { "*2\r\n:0\r\n*0\r\n", "" },
+        { "*3\r\n:0\r\n-WRONGTYPE x\r\n*0\r\n", "" },
+        { "*-1\r\n", "" },
+        { "-OOM x\r\n", "" },
+        { NULL, "" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, true, handed_read, text);
+        assert_string_equal(text, rows[i].text);
+    }
+
+    answer("*3\r\n:1\r\n:1\r\n:1\r\n", true, more_read, &more);
+    assert_true(more);
+    answer("*3\r\n:1\r\n:0\r\n:0\r\n", true, more_read, &more);
+    assert_false(more);
+    answer("*2\r\n:1\r\n:1\r\n", true, more_read, &more);
+    assert_false(more);
+    answer(NULL, true, more_read, &more);
+    assert_false(more);
+}
+
+
+static void
+test_takes(void **state)
+{
+    weir_job_t      job;
+    weir_run_t      own;
+    weir_hand_on_t  h;
+
+    (void) state;
+
+    memset(&job, 0, sizeof(job));
+    memset(&own, 0, sizeof(own));
+    memset(&h, 0, sizeof(h));
+
+    job.found = own.found = h.run.found = true;
+    job.run = weir_str(ID);
+    job.part = weir_str(WEIR_PART_JOINED);
+
+    assert_false(weir_hand_on_takes(&h, ID, &job, &own));
+    h.run.state = WEIR_FAILED;
+    h.run.token = weir_str("1000001");
+    assert_true(weir_hand_on_takes(&h, ID, &job, &own));
+    assert_false(weir_hand_on_takes(&h, OTHER, &job, &own));
+
+    own.state = WEIR_CANCELLED;
+    assert_false(weir_hand_on_takes(&h, ID, &job, &own));
+    own.state = WEIR_QUEUED;
+    own.found = false;
+    assert_false(weir_hand_on_takes(&h, ID, &job, &own));
+    own.found = true;
+    job.found = false;
+    assert_false(weir_hand_on_takes(&h, ID, &job, &own));
+    job.found = true;
+
+    h.run.state = WEIR_CANCELLED;
+    h.run.token = weir_str(WEIR_TOKEN_OPERATOR);
+    assert_true(weir_hand_on_takes(&h, ID, &job, &own));
+    h.run.token = weir_str(WEIR_TOKEN_LATE);
+    assert_false(weir_hand_on_takes(&h, ID, &job, &own));
+    job.part = weir_str(WEIR_PART_LED);
+    assert_true(weir_hand_on_takes(&h, ID, &job, &own));
+}
+
+
+typedef struct {
+    bool  nobody;
+    bool  goes_on;
+    char  owner[8];
+} left_t;
+
+
+static void
+left_read(void *data, const weir_answer_t *a)
+{
+    left_t      *s = data;
+    weir_str_t   owner;
+
+    owner = weir_str_null;
+    s->nobody = weir_txn_left_nobody(a);
+    s->goes_on = weir_txn_left_look_read(a, &owner);
+    snprintf(s->owner, sizeof(s->owner), "%.*s", (int) owner.len,
+             owner.len ? owner.data : "");
+}
+
+
+static void
+test_left(void **state)
+{
+    size_t      i;
+    left_t      s;
+    weir_txn_t  t;
+
+    static const struct {
+        const char  *resp;
+        bool         nobody;
+        bool         goes_on;
+    } rows[] = {
+        { ":0\r\n", true, false },
+        { ":1\r\n", false, false },
+        { "$-1\r\n", false, false },
+        { "*0\r\n", true, false },
+        { "-WRONGTYPE x\r\n", false, false },
+        { NULL, false, false },
+        { "*4\r\n$1\r\n1\r\n$-1\r\n$1\r\nq\r\n$2\r\nal\r\n", false, true },
+        { "*4\r\n$1\r\n1\r\n$3\r\na:b\r\n$1\r\nq\r\n$-1\r\n", false, false },
+        { "*4\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n", false, false },
+        { "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n", false, false },
+        { "*3\r\n$1\r\n1\r\n$-1\r\n$1\r\nq\r\n", false, false }
+    };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_left_watch(&t, 0, ID, 7);
+    expect(&t, "WATCH " ASKERS "\nZCOUNT " ASKERS " (7 +inf\n");
+    weir_txn_left_look(&t, 0, ID);
+    expect(&t, "HMGET " RUN " gen fin ask owner\n");
+    weir_txn_free(&t);
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, false, left_read, &s);
+        assert_int_equal(s.goes_on, rows[i].goes_on);
+
+        if (rows[i].resp == NULL || rows[i].resp[0] != '*') {
+            assert_int_equal(s.nobody, rows[i].nobody);
+        }
+    }
+
+    answer(rows[6].resp, false, left_read, &s);
+    assert_string_equal(s.owner, "al");
+}
+
+
+/* what stays */
+
+static void
+test_sweep(void **state)
+{
+    char        text[100];
+    weir_txn_t  t;
+    weir_str_t  questions[WEIR_ANSWERS_BATCH + 1] = {
+        weir_str(QUESTION), weir_str("x")
+    };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_sweep(&t, 0, "me", 900);
+    expect(&t, "SET weir:{0}:sweep me NX PX 900\n");
+    weir_txn_answers(&t, 0, 100, 50);
+    expect(&t, "ZRANGE weir:{0}:answers 100 149\n");
+    weir_txn_answer(&t, 0, QUESTION);
+    expect(&t, "GET " ANSWER "\n");
+
+    weir_txn_answers_sizes(&t, 0, questions, 2);
+    expect(&t, "MULTI\nSTRLEN " ANSWER "\nSTRLEN weir:{0}:answer:x\nEXEC\n");
+    weir_txn_answers_heads(&t, 0, questions, 2);
+    expect(&t, "MULTI\nGETRANGE " ANSWER " 0 1023\n"
+               "GETRANGE weir:{0}:answer:x 0 1023\nEXEC\n");
+    weir_txn_answers_drop(&t, 0, questions, 2);
+    expect(&t, "MULTI\nDEL " ANSWER " weir:{0}:answer:x\n"
+               "ZREM weir:{0}:answers " QUESTION " x\nEXEC\n");
+
+    weir_txn_answers_drop(&t, 0, questions, 0);
+    assert_true(t.out.failed);
+    weir_txn_reset(&t);
+    weir_txn_answers_drop(&t, 0, questions, WEIR_ANSWERS_BATCH + 1);
+    assert_true(t.out.failed);
+    weir_txn_reset(&t);
+
+    memset(text, 'x', sizeof(text));
+    questions[0] = (weir_str_t) { text, sizeof(text) };
+    weir_txn_answers_sizes(&t, 0, questions, 1);
+    assert_true(t.out.failed);
+    weir_txn_free(&t);
+}
+
+
+static void
+test_purge(void **state)
+{
+    size_t      i;
+    weir_txn_t  t;
+    weir_str_t  marks[] = { weir_str("tag:a"), weir_str("all") };
+
+    static const struct {
+        const char  *mark;
+        bool         valid;
+    } rows[] = {
+        { "all", true },
+        { "key:" QUESTION, true },
+        { "owner:al", true },
+        { "model:gpt 4", true },
+        { "class:low", true },
+        { "tag:x", true },
+        { "", false },
+        { "alle", false },
+        { "key:", false },
+        { "key:0123", false },
+        { "key:" QUESTION "0", false },
+        { "key:0123456789ABCDEF0123456789abcdef"
+          "0123456789abcdef0123456789abcdef", false },
+        { "owner:", false },
+        { "owner:a\nb", false },
+        { "model:\x7f", false },
+        { "tag:a b", false },
+        { "class:", false },
+        { "other:a", false }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        assert_int_equal(weir_mark_valid(weir_str_of(rows[i].mark)),
+                         rows[i].valid);
+    }
+
+    weir_txn_init(&t);
+    weir_txn_purge(&t, 0, weir_str("model:m"), 7);
+    expect(&t,
+           "MULTI\n"
+           "HSET weir:{0}:purged model:m 7\n"
+           "EXPIRE weir:{0}:purged 2678400\n"
+           "INCR weir:{0}:purgecount\n"
+           "XADD weir:{0}:purges MAXLEN ~ 1000 * mark model:m at 7\n"
+           "EXEC\n");
+
+    weir_txn_purge(&t, 0, weir_str("nothing"), 7);
+    assert_true(t.out.failed);
+    weir_txn_reset(&t);
+
+    weir_txn_purges(&t, 0, "5-1");
+    expect(&t,
+           "MULTI\n"
+           "GET weir:{0}:purgecount\n"
+           "XRANGE weir:{0}:purges (5-1 + COUNT 500\n"
+           "EXEC\n");
+
+    weir_txn_marks(&t, 0);
+    expect(&t, "HGETALL weir:{0}:purged\n");
+    weir_txn_marks_watch(&t, 0);
+    expect(&t, "WATCH weir:{0}:purged\nHGETALL weir:{0}:purged\n");
+    weir_txn_marks_forget(&t, 0, marks, 2);
+    expect(&t, "MULTI\nHDEL weir:{0}:purged tag:a all\nEXEC\n");
+    weir_txn_marks_forget(&t, 0, marks, 0);
+    assert_true(t.out.failed);
+    weir_txn_free(&t);
+}
+
+
+static void
+purges_read(void *data, const weir_answer_t *a)
+{
+    char        *text = data;
+    size_t       i, n;
+    int64_t      count, at;
+    weir_str_t   entry, mark;
+
+    text[0] = '\0';
+
+    if (!weir_txn_purges_read(a, &count)) {
+        return;
+    }
+
+    n = (size_t) snprintf(text, 128, "%lld", (long long) count);
+
+    for (i = 0; weir_txn_purges_at(a, i, &entry, &mark, &at); i++) {
+        n += (size_t) snprintf(text + n, 128 - n, " %.*s=%.*s@%lld",
+                               (int) entry.len, entry.data, (int) mark.len,
+                               mark.len ? mark.data : "", (long long) at);
+    }
+}
+
+
+#define PURGE(n, mark, m, at)                                                 \
+    "*2\r\n$3\r\n5-1\r\n*4\r\n$4\r\nmark\r\n$" n "\r\n" mark "\r\n"            \
+    "$2\r\nat\r\n$" m "\r\n" at "\r\n"
+
+static void
+test_purges(void **state)
+{
+    char    text[128];
+    size_t  i;
+
+    static const struct {
+        const char  *resp;
+        const char  *text;
+    } rows[] = {
+        { "*2\r\n$2\r\n12\r\n*1\r\n" PURGE("3", "all", "2", "70"),
+          "12 5-1=all@70" },
+        { "*2\r\n$-1\r\n*0\r\n", "0" },
+        { "*2\r\n$1\r\n1\r\n*1\r\n" PURGE("3", "xyz", "2", "70"), "1 5-1=@0" },
+        { "*2\r\n$1\r\n1\r\n*1\r\n" PURGE("3", "all", "1", "x"), "1 5-1=@0" },
+        { "*2\r\n$1\r\nx\r\n*0\r\n", "" },
+        { "*2\r\n$1\r\n1\r\n$1\r\nx\r\n", "" },
+        { "*1\r\n$1\r\n1\r\n", "" },
+        { "*-1\r\n", "" },
+        { "-OOM x\r\n", "" },
+        { NULL, "" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, true, purges_read, text);
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
+
+static void
+void_read(void *data, const weir_answer_t *a)
+{
+    int64_t  created = *(int64_t *) data;
+
+    *(int64_t *) data = weir_txn_marks_void(a, weir_str("q"), weir_str("al"),
+                                            weir_str("m"),
+                                            weir_str("class:a tag:b"), created);
+}
+
+
+static void
+test_void(void **state)
+{
+    size_t   i;
+    int64_t  created;
+
+    static const struct {
+        const char  *resp;
+        int64_t      created;
+        bool         is_void;
+    } rows[] = {
+        { "*2\r\n$3\r\nall\r\n$2\r\n70\r\n", 70, true },
+        { "*2\r\n$3\r\nall\r\n$2\r\n70\r\n", 71, false },
+        { "*2\r\n$5\r\nkey:q\r\n$2\r\n70\r\n", 70, true },
+        { "*2\r\n$8\r\nowner:al\r\n$2\r\n70\r\n", 70, true },
+        { "*2\r\n$7\r\nowner:a\r\n$2\r\n70\r\n", 70, false },
+        { "*2\r\n$7\r\nmodel:m\r\n$2\r\n70\r\n", 70, true },
+        { "*2\r\n$7\r\nclass:a\r\n$2\r\n70\r\n", 70, true },
+        { "*2\r\n$5\r\ntag:b\r\n$2\r\n70\r\n", 70, true },
+        { "*2\r\n$5\r\ntag:a\r\n$2\r\n70\r\n", 70, false },
+        { "*4\r\n$3\r\nall\r\n$2\r\n60\r\n$5\r\ntag:b\r\n$2\r\n80\r\n", 70,
+          true },
+        { "*0\r\n", 70, false },
+        { "-OOM x\r\n", 70, false },
+        { NULL, 70, false }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        created = rows[i].created;
+        answer(rows[i].resp, false, void_read, &created);
+        assert_int_equal(created, rows[i].is_void);
+    }
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_hand_on),
+        cmocka_unit_test(test_handed),
+        cmocka_unit_test(test_takes),
+        cmocka_unit_test(test_left),
+        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_purges),
+        cmocka_unit_test(test_void)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
