@@ -201,6 +201,13 @@ typedef struct {
 } ngx_http_weir_limit_facts_t;
 
 
+/* Is it such a model, a request of that class? */
+ngx_uint_t ngx_http_weir_model_matches(const ngx_str_t *pattern,
+    weir_str_t model);
+ngx_uint_t ngx_http_weir_class_matches(const ngx_http_weir_class_t *class,
+    const ngx_http_weir_limit_facts_t *facts);
+
+
 /*
  * The rules of a request's location which apply to it: those of the gate
  * (facts: NULL), or those that need the body.  Zones in which the request is

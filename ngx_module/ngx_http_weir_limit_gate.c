@@ -92,55 +92,6 @@ ngx_http_weir_limit_condition(ngx_http_request_t *r,
 }
 
 
-/* a "*" at the end stands for any rest */
-
-static ngx_uint_t
-ngx_http_weir_class_model(const ngx_http_weir_class_line_t *line,
-    weir_str_t model)
-{
-    size_t       len;
-    ngx_str_t   *pattern;
-    ngx_uint_t   i, rest;
-
-    pattern = line->models.elts;
-
-    for (i = 0; i < line->models.nelts; i++) {
-        rest = (pattern[i].data[pattern[i].len - 1] == '*');
-        len = pattern[i].len - rest;
-
-        if ((rest ? model.len >= len : model.len == len)
-            && (len == 0 || ngx_memcmp(pattern[i].data, model.data, len) == 0))
-        {
-            return 1;
-        }
-    }
-
-    return line->models.nelts == 0;
-}
-
-
-static ngx_uint_t
-ngx_http_weir_class_matches(const ngx_http_weir_class_t *class,
-    const ngx_http_weir_limit_facts_t *facts)
-{
-    ngx_uint_t                   i;
-    ngx_http_weir_class_line_t  *line;
-
-    line = class->lines.elts;
-
-    for (i = 0; i < class->lines.nelts; i++) {
-        if ((line[i].max_tokens < 0
-             || facts->max_tokens >= line[i].max_tokens)
-            && ngx_http_weir_class_model(&line[i], facts->model))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /* How much: what the key says, else its tier, else the zone.  *size_r NULL: it
  * is not limited. */
 

@@ -95,6 +95,63 @@ ngx_http_weir_set_class(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* a "*" at the end stands for any rest */
+
+ngx_uint_t
+ngx_http_weir_model_matches(const ngx_str_t *pattern, weir_str_t model)
+{
+    size_t      len;
+    ngx_uint_t  rest;
+
+    rest = (pattern->data[pattern->len - 1] == '*');
+    len = pattern->len - rest;
+
+    return (rest ? model.len >= len : model.len == len)
+           && (len == 0 || ngx_memcmp(pattern->data, model.data, len) == 0);
+}
+
+
+static ngx_uint_t
+ngx_http_weir_class_model(const ngx_http_weir_class_line_t *line,
+    weir_str_t model)
+{
+    ngx_str_t   *pattern;
+    ngx_uint_t   i;
+
+    pattern = line->models.elts;
+
+    for (i = 0; i < line->models.nelts; i++) {
+        if (ngx_http_weir_model_matches(&pattern[i], model)) {
+            return 1;
+        }
+    }
+
+    return line->models.nelts == 0;
+}
+
+
+ngx_uint_t
+ngx_http_weir_class_matches(const ngx_http_weir_class_t *class,
+    const ngx_http_weir_limit_facts_t *facts)
+{
+    ngx_uint_t                   i;
+    ngx_http_weir_class_line_t  *line;
+
+    line = class->lines.elts;
+
+    for (i = 0; i < class->lines.nelts; i++) {
+        if ((line[i].max_tokens < 0
+             || facts->max_tokens >= line[i].max_tokens)
+            && ngx_http_weir_class_model(&line[i], facts->model))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* weir_limit zone=NAME [class=C] [if=VALUE] [delay=N]
  * [on_error=local|deny|allow] [dry_run] */
 
@@ -312,7 +369,7 @@ ngx_http_weir_limit_complete(ngx_conf_t *cf, ngx_http_weir_limit_conf_t *conf,
     for (i = 0; i < conf->classes.nelts; i++) {
         if (classes[i]->lines.nelts == 0) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "no \"weir_class\" "
-                          "declares the class \"%V\" of \"weir_limit\" in "
+                          "declares the class \"%V\", which is used in "
                           "%V:%ui", &classes[i]->name, &classes[i]->file,
                           classes[i]->line);
             return NGX_CONF_ERROR;
