@@ -81,6 +81,10 @@ struct ngx_http_weir_cache_s {
                                                    or, with body, its times */
     ngx_str_t                     body;         /* a stale rendering */
 
+    long long                     input;        /* what a hit has saved */
+    long long                     output;
+    long long                     cost;
+
     /* the register that is looked at */
     long long                     n;
     int64_t                       by;
@@ -101,17 +105,18 @@ struct ngx_http_weir_cache_s {
     unsigned                      expired:1;    /* a stale one was found */
     unsigned                      passed:1;     /* the request refused one */
     unsigned                      served:1;     /* from what is stored */
+    unsigned                      memory:1;     /* ... in L1 */
+    unsigned                      counted:1;
 };
 
 
-/* Before the body is parsed.  NGX_OK: answered, nothing may be touched any
- * more but the returned *rc_r for ngx_http_weir_done(); NGX_DECLINED: go on.
- * Makes ctx->cache where the location has a cache. */
+/* Before the body is parsed.  Makes ctx->cache where the location has a cache.
+ * NGX_OK: answered, *rc_r is for ngx_http_weir_done(); NGX_DECLINED: go on. */
 ngx_int_t ngx_http_weir_cache_start(struct ngx_http_weir_ctx_s *ctx,
     weir_str_t body, ngx_int_t *rc_r);
 
-/* What is asked, and by which rules: from the envelope.  NGX_DECLINED: f says
- * why it cannot be. */
+/* What is asked, and by which rules: from the envelope, where ctx->cache is
+ * there.  NGX_DECLINED: f says why it cannot be. */
 ngx_int_t ngx_http_weir_cache_question(struct ngx_http_weir_ctx_s *ctx,
     const weir_json_t *neutral, weir_failure_t *f);
 
@@ -122,33 +127,46 @@ extern const struct ngx_http_weir_step_s  ngx_http_weir_step_cache;
 /* The old way: is there memory, is there room, may it be spent, submit. */
 extern const struct ngx_http_weir_step_s  ngx_http_weir_step_begin;
 
-/* Who it asks next: ngx_http_weir_ask.c. */
+/* Where it asks next: everything behind it is another file's. */
 extern const struct ngx_http_weir_step_s  ngx_http_weir_step_ask;
 
 
 /* What a stored answer is good for.  Notes in ctx->cache why it is not, which
  * Cache-Status says. */
 ngx_http_weir_cache_use_e ngx_http_weir_cache_use(
-    struct ngx_http_weir_ctx_s *ctx, const weir_cached_t *c);
+    struct ngx_http_weir_ctx_s *ctx, const weir_cached_t *cached);
 
-/* Sends a record: into L1 too, if it is fresh.  What is returned is for
- * ngx_http_weir_done(). */
+/* Sends a record, and puts it into L1 if it is fresh.  What is returned is for
+ * ngx_http_weir_done(); NGX_DECLINED: it is of another version. */
 ngx_int_t ngx_http_weir_cache_serve(struct ngx_http_weir_ctx_s *ctx,
-    const weir_cached_t *c);
+    const weir_cached_t *cached);
 
-/* Puts a stale record in reserve: a copy of it. */
+/* Puts a copy of a stale record in reserve. */
 ngx_int_t ngx_http_weir_cache_reserve(struct ngx_http_weir_ctx_s *ctx,
-    const weir_cached_t *c, ngx_http_weir_cache_use_e use);
+    const weir_cached_t *cached, ngx_http_weir_cache_use_e use);
 
 /* Sends what is in reserve.  NGX_DECLINED: nothing is. */
 ngx_int_t ngx_http_weir_cache_stale(struct ngx_http_weir_ctx_s *ctx);
 
-/* The outcome of a run that was asked here has arrived (ctx->outcome, and in
- * ctx->job the id, created and finished of the run): into L1 with it. */
-void ngx_http_weir_cache_keep(struct ngx_http_weir_ctx_s *ctx);
-
 /* 504: only-if-cached, and nothing is. */
 ngx_int_t ngx_http_weir_cache_only(struct ngx_http_weir_ctx_s *ctx);
+
+
+/* for cache*.c, response.c and variables.c */
+
+/* a rendering that is in the pool */
+ngx_int_t ngx_http_weir_cache_send(struct ngx_http_weir_ctx_s *ctx,
+    const weir_cached_t *cached, const ngx_str_t *body);
+
+/* The outcome of a run that was asked for here has arrived (ctx->outcome; in
+ * ctx->job the id, created and finished of the run) and is rendered: into L1
+ * with it. */
+void ngx_http_weir_cache_keep(struct ngx_http_weir_ctx_s *ctx,
+    const weir_buf_t *body);
+
+/* What it did; MISS becomes REFRESH where something was there. */
+ngx_http_weir_cache_status_e ngx_http_weir_cache_status(
+    const ngx_http_weir_cache_t *c);
 
 /* Cache-Status and Age; counts what the cache did, once. */
 ngx_int_t ngx_http_weir_cache_headers(struct ngx_http_weir_ctx_s *ctx,

@@ -174,6 +174,12 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->output_estimate, prev->output_estimate,
                               NGX_HTTP_WEIR_OUTPUT_ESTIMATE);
 
+    if (ngx_http_weir_cache_merge(cf, &conf->cache, &prev->cache, conf->api)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_weir_limit_merge(cf, &conf->limits, &prev->limits,
                                      conf->api, conf->auth);
 }

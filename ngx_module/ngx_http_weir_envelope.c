@@ -71,6 +71,10 @@ ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
     weir_neutral_need(neutral, &ctx->need);
     rc = ngx_http_weir_envelope_model(ctx, neutral, f);
 
+    if (rc == NGX_OK && ctx->cache) {
+        rc = ngx_http_weir_cache_question(ctx, neutral, f);
+    }
+
     if (rc == NGX_OK && weir_json_write(neutral, &ctx->payload) != 0) {
         weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
         rc = NGX_DECLINED;

@@ -75,6 +75,13 @@
 #define NGX_HTTP_WEIR_LOOKUPS_HELP                                            \
     "Keys looked for in the key store, by what its cache knew."
 
+#define NGX_HTTP_WEIR_CACHE_HELP                                              \
+    "Requests to routes that have a cache, by what it did."
+#define NGX_HTTP_WEIR_HITS_HELP                                               \
+    "Answers from the cache, by where they were."
+#define NGX_HTTP_WEIR_SAVED_HELP                                              \
+    "Tokens of answers that no LLM was asked for."
+
 #define NGX_HTTP_WEIR_LABELLED(X)                                             \
     X(auth_missing, "weir_auth_failures_total", "reason", "missing",          \
       NGX_HTTP_WEIR_FAILURES_HELP)                                            \
@@ -101,7 +108,43 @@
     X(key_unproven, "weir_key_lookups_total", "cache", "unproven",            \
       NGX_HTTP_WEIR_LOOKUPS_HELP)                                             \
     X(key_stale, "weir_key_stale_total", NULL, NULL,                          \
-      "Keys taken from the cache, since Redis did not answer.")
+      "Keys taken from the cache, since Redis did not answer.")               \
+    X(cache_chat_hit, "weir_cache_requests_total",                            \
+      "route=\"chat\",result", "hit", NGX_HTTP_WEIR_CACHE_HELP)               \
+    X(cache_chat_stale, "weir_cache_requests_total",                          \
+      "route=\"chat\",result", "stale", NGX_HTTP_WEIR_CACHE_HELP)             \
+    X(cache_chat_miss, "weir_cache_requests_total",                           \
+      "route=\"chat\",result", "miss", NGX_HTTP_WEIR_CACHE_HELP)              \
+    X(cache_chat_joined, "weir_cache_requests_total",                         \
+      "route=\"chat\",result", "joined", NGX_HTTP_WEIR_CACHE_HELP)            \
+    X(cache_chat_bypass, "weir_cache_requests_total",                         \
+      "route=\"chat\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)            \
+    X(cache_chat_refresh, "weir_cache_requests_total",                        \
+      "route=\"chat\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)           \
+    X(cache_jobs_hit, "weir_cache_requests_total",                            \
+      "route=\"jobs\",result", "hit", NGX_HTTP_WEIR_CACHE_HELP)               \
+    X(cache_jobs_stale, "weir_cache_requests_total",                          \
+      "route=\"jobs\",result", "stale", NGX_HTTP_WEIR_CACHE_HELP)             \
+    X(cache_jobs_miss, "weir_cache_requests_total",                           \
+      "route=\"jobs\",result", "miss", NGX_HTTP_WEIR_CACHE_HELP)              \
+    X(cache_jobs_joined, "weir_cache_requests_total",                         \
+      "route=\"jobs\",result", "joined", NGX_HTTP_WEIR_CACHE_HELP)            \
+    X(cache_jobs_bypass, "weir_cache_requests_total",                         \
+      "route=\"jobs\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)            \
+    X(cache_jobs_refresh, "weir_cache_requests_total",                        \
+      "route=\"jobs\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)           \
+    X(cache_l1, "weir_cache_hits_total",                                      \
+      "level", "memory", NGX_HTTP_WEIR_HITS_HELP)                             \
+    X(cache_l2, "weir_cache_hits_total",                                      \
+      "level", "redis", NGX_HTTP_WEIR_HITS_HELP)                              \
+    X(cache_input, "weir_cache_saved_tokens_total",                           \
+      "kind", "input", NGX_HTTP_WEIR_SAVED_HELP)                              \
+    X(cache_output, "weir_cache_saved_tokens_total",                          \
+      "kind", "output", NGX_HTTP_WEIR_SAVED_HELP)                             \
+    X(cache_cost, "weir_cache_saved_cost_microdollars_total", NULL, NULL,     \
+      "What these answers had cost, in millionths of a dollar.")              \
+    X(cache_polls, "weir_cache_purge_polls_total", NULL, NULL,                \
+      "Answers to the question what was purged.")
 
 /* member, name, help; gauges, one value a process */
 
@@ -181,6 +224,16 @@ typedef struct {
       "Bytes of a cache zone that can be used.")
 
 
+/* what is known of purges: cache_purge.c */
+
+typedef struct {
+    ngx_atomic_t  source;           /* which Redis, which zones */
+    ngx_atomic_t  polled_at;
+    int64_t       count;            /* -1: nothing is known */
+    char          after[64];        /* the last entry; empty: not set */
+} ngx_http_weir_past_t;
+
+
 #define NGX_HTTP_WEIR_SLOTS  NGX_MAX_PROCESSES
 
 
@@ -195,6 +248,8 @@ typedef struct {
 #undef NGX_HTTP_WEIR_MEMBER
 
     ngx_atomic_t     date;          /* us, UTC minus the monotonic clock */
+
+    ngx_http_weir_past_t  purges;   /* the zone's mutex is for them */
 
     /* written by the process of that slot only; not counted if that process
      * is no more, so that a kill leaves nothing behind */

@@ -123,6 +123,20 @@ static ngx_command_t  ngx_http_weir_commands[] = {
       0,
       NULL },
 
+    { ngx_string("weir_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_weir_set_cache,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("weir_cache_ttl"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_weir_set_cache_ttl,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("weir_webhook_allow"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_weir_set_webhook_allow,

@@ -21,6 +21,8 @@
 #include "weir_webhook.h"
 
 #include "ngx_http_weir_answers.h"
+#include "ngx_http_weir_cache.h"
+#include "ngx_http_weir_cache_conf.h"
 #include "ngx_http_weir_fleet.h"
 #include "ngx_http_weir_limit.h"
 #include "ngx_http_weir_metrics.h"
@@ -46,7 +48,6 @@ typedef struct ngx_http_weir_spend_s    ngx_http_weir_spend_t;
 typedef struct ngx_http_weir_memo_s     ngx_http_weir_memo_t;
 typedef struct ngx_http_weir_memos_s    ngx_http_weir_memos_t;
 typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
-typedef struct ngx_http_weir_cache_s    ngx_http_weir_cache_t;
 
 
 /* configuration */
@@ -108,6 +109,7 @@ typedef struct {
     ngx_uint_t                   auth;          /* weir_auth */
     ngx_uint_t                   scope;         /* a bit; 0: none */
     ngx_array_t                 *limits;        /* weir_limit: the rules */
+    ngx_http_weir_cache_loc_t    cache;
     unsigned                     auth_set:1;    /* here, not above */
     unsigned                     api:1;         /* these: not inherited */
     unsigned                     answers:1;     /* api, or a health route */
@@ -325,6 +327,11 @@ struct ngx_http_weir_process_s {
     ngx_event_t                  news;
     ngx_http_weir_poll_t         poll;          /* under way, if polling */
 
+    ngx_event_t                  purge;
+    ngx_atomic_t                 purge_source;
+    int64_t                      purge_count;   /* what the poll started with */
+    char                         purge_after[64];
+
     ngx_uint_t                   hidden[NGX_HTTP_WEIR_HIDDEN];
     ngx_uint_t                   nhidden;       /* variables, by index */
 
@@ -332,6 +339,8 @@ struct ngx_http_weir_process_s {
     size_t                       random_left;
     unsigned                     polling:1;
     unsigned                     news_failed:1; /* it was said */
+    unsigned                     purging:1;     /* a poll is under way */
+    unsigned                     purge_failed:1;
     unsigned                     leaving:1;
     unsigned                     exiting:1;     /* answers nobody any more */
 };
@@ -512,6 +521,14 @@ ngx_uint_t ngx_http_weir_spend_submission(ngx_http_weir_ctx_t *ctx,
 void ngx_http_weir_spend_release(ngx_http_weir_ctx_t *ctx);
 extern const ngx_http_weir_step_t  ngx_http_weir_step_spend;
 
+/* cache_purge, cache_admin */
+void ngx_http_weir_purge_init(ngx_http_weir_process_t *p, ngx_log_t *log);
+void ngx_http_weir_purge_mark(ngx_http_weir_process_t *p, weir_str_t mark);
+const ngx_http_weir_step_t *ngx_http_weir_cache_stats(
+    ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_cache_purge(
+    ngx_http_weir_ctx_t *ctx);
+
 /* list */
 const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);
 
@@ -538,8 +555,9 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_released;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_unavailable;
 
 /* request: the body */
-weir_json_t *ngx_http_weir_request_json(ngx_http_weir_ctx_t *ctx,
-    weir_failure_t *f);
+ngx_int_t ngx_http_weir_request_text(ngx_http_weir_ctx_t *ctx,
+    weir_str_t *body, weir_failure_t *f);
+weir_json_t *ngx_http_weir_request_json(weir_str_t body, weir_failure_t *f);
 void ngx_http_weir_request_prefer(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_request_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
@@ -547,12 +565,17 @@ ngx_uint_t ngx_http_weir_request_header(ngx_http_request_t *r,
 /* response */
 ngx_int_t ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
     const char *type, weir_buf_t *body);
+ngx_int_t ngx_http_weir_send_text(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    const char *type, const ngx_str_t *body);
 ngx_int_t ngx_http_weir_send_json(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
     weir_json_t *doc);
 ngx_int_t ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx,
     const weir_failure_t *f);
 ngx_int_t ngx_http_weir_send_job(ngx_http_weir_ctx_t *ctx, ngx_uint_t status);
 ngx_int_t ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_outcome_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out);
+ngx_int_t ngx_http_weir_answer_headers(ngx_http_weir_ctx_t *ctx);
+const char *ngx_http_weir_answer_type(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 ngx_int_t ngx_http_weir_header_text(ngx_http_request_t *r, const char *name,

@@ -144,14 +144,12 @@ ngx_http_weir_request_coding(ngx_http_request_t *r, weir_failure_t *f)
 }
 
 
-/* NULL: f says why. */
+/* The bytes of the body; NGX_DECLINED: f says why there are none. */
 
-weir_json_t *
-ngx_http_weir_request_json(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
+ngx_int_t
+ngx_http_weir_request_text(ngx_http_weir_ctx_t *ctx, weir_str_t *body,
+    weir_failure_t *f)
 {
-    char                 why[WEIR_JSON_ERROR];
-    weir_str_t           body;
-    weir_json_t         *doc;
     ngx_http_request_t  *r;
 
     r = ctx->request;
@@ -159,18 +157,30 @@ ngx_http_weir_request_json(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
     if (ngx_http_weir_request_type(r, f) != NGX_OK
         || ngx_http_weir_request_coding(r, f) != NGX_OK)
     {
-        return NULL;
+        return NGX_DECLINED;
     }
 
-    if (ngx_http_weir_request_body(r, &body) != NGX_OK) {
+    if (ngx_http_weir_request_body(r, body) != NGX_OK) {
         weir_failure_set(f, WEIR_FAIL_INTERNAL, "the body cannot be read");
-        return NULL;
+        return NGX_DECLINED;
     }
 
-    if (body.len == 0) {
+    if (body->len == 0) {
         weir_failure_set(f, WEIR_FAIL_INVALID, "the request has no body");
-        return NULL;
+        return NGX_DECLINED;
     }
+
+    return NGX_OK;
+}
+
+
+/* NULL: f says why. */
+
+weir_json_t *
+ngx_http_weir_request_json(weir_str_t body, weir_failure_t *f)
+{
+    char          why[WEIR_JSON_ERROR];
+    weir_json_t  *doc;
 
     if (weir_json_too_deep(body, WEIR_JSON_DEPTH_CLIENT)) {
         weir_failure_set(f, WEIR_FAIL_INVALID, "the body is nested deeper "

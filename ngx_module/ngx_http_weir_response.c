@@ -156,32 +156,12 @@ ngx_http_weir_prefix(ngx_http_request_t *r)
 
 /* sending; what is returned is for ngx_http_finalize_request() */
 
-ngx_int_t
-ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
-    const char *type, weir_buf_t *body)
+static ngx_int_t
+ngx_http_weir_send_headers(ngx_http_weir_ctx_t *ctx, ngx_uint_t status)
 {
-    ngx_int_t            rc;
-    ngx_buf_t           *b;
-    ngx_chain_t          out;
     ngx_http_request_t  *r;
 
     r = ctx->request;
-
-    if (body && body->failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;  /* nginx's, which is dressed */
-    }
-
-    ctx->sent = 1;
-
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = body ? (off_t) body->len : 0;
-
-    if (type) {
-        r->headers_out.content_type.data = (u_char *) type;
-        r->headers_out.content_type.len = ngx_strlen(type);
-        r->headers_out.content_type_len = r->headers_out.content_type.len;
-        r->headers_out.content_type_lowcase = NULL;
-    }
 
     if (ctx->has_job
         && ngx_http_weir_header_text(r, "X-Weir-Job", WEIR_JOB_PREFIX "%s",
@@ -201,6 +181,38 @@ ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
         }
     }
 
+    return ctx->cache ? ngx_http_weir_cache_headers(ctx, status) : NGX_OK;
+}
+
+
+/* body: in the pool; NULL: none */
+
+ngx_int_t
+ngx_http_weir_send_text(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    const char *type, const ngx_str_t *body)
+{
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_chain_t          out;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    ctx->sent = 1;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = body ? (off_t) body->len : 0;
+
+    if (type) {
+        r->headers_out.content_type.data = (u_char *) type;
+        r->headers_out.content_type.len = ngx_strlen(type);
+        r->headers_out.content_type_len = r->headers_out.content_type.len;
+        r->headers_out.content_type_lowcase = NULL;
+    }
+
+    if (ngx_http_weir_send_headers(ctx, status) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (body == NULL) {
         r->header_only = 1;
     }
@@ -211,12 +223,14 @@ ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
         return rc;
     }
 
-    b = ngx_create_temp_buf(r->pool, body->len ? body->len : 1);
+    b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_ERROR;
     }
 
-    b->last = ngx_cpymem(b->last, body->data, body->len);
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->memory = body->len > 0;
     b->last_buf = (r == r->main);
     b->last_in_chain = 1;
 
@@ -224,6 +238,31 @@ ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    const char *type, weir_buf_t *body)
+{
+    ngx_str_t  text;
+
+    if (body == NULL) {
+        return ngx_http_weir_send_text(ctx, status, type, NULL);
+    }
+
+    if (body->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;  /* nginx's, which is dressed */
+    }
+
+    if (ngx_http_weir_copy(ctx->request->pool, &text,
+                           (weir_str_t) { body->data, body->len })
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_weir_send_text(ctx, status, type, &text);
 }
 
 
@@ -297,7 +336,7 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 
 /* Of a completed run, in the form that was asked for. */
 
-static void
+void
 ngx_http_weir_outcome_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
 {
     int64_t       created;
@@ -327,16 +366,28 @@ ngx_http_weir_outcome_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
 }
 
 
-/* Events are for who asked: neither kept nor held back by a proxy before us. */
+/* An answer is for who asked: kept by nobody, and events are not held back by a
+ * proxy before us. */
 
-static ngx_int_t
-ngx_http_weir_events_headers(ngx_http_request_t *r)
+ngx_int_t
+ngx_http_weir_answer_headers(ngx_http_weir_ctx_t *ctx)
 {
-    if (ngx_http_weir_header_text(r, "Cache-Control", "no-cache") != NGX_OK) {
+    if (ctx->events
+        && ngx_http_weir_header_text(ctx->request, "X-Accel-Buffering", "no")
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    return ngx_http_weir_header_text(r, "X-Accel-Buffering", "no");
+    return ngx_http_weir_header_text(ctx->request, "Cache-Control",
+                                     "no-store");
+}
+
+
+const char *
+ngx_http_weir_answer_type(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->events ? "text/event-stream" : "application/json";
 }
 
 
@@ -346,16 +397,19 @@ ngx_http_weir_send_completed(ngx_http_weir_ctx_t *ctx)
     ngx_int_t   rc;
     weir_buf_t  body;
 
-    if (ctx->events && ngx_http_weir_events_headers(ctx->request) != NGX_OK) {
+    if (ngx_http_weir_answer_headers(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
     weir_buf_init(&body, 0);
     ngx_http_weir_outcome_write(ctx, &body);
 
-    rc = ngx_http_weir_send(ctx, NGX_HTTP_OK,
-                            ctx->events ? "text/event-stream"
-                                        : "application/json", &body);
+    if (ctx->cache) {
+        ngx_http_weir_cache_keep(ctx, &body);
+    }
+
+    rc = ngx_http_weir_send(ctx, NGX_HTTP_OK, ngx_http_weir_answer_type(ctx),
+                            &body);
 
     weir_buf_free(&body);
 
@@ -444,30 +498,55 @@ ngx_http_weir_job_etag(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
     h = r->headers_out.headers.last->elts;
     r->headers_out.etag = &h[r->headers_out.headers.last->nelts - 1];
 
-    return ngx_http_weir_header_text(r, "Cache-Control", "private, no-cache");
+    return NGX_OK;
+}
+
+
+/* What a POST is answered with is what a GET would show now; but conditions are
+ * for that, and caches keep nothing of a POST. */
+
+static ngx_int_t
+ngx_http_weir_job_headers(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
+{
+    ngx_uint_t           final;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    final = weir_state_is_final(ctx->job.state) && !body->failed;
+
+    if (r->method == NGX_HTTP_POST) {
+        r->disable_not_modified = 1;
+
+        if (ngx_http_weir_header_text(r, "Content-Location", "%V/v1/jobs/"
+                                      WEIR_JOB_PREFIX "%s",
+                                      ngx_http_weir_prefix(r), ctx->job.id)
+            != NGX_OK
+            || (final && ngx_http_weir_job_etag(ctx, body) != NGX_OK))
+        {
+            return NGX_ERROR;
+        }
+
+    } else if (final && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_http_weir_job_etag(ctx, body) == NGX_OK
+               ? ngx_http_weir_header_text(r, "Cache-Control",
+                                           "private, no-cache")
+               : NGX_ERROR;
+    }
+
+    return ngx_http_weir_header_text(r, "Cache-Control", "no-store");
 }
 
 
 ngx_int_t
 ngx_http_weir_send_job(ngx_http_weir_ctx_t *ctx, ngx_uint_t status)
 {
-    ngx_int_t            rc;
-    weir_buf_t           body;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
+    ngx_int_t   rc;
+    weir_buf_t  body;
 
     weir_buf_init(&body, 0);
     ngx_http_weir_job_write(ctx, &body);
 
-    if (weir_state_is_final(ctx->job.state)
-        && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) && !body.failed)
-    {
-        rc = ngx_http_weir_job_etag(ctx, &body);
-
-    } else {
-        rc = ngx_http_weir_header_text(r, "Cache-Control", "no-store");
-    }
+    rc = ngx_http_weir_job_headers(ctx, &body);
 
     if (rc == NGX_OK) {
         rc = ngx_http_weir_send(ctx, status, "application/json", &body);

@@ -1,6 +1,7 @@
 /*
- * Submission: a body becomes a job on Redis; then the client has its 202, or
- * is held until the job is done.  Owns the steps from the body to there.
+ * Submission: a body becomes a job on Redis, unless the cache answers it; then
+ * the client has its 202, or is held until the job is done.  Owns the steps
+ * from the body to there.
  */
 
 #include "ngx_http_weir_module.h"
@@ -9,6 +10,8 @@
 #define NGX_HTTP_WEIR_PRESSED_RETRY  5          /* s */
 
 
+static const ngx_http_weir_step_t *ngx_http_weir_begin_run(
+    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_hold_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_submit_run(
@@ -18,6 +21,10 @@ static const ngx_http_weir_step_t *ngx_http_weir_submit_refused_run(
 static const ngx_http_weir_step_t *ngx_http_weir_submitted_run(
     ngx_http_weir_ctx_t *ctx);
 
+
+const ngx_http_weir_step_t  ngx_http_weir_step_begin = {
+    "begin", ngx_http_weir_begin_run
+};
 
 const ngx_http_weir_step_t  ngx_http_weir_step_hold = {
     "hold", ngx_http_weir_hold_run
@@ -65,18 +72,10 @@ ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx)
  * -1: as long as this location allows. */
 
 static const ngx_http_weir_step_t *
-ngx_http_weir_submit_begin(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
+ngx_http_weir_submit_read(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
     int64_t hold)
 {
     weir_failure_t  f;
-
-    if (ngx_http_weir_pressed(ctx->process)) {
-        ngx_http_weir_count(ctx->process, refused_memory);
-        weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                         "the queue is short of memory, jobs are not taken");
-        f.retry_after = NGX_HTTP_WEIR_PRESSED_RETRY;
-        return ngx_http_weir_submit_fail(ctx, &f);
-    }
 
     if (ngx_http_weir_submit_id(ctx) != NGX_OK) {
         return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
@@ -87,6 +86,23 @@ ngx_http_weir_submit_begin(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
     }
 
     ctx->hold = hold;
+
+    return ctx->cache ? &ngx_http_weir_step_cache : &ngx_http_weir_step_begin;
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_begin_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    if (ngx_http_weir_pressed(ctx->process)) {
+        ngx_http_weir_count(ctx->process, refused_memory);
+        weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
+                         "the queue is short of memory, jobs are not taken");
+        f.retry_after = NGX_HTTP_WEIR_PRESSED_RETRY;
+        return ngx_http_weir_submit_fail(ctx, &f);
+    }
 
     return ctx->admit ? &ngx_http_weir_step_reserve
                       : &ngx_http_weir_step_spend;
@@ -145,11 +161,29 @@ static const ngx_http_weir_step_t *
 ngx_http_weir_submit_start(ngx_http_weir_ctx_t *ctx,
     ngx_http_weir_reader_pt read, int64_t hold)
 {
+    ngx_int_t                    rc;
+    weir_str_t                   text;
     weir_json_t                 *body;
     weir_failure_t               f;
     const ngx_http_weir_step_t  *next;
 
-    body = ngx_http_weir_request_json(ctx, &f);
+    if (ngx_http_weir_request_text(ctx, &text, &f) != NGX_OK) {
+        return ngx_http_weir_submit_fail(ctx, &f);
+    }
+
+    switch (ngx_http_weir_cache_start(ctx, text, &rc)) {
+
+    case NGX_OK:
+        return ngx_http_weir_done(ctx, rc);
+
+    case NGX_DECLINED:
+        break;
+
+    default:
+        return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+
+    body = ngx_http_weir_request_json(text, &f);
 
     if (body == NULL) {
         return ngx_http_weir_submit_fail(ctx, &f);
@@ -158,7 +192,7 @@ ngx_http_weir_submit_start(ngx_http_weir_ctx_t *ctx,
     ngx_http_weir_submit_wait(ctx, hold);
 
     next = read(ctx, body, &f) == NGX_OK
-           ? ngx_http_weir_submit_begin(ctx, body, hold)
+           ? ngx_http_weir_submit_read(ctx, body, hold)
            : ngx_http_weir_submit_fail(ctx, &f);
 
     weir_json_free(&body);

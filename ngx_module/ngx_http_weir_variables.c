@@ -185,6 +185,45 @@ ngx_http_weir_variable_auth(ngx_http_request_t *r,
 }
 
 
+static ngx_int_t
+ngx_http_weir_variable_cache(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char           *word;
+    ngx_http_weir_ctx_t  *ctx;
+
+    static const char  *words[] = { "-", "HIT", "STALE", "MISS", "JOINED",
+                                    "BYPASS", "REFRESH" };
+
+    ctx = ngx_http_weir_variable_ctx(r);
+
+    if (ctx == NULL || ctx->cache == NULL || !ctx->cache->counted) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    word = words[ngx_http_weir_cache_status(ctx->cache)];
+
+    return ngx_http_weir_variable_set(v, (u_char *) word, ngx_strlen(word));
+}
+
+
+static ngx_int_t
+ngx_http_weir_variable_cache_key(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_weir_ctx_t  *ctx;
+
+    ctx = ngx_http_weir_variable_ctx(r);
+
+    if (ctx == NULL || ctx->cache == NULL) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    return ngx_http_weir_variable_set(v, (u_char *) ctx->cache->question,
+                                      ngx_strlen(ctx->cache->question));
+}
+
+
 static ngx_http_variable_t  ngx_http_weir_variables[] = {
 
     { ngx_string("weir_request_id"), NULL, ngx_http_weir_variable_request_id,
@@ -212,6 +251,12 @@ static ngx_http_variable_t  ngx_http_weir_variables[] = {
       1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("weir_status"), NULL, ngx_http_weir_variable_word,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_cache_status"), NULL, ngx_http_weir_variable_cache,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_cache_key"), NULL, ngx_http_weir_variable_cache_key,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("weir_limit_status"), NULL, ngx_http_weir_variable_limit,

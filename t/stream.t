@@ -76,7 +76,7 @@ is_deeply($chunks[0]{choices}[0]{delta},
           'the role comes first');
 is($chunks[-1]{choices}[0]{finish_reason}, 'stop', 'the reason last');
 is(scalar(grep { exists $_->{usage} } @chunks), 0, 'no usage');
-is($c->header('Cache-Control'), 'no-cache', 'Cache-Control');
+is($c->header('Cache-Control'), 'no-store', 'Cache-Control');
 is($c->header('X-Accel-Buffering'), 'no', 'X-Accel-Buffering');
 is($c->header('Content-Length'), length $c->body, 'Content-Length');
 is($c->header('X-Request-Id'), 'mine', 'request id');
