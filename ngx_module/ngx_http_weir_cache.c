@@ -359,30 +359,25 @@ ngx_http_weir_cache_start(ngx_http_weir_ctx_t *ctx, weir_str_t body,
 
 /* the question */
 
-static ngx_int_t
-ngx_http_weir_cache_label(ngx_http_weir_cache_t *c, const char *kind,
+static void
+ngx_http_weir_cache_label(ngx_http_weir_cache_t *c, const char *mark,
     ngx_str_t *name)
 {
-    size_t   n;
-    u_char  *p;
+    int   n;
+    char  label[WEIR_CACHED_LABELS_MAX];
 
-    n = ngx_strlen(kind) + name->len + (c->labels.len > 0);
+    n = snprintf(label, sizeof(label), mark, (int) name->len, name->data);
 
-    if (c->labels.len + n > WEIR_CACHED_LABELS_MAX) {
-        return NGX_DECLINED;
+    if (n < 0 || c->labels.len + n + 1 > WEIR_CACHED_LABELS_MAX) {
+        return;
     }
-
-    p = c->labels.data + c->labels.len;
 
     if (c->labels.len) {
-        *p++ = ' ';
+        c->labels.data[c->labels.len++] = ' ';
     }
 
-    p = ngx_cpymem(p, kind, ngx_strlen(kind));
-    p = ngx_cpymem(p, name->data, name->len);
-    c->labels.len = p - c->labels.data;
-
-    return NGX_OK;
+    ngx_memcpy(c->labels.data + c->labels.len, label, n);
+    c->labels.len += n;
 }
 
 
@@ -413,7 +408,7 @@ ngx_http_weir_cache_labels(ngx_http_weir_ctx_t *ctx,
         }
 
         if (weir_name_valid(ngx_http_weir_str(tag), NGX_HTTP_WEIR_CACHE_NAME)) {
-            (void) ngx_http_weir_cache_label(c, "tag:", &tag);
+            ngx_http_weir_cache_label(c, WEIR_MARK_TAG, &tag);
         }
     }
 
@@ -424,7 +419,7 @@ ngx_http_weir_cache_labels(ngx_http_weir_ctx_t *ctx,
     {
         if (ngx_http_weir_class_matches(classes[i], facts)) {
             n++;
-            (void) ngx_http_weir_cache_label(c, "class:", &classes[i]->name);
+            ngx_http_weir_cache_label(c, WEIR_MARK_CLASS, &classes[i]->name);
         }
     }
 

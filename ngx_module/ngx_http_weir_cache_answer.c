@@ -218,14 +218,14 @@ ngx_http_weir_cache_marks(ngx_http_weir_answers_t *answers,
 
     weir_buf_init(&mark, 0);
 
-    weir_buf_text(&mark, "owner:");
-    weir_buf_str(&mark, cached->owner);
+    weir_buf_printf(&mark, WEIR_MARK_OWNER, (int) cached->owner.len,
+                    cached->owner.data);
     ngx_http_weir_answers_mark(answers, meta,
                                (weir_str_t) { mark.data, mark.len });
 
     weir_buf_reset(&mark);
-    weir_buf_text(&mark, "model:");
-    weir_buf_str(&mark, cached->model);
+    weir_buf_printf(&mark, WEIR_MARK_MODEL, (int) cached->model.len,
+                    cached->model.data);
     ngx_http_weir_answers_mark(answers, meta,
                                (weir_str_t) { mark.data, mark.len });
 

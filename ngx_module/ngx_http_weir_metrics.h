@@ -230,6 +230,8 @@ typedef struct {
     ngx_atomic_t  source;           /* which Redis, which zones */
     ngx_atomic_t  polled_at;
     int64_t       count;            /* -1: nothing is known */
+    int64_t       since;            /* ms: there is nothing older; 0: there may
+                                       be */
     char          after[64];        /* the last entry; empty: not set */
 } ngx_http_weir_past_t;
 

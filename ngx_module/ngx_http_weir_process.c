@@ -128,6 +128,7 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
         ngx_http_weir_news_init(p, &p->cmd.log);
     }
 
+    ngx_http_weir_purge_init(p, &p->cmd.log);
     ngx_http_weir_limit_init(&wmcf->limit);
 
     p->tick.handler = ngx_http_weir_tick;

@@ -34,6 +34,12 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
     { "/v1/models/{*}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
       0, ngx_http_weir_models_start },
 
+    { "/v1/cache", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, "cache",
+      WEIR_SCOPE_ADMIN, ngx_http_weir_cache_stats },
+
+    { "/v1/cache/purge", NGX_HTTP_POST, WEIR_DIALECT_PROBLEM, "cache",
+      WEIR_SCOPE_ADMIN, ngx_http_weir_cache_purge },
+
     { NULL, 0, WEIR_DIALECT_PROBLEM, NULL, 0, NULL }
 };
 

@@ -1,0 +1,238 @@
+# RC-18: what is purged at one edge is gone at the other within a second, and
+# nothing else is; news that were missed empty everything.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(time);
+use Weir::RedisProxy;
+use Weir::Stack;
+
+my %common = (http => 'weir_cache_zone answers 2m;
+                       weir_class big max_tokens=1000;',
+              location => 'weir_api;
+                  weir_cache zone=answers scope=shared tag=$http_x_tag;',
+              server => 'location = /metrics { weir_metrics; }');
+
+my $a = Weir::Stack->new(%common);
+$a->keys;
+
+my $admin = $a->{admin_key};
+my $bypass = $a->create_key('carol', 'submit,cache-bypass');
+
+$a->start('redis', 'mock', 'worker', 'nginx');
+
+my $proxy = Weir::RedisProxy->new(path => $a->dir . '/proxy.sock',
+                                  to => $a->dir . '/redis.sock');
+my $b = Weir::Stack->new(%common, edge_of => $a, weir_redis =>
+                         'unix:' . $a->dir . '/proxy.sock timeout=500ms');
+$b->start('nginx');
+
+
+# news(): both edges have read them since; a purge that is told twice is done
+# twice, and what was filled in between is gone as well
+
+sub polls {
+    return map { $_->ask('/metrics')->body
+                 =~ /^weir_cache_purge_polls_total (\d+)/m } $a, $b;
+}
+
+
+sub news {
+    my @before = polls();
+
+    $a->wait_for(5, sub {
+        my @now = polls();
+        return $now[0] > $before[0] + 1 && $now[1] > $before[1] + 1;
+    }, 'news');
+}
+
+
+sub chat {
+    my ($edge, $text, %o) = @_;
+    my $key = delete $o{key} // $a->key;
+    my $headers = delete $o{headers} // [];
+
+    return $edge->ask('/v1/chat/completions', no_key => 1,
+        headers => ["Authorization: Bearer $key", @$headers],
+        body => encode_json({ model => 'mock-1', %o, messages => [
+            { role => 'user', content => $text }] }));
+}
+
+
+sub hit { ($_[0]->header('Cache-Status') // '') =~ /; hit/ }
+
+
+sub purge {
+    my ($edge, $what, %o) = @_;
+
+    return $edge->ask('/v1/cache/purge', no_key => 1,
+        headers => ['Authorization: Bearer ' . ($o{key} // $admin)],
+        body => ref $what ? encode_json($what) : $what);
+}
+
+
+# who may, and what
+
+is(purge($a, { all => JSON::PP::true }, key => $a->key)->status, 403,
+   'RC-18: not without the scope');
+
+for (['no JSON', '{'], ['no object', '[]'], ['nothing', '{}'],
+     ['two', '{"owner":"a","model":"b"}'], ['no such', '{"colour":"red"}'],
+     ['not all', '{"all":false}'], ['no word', '{"tag":"a b"}'],
+     ['no text', '{"owner":7}'], ['empty', '{"owner":""}'],
+     ['no digest', '{"key":"abc"}'])
+{
+    my ($name, $body) = @$_;
+    my $c = purge($a, $body);
+    is($c->status, 400, "$name: 400");
+    is($c->header('Content-Type'), 'application/problem+json', 'a problem');
+}
+
+is($a->ask('/v1/cache/purge', no_key => 1,
+           headers => ["Authorization: Bearer $admin"])->status, 405,
+   'a purge is no GET');
+
+
+# by each name: what it names goes, the rest stays, at both edges
+
+my @asked = (
+    { text => 'one',   model => 'mock-1', key => $a->key },
+    { text => 'two',   model => 'mock-2', key => $a->key },
+    { text => 'three', model => 'mock-1', key => $a->{other_key} },
+    { text => 'four',  model => 'mock-1', key => $a->key,
+      max_tokens => 2000 },
+    { text => 'five',  model => 'mock-1', key => $a->key,
+      headers => ['X-Tag: spring'] });
+
+
+sub fill {
+    news();
+
+    for my $edge ($a, $b) {
+        for my $q (@asked) {
+            my %o = %$q;
+            chat($edge, delete $o{text}, %o);
+        }
+    }
+}
+
+
+sub state {
+    my ($edge) = @_;
+
+    # only what is there, without asking for it
+
+    return join ' ', map {
+        my %o = %$_;
+        my $c = chat($edge, delete $o{text}, %o,
+                     headers => [@{ $o{headers} // [] },
+                                 'Cache-Control: only-if-cached']);
+        hit($c) ? $_->{text} : ();
+    } @asked;
+}
+
+
+my $key;
+
+for (['owner', sub { 'bob' }, 'one two four five'],
+     ['model', sub { 'mock-2' }, 'one three four five'],
+     ['class', sub { 'big' }, 'one two three five'],
+     ['tag', sub { 'spring' }, 'one two three four'],
+     ['key', sub { $key }, 'two three four five'])
+{
+    my ($name, $value, $left) = @$_;
+
+    for my $edge ($a, $b) {
+        my $other = $edge == $a ? $b : $a;
+
+        fill();
+        ($key) = chat($a, 'one', key => $admin)->header('Cache-Status')
+                 =~ /key="([0-9a-f]{64})"/;
+        is(state($_), 'one two three four five', 'all are there') for $a, $b;
+
+        my $start = time;
+        my $c = purge($edge, { $name => $value->() });
+        is($c->status, 200, "RC-18: purged by $name");
+        is(decode_json($c->body)->{purged}, $name . ':' . $value->(),
+           'it says what');
+
+        is(state($edge), $left, "RC-18: by $name, at once where it was asked");
+        $a->wait_for(1, sub { state($other) eq $left }, "$name, elsewhere");
+        cmp_ok(time - $start, '<', 1, 'RC-18: within a second elsewhere');
+    }
+}
+
+
+# all of it
+
+fill();
+is(purge($b, { all => JSON::PP::true })->status, 200, 'RC-18: all');
+is(state($b), '', 'RC-18: nothing is left');
+$a->wait_for(1, sub { state($a) eq '' }, 'all, elsewhere');
+
+
+# what is under way while it is purged is not kept
+
+my $slow = $a->request('/v1/chat/completions', body => encode_json({
+    model => 'mock-1', messages => [{ role => 'user',
+        content => '[[mock tag=slow delay=700]] Hi' }] }));
+$a->wait_for(5, sub { $a->calls('slow') == 1 }, 'a call');
+purge($a, { model => 'mock-1' });
+ok($slow->wait(10), 'answered');
+is($slow->status, 200, 'all the same');
+is(chat($a, '[[mock tag=slow delay=700]] Hi',
+        headers => ['Cache-Control: only-if-cached'])->status, 504,
+   'RC-18: what was asked before a purge is not kept');
+
+
+# news that are missed: a stream that is gone, and one that ran over
+
+fill();
+is(state($b), 'one two three four five', 'all are there');
+$a->redis('DEL', 'weir:{0}:purges');
+$a->redis('INCRBY', 'weir:{0}:purgecount', 7);
+$a->wait_for(2, sub { state($b) eq '' }, 'missed news');
+pass('RC-18: missed news empty it');
+
+fill();
+is(state($b), 'one two three four five', 'all are there');
+$a->redis('DEL', 'weir:{0}:purgecount');
+$a->wait_for(2, sub { state($b) eq '' }, 'a count that runs backwards');
+pass('RC-18: so does a count that runs backwards');
+
+
+# an edge that cannot reach Redis does not know; once it can, it does
+
+fill();
+is(state($b), 'one two three four five', 'all are there');
+$b->expect(qr/weir: /);
+$proxy->mode(mute => 1);
+my $c = purge($b, { all => JSON::PP::true });
+is($c->status, 503, 'without Redis nothing is purged');
+is($c->header('Retry-After'), 1, 'and it may be asked again');
+is(state($b), 'one two three four five', 'nothing was purged');
+purge($a, { tag => 'spring' });
+is(state($b), 'one two three four five', 'it cannot know');
+$proxy->mode(mute => 0);
+$a->wait_for(5, sub { state($b) eq 'one two three four' }, 'it is told');
+pass('RC-18: told later');
+
+
+# what the node has
+
+$c = $a->ask('/v1/cache', no_key => 1,
+                headers => ["Authorization: Bearer $admin"]);
+is($c->status, 200, 'the state of the zones');
+my ($zone) = @{ decode_json($c->body)->{zones} };
+is($zone->{name}, 'answers', 'a zone');
+cmp_ok($zone->{$_}, '>', 0, $_)
+    for qw(entries used_bytes bytes hits misses stores purged);
+is($a->ask('/v1/cache')->status, 403, 'not for everybody');
+
+$b->end;
+$a->end;
+done_testing();
