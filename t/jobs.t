@@ -97,10 +97,11 @@ for (["If-None-Match: $etag", 304], ['If-None-Match: *', 304],
     my ($header, $status) = @$_;
 
     $c = $stack->ask($self, headers => [$header]);
-    is($c->status, $status, "$header: $status");
-    is($c->header('ETag'), $etag, 'ETag');
-    is($c->header('Cache-Control'), 'private, no-cache', 'Cache-Control');
-    is($c->body, '', 'no body') if $status == 304;
+    is($c->status, $status, "RC-17: $header: $status");
+    is($c->header('ETag'), $etag, 'RC-17: ETag');
+    is($c->header('Cache-Control'), 'private, no-cache',
+       'RC-17: Cache-Control');
+    is($c->body, '', 'RC-17: no body') if $status == 304;
 }
 
 $c = $stack->ask($self, method => 'HEAD');
@@ -120,6 +121,33 @@ is(job($c)->{status}, 'completed', 'completed');
 is($c->header('Preference-Applied'), 'wait=10', 'applied');
 cmp_ok($c->elapsed, '>', 0.25, 'not before');
 cmp_ok($c->elapsed, '<', 5, 'and not long after');
+
+
+# what a POST is answered with has the name and the validator of what a GET
+# shows; but conditions are not for it
+
+my $done = $c;
+$self = '/v1/jobs/' . job($done)->{id};
+is($done->header('Content-Location'), $self, 'RC-17: Content-Location');
+is($done->header('Cache-Control'), 'no-store', 'not cached');
+
+$c = $stack->ask($self);
+is($c->header('ETag'), $done->header('ETag'), 'RC-17: the ETag of a GET');
+is($c->body, $done->body, 'RC-17: of the same bytes');
+is($stack->ask($self, headers => ['If-None-Match: '
+                                  . $done->header('ETag')])->status, 304,
+   'RC-17: which is good for a GET');
+
+for my $header ('If-None-Match: *', 'If-Match: "x"') {
+    $c = submit('Hi', ['Prefer: wait=10', $header]);
+    is($c->status, 200, "RC-17: $header of a POST is not looked at");
+}
+
+$c = submit('Hi', ['If-None-Match: *']);
+is($c->status, 202, 'RC-17: nor here');
+is($c->header('Content-Location'), '/v1/jobs/' . job($c)->{id},
+   'RC-17: Content-Location');
+is($c->header('ETag'), undef, 'RC-17: no ETag of what is under way');
 
 $c = submit('[[mock delay=2500]] Hi', ['Prefer: wait=1']);
 is($c->status, 202, 'wait=1: 202 when the time is up');
