@@ -173,9 +173,11 @@
 #define WEIR_IDEM_JOB            "job:%lld"
 #define WEIR_IDEM_JOB_PREFIX     "job:"
 
-/* a field of a question: its n-th run, and what the field holds: id, "by" */
+/* a field of a question: its n-th run, and what the field holds: id, "by", and
+ * a word once it was submitted */
 #define WEIR_ASK_RUN             "run:%lld"
 #define WEIR_ASK_RUN_PREFIX      "run:"
+#define WEIR_ASK_SUBMITTED       "run"
 
 /* fields of an entry of the purges, and the marks: what was purged */
 #define WEIR_PURGE_MARK          "mark"

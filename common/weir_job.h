@@ -72,6 +72,8 @@ struct weir_submission_s {
     bool          hold;             /* a reservation was made for it */
 
     const char   *ask;              /* digest of the question; NULL: none */
+    long long     n;                /* its n-th run; 0: its answer is stored,
+                                       but nobody else asks for it */
     weir_str_t    cache;            /* policy, as text */
     weir_str_t    labels;           /* "class:a tag:b" */
     int64_t       until;            /* ms: so long a request without a job

@@ -205,8 +205,9 @@ static bool
 weir_asked_read(const weir_reply_t *hgetall, weir_asked_t *r)
 {
     size_t      i, n;
+    bool        submitted;
     int64_t     number, by;
-    weir_str_t  name, value, id;
+    weir_str_t  name, value, id, until;
 
     n = sizeof(WEIR_ASK_RUN_PREFIX) - 1;
 
@@ -222,8 +223,13 @@ weir_asked_read(const weir_reply_t *hgetall, weir_asked_t *r)
             continue;
         }
 
-        if (!weir_word(&value, ' ', &id) || id.len != WEIR_ID_LEN
-            || !weir_str_digits(value, WEIR_ASK_DIGITS, &by))
+        if (!weir_word(&value, ' ', &id) || id.len != WEIR_ID_LEN) {
+            return false;
+        }
+
+        submitted = weir_word(&value, ' ', &until);
+
+        if (!weir_str_digits(submitted ? until : value, WEIR_ASK_DIGITS, &by))
         {
             return false;
         }
@@ -231,6 +237,7 @@ weir_asked_read(const weir_reply_t *hgetall, weir_asked_t *r)
         r->n = number;
         r->run = id;
         r->by = by;
+        r->submitted = submitted;
     }
 
     return true;

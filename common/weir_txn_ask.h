@@ -42,6 +42,7 @@ typedef struct {
     long long     n;                /* the last run; 0: there is none */
     weir_str_t    run;              /* its id */
     int64_t       by;               /* ms; 0: it was given back */
+    bool          submitted;        /* else it is only reserved */
     bool          ours;             /* we are to submit it */
     int64_t       purged;           /* ms: the newest mark that matches; 0 */
     weir_str_t    answer;           /* the record; empty: none */

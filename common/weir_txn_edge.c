@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include <stdio.h>
+
 
 /* the position of a reply inside EXEC's: of a submission; of a look, counted
  * from its first read */
@@ -54,7 +56,10 @@ weir_add_job(weir_txn_t *t, const weir_submission_t *s, weir_str_t job,
 
     weir_add_if(t, job, W(WEIR_JOB_METADATA), s->metadata);
     weir_add_if(t, job, W(WEIR_JOB_PREFIX_FIELD), s->prefix);
-    weir_add_if(t, job, W(WEIR_JOB_ASK), weir_str_of(s->ask));
+
+    if (s->n) {
+        weir_add_if(t, job, W(WEIR_JOB_ASK), weir_str_of(s->ask));
+    }
 
     if (s->hook_url.len) {
         weir_add(t, W("HSET"), job, W(WEIR_JOB_HOOK_URL), s->hook_url,
@@ -194,7 +199,15 @@ static void
 weir_submit_ask(weir_txn_t *t, const weir_submission_t *s)
 {
     char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
+    char  field[WEIR_NAME_MAX], value[WEIR_NAME_MAX];
 
+    /* from now on others may follow it */
+
+    snprintf(value, sizeof(value), "%s %lld " WEIR_ASK_SUBMITTED, s->id,
+             (long long) s->by);
+
+    weir_add(t, W("HSET"), weir_name(key, WEIR_KEY_ASK, s->shard, s->ask),
+             weir_name(field, WEIR_ASK_RUN, s->n), weir_str_of(value));
     weir_add_ask_life(t, s->shard, s->ask, s->deadline - s->created);
 
     weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ENDED, s->shard), W("NX"),
@@ -265,7 +278,7 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
         weir_add_expire(t, k.waiting, WEIR_TTL_WAITING);
     }
 
-    if (s->ask) {
+    if (s->ask && s->n) {
         weir_add(t, W("ZADD"), k.deadline, W("GT"),
                  weir_decimal(deadline, s->deadline), weir_str_of(s->id));
         weir_submit_ask(t, s);

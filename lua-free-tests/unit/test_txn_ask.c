@@ -228,6 +228,7 @@ test_lead(void **state)
     s.ttl = 60;
     s.records = 90;
     s.ask = QUESTION;
+    s.n = 2;
     s.cache = weir_str("p");
     s.labels = weir_str("class:a");
     s.asker = &job;
@@ -246,6 +247,7 @@ test_lead(void **state)
            " deadline 86401000 ttl 60 records 90 ask " QUESTION " cache p"
            " labels class:a\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
+           "HSET " ASK " run:2 " ID " 2000 run\n"
            "EXPIRE " ASK " 86460 GT\n"
            "ZADD " ENDED " NX 86461000 " ID "\n"
            F_RECORDS("led") F_ASKS
@@ -262,6 +264,7 @@ test_lead(void **state)
            "SADD " WAIT " " MAILBOX "\n"
            "EXPIRE " WAIT " 600\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
+           "HSET " ASK " run:2 " ID " 2000 run\n"
            "EXPIRE " ASK " 86460 GT\n"
            "ZADD " ENDED " NX 86461000 " ID "\n"
            "ZADD " ASKERS " GT 5000 " MAILBOX "\n"
@@ -271,13 +274,13 @@ test_lead(void **state)
     weir_txn_submit(&t, &s);
     expect_has(&t, "\nZADD " ASKERS " GT 5000 " ID "\nXADD ");
 
-    /* an answer that is stored, of a run that is no question's */
+    /* an answer that is stored, of a run that nobody else asks for */
 
-    s.ask = NULL;
+    s.n = 0;
     s.until = 0;
     weir_txn_submit(&t, &s);
-    expect_has(&t, " records 90 cache p labels class:a\nZADD " LINE " 86401000 "
-                   ID "\nXADD ");
+    expect_has(&t, " records 90 ask " QUESTION " cache p labels class:a\nZADD "
+                   LINE " 86401000 " ID "\nXADD ");
     weir_txn_free(&t);
 }
 
