@@ -249,9 +249,13 @@ ngx_http_weir_admit_give_back(ngx_http_weir_ctx_t *ctx, bool key)
 }
 
 
+/* So with all that was taken before. */
+
 void
 ngx_http_weir_admit_release(ngx_http_weir_ctx_t *ctx)
 {
+    ngx_http_weir_ask_release(ctx);
+
     if (ctx->admit) {
         ngx_http_weir_admit_give_back(ctx, true);
     }
@@ -264,6 +268,7 @@ ngx_http_weir_reserve_failed_run(ngx_http_weir_ctx_t *ctx)
     weir_failure_t  f;
 
     ngx_http_weir_forget(ctx);
+    ngx_http_weir_ask_release(ctx);
     ngx_http_weir_count(ctx->process, submit_failed);
     ctx->status = "UNAVAILABLE";
 
@@ -280,7 +285,7 @@ ngx_http_weir_reserve_failed_run(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_admit_refuse(ngx_http_weir_ctx_t *ctx, weir_failure_t *f)
 {
-    ngx_http_weir_admit_give_back(ctx, true);
+    ngx_http_weir_admit_release(ctx);
     f->retry_after = 1;
 
     return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, f));
@@ -345,7 +350,7 @@ ngx_http_weir_reserve_decide(ngx_http_weir_ctx_t *ctx,
         return &ngx_http_weir_step_total_full;
     }
 
-    return &ngx_http_weir_step_spend;
+    return ngx_http_weir_ask_admitted(ctx);
 }
 
 
@@ -391,6 +396,17 @@ ngx_http_weir_reserve_run(ngx_http_weir_ctx_t *ctx)
                              p->conf->redis.timeout,
                              &ngx_http_weir_step_reserve,
                              &ngx_http_weir_step_reserve_failed);
+}
+
+
+/* The job to be has another id. */
+
+void
+ngx_http_weir_admit_rename(ngx_http_weir_ctx_t *ctx)
+{
+    if (ctx->admit) {
+        ngx_memcpy(ctx->admit->job.id, ctx->job.id, sizeof(ctx->job.id));
+    }
 }
 
 

@@ -599,11 +599,7 @@ ngx_http_weir_cache_run(ngx_http_weir_ctx_t *ctx)
         c->store = 0;
     }
 
-    /* a run of its own, as long as nobody can be asked whether there is one */
+    /* a job's run is its own, as long as nobody hands on how another's ends */
 
-    if (c->ctl.only_if_cached) {
-        return ngx_http_weir_done(ctx, ngx_http_weir_cache_only(ctx));
-    }
-
-    return &ngx_http_weir_step_begin;
+    return c->jobful ? &ngx_http_weir_step_begin : &ngx_http_weir_step_ask;
 }

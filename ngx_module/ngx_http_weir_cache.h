@@ -90,6 +90,12 @@ struct ngx_http_weir_cache_s {
     int64_t                       by;
     char                          run[25];
 
+    /* the run that this request would lead; and what was found */
+    char                          own[25];
+    int64_t                       own_by;       /* ms */
+    int64_t                       asking;       /* ms: since when; 0 */
+    weir_cached_t                 found;        /* in the pool */
+
     unsigned                      asked:1;      /* question is set */
     unsigned                      raw_set:1;
     unsigned                      bypass:1;     /* the old way; see store */
@@ -107,6 +113,12 @@ struct ngx_http_weir_cache_s {
     unsigned                      served:1;     /* from what is stored */
     unsigned                      memory:1;     /* ... in L1 */
     unsigned                      counted:1;
+    unsigned                      reading:1;    /* without a register */
+    unsigned                      owes:1;       /* others wait for us */
+    unsigned                      told:1;       /* the end, too early */
+    unsigned                      recorded:1;   /* a job nobody knows */
+    unsigned                      broken:1;     /* a record is */
+    unsigned                      late:1;       /* the wait was over */
 };
 
 
@@ -147,6 +159,10 @@ ngx_int_t ngx_http_weir_cache_reserve(struct ngx_http_weir_ctx_s *ctx,
 
 /* Sends what is in reserve.  NGX_DECLINED: nothing is. */
 ngx_int_t ngx_http_weir_cache_stale(struct ngx_http_weir_ctx_s *ctx);
+
+/* What Cache-Status and Age say of a record that answers. */
+void ngx_http_weir_cache_tell(struct ngx_http_weir_ctx_s *ctx,
+    const weir_cached_t *c);
 
 /* 504: only-if-cached, and nothing is. */
 ngx_int_t ngx_http_weir_cache_only(struct ngx_http_weir_ctx_s *ctx);

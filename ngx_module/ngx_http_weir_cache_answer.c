@@ -163,7 +163,7 @@ ngx_http_weir_cache_headers(ngx_http_weir_ctx_t *ctx, ngx_uint_t status)
 
 /* sending */
 
-static void
+void
 ngx_http_weir_cache_tell(ngx_http_weir_ctx_t *ctx, const weir_cached_t *cached)
 {
     int64_t                 now, left;

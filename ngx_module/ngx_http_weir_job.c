@@ -12,6 +12,8 @@
 
 static const ngx_http_weir_step_t *ngx_http_weir_look_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_look_run_run(
+    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_unavailable_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_not_found_run(
@@ -34,6 +36,10 @@ static const ngx_http_weir_step_t *ngx_http_weir_cancel_run(
 
 const ngx_http_weir_step_t  ngx_http_weir_step_look = {
     "look", ngx_http_weir_look_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_look_run = {
+    "look at the run", ngx_http_weir_look_run_run
 };
 
 const ngx_http_weir_step_t  ngx_http_weir_step_unavailable = {
@@ -64,7 +70,7 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_no_outcome = {
     "no outcome", ngx_http_weir_no_outcome_run
 };
 
-static const ngx_http_weir_step_t  ngx_http_weir_step_answer = {
+const ngx_http_weir_step_t  ngx_http_weir_step_answer = {
     "answer", ngx_http_weir_answer_run
 };
 
@@ -188,6 +194,20 @@ ngx_http_weir_look_decide(ngx_http_weir_ctx_t *ctx)
 }
 
 
+static void
+ngx_http_weir_job_run(ngx_http_weir_job_t *to, const weir_job_t *job)
+{
+    to->run[0] = '\0';
+
+    if (job->run.len == WEIR_ID_LEN
+        && !weir_str_eq(job->run, weir_str_of(to->id)))
+    {
+        ngx_memcpy(to->run, job->run.data, WEIR_ID_LEN);
+        to->run[WEIR_ID_LEN] = '\0';
+    }
+}
+
+
 /* What a look found, into the context: strings into the pool. */
 
 ngx_int_t
@@ -210,18 +230,92 @@ ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
     to->attempts = run->attempts;
     to->hook = (job->hook_url.len > 0);
 
+    ngx_http_weir_job_run(to, job);
+
     ngx_snprintf((u_char *) to->token, sizeof(to->token), "%*s%Z",
                  run->token.len, run->token.data ? run->token.data : "");
 
     if (ngx_http_weir_copy(pool, &to->model, job->model) != NGX_OK
         || ngx_http_weir_copy(pool, &to->metadata, job->metadata) != NGX_OK
         || ngx_http_weir_copy(pool, &to->kind, run->kind) != NGX_OK
+        || ngx_http_weir_copy(pool, &to->error, run->error) != NGX_OK
+        || ngx_http_weir_copy(pool, &to->part, job->part) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Of a job whose run others ask for too, the run says when it was asked for,
+ * and of its tries.  The job ends when it is told, a moment later. */
+
+static ngx_int_t
+ngx_http_weir_run_take(ngx_http_weir_ctx_t *ctx, const weir_run_t *run)
+{
+    ngx_pool_t           *pool;
+    ngx_http_weir_job_t  *to;
+
+    to = &ctx->job;
+    pool = ctx->request->pool;
+
+    to->asked = run->created;
+
+    if (weir_str_eq(ngx_http_weir_str(to->part), weir_str(WEIR_PART_HIT))) {
+        return NGX_OK;
+    }
+
+    to->started = run->started;
+    to->attempts = run->attempts;
+
+    if (!weir_state_is_final(to->state) && run->state != WEIR_QUEUED) {
+        to->state = WEIR_IN_PROGRESS;
+    }
+
+    if (ngx_http_weir_copy(pool, &to->kind, run->kind) != NGX_OK
         || ngx_http_weir_copy(pool, &to->error, run->error) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_weir_look_run_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    weir_job_t                   job;
+    weir_run_t                   run;
+    const ngx_http_weir_step_t  *next;
+
+    next = &ngx_http_weir_step_unavailable;
+
+    if (weir_txn_look_read(a, &job, &run)
+        && (!run.found || ngx_http_weir_run_take(ctx, &run) == NGX_OK))
+    {
+        next = ngx_http_weir_look_decide(ctx);
+    }
+
+    ngx_http_weir_resume(ctx, next);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_look_run_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_look(&p->txn, ctx->job.shard, ctx->job.run, NULL);
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_look_run_answer,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_look_run,
+                             &ngx_http_weir_step_unavailable);
 }
 
 
@@ -237,15 +331,19 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
         return;
     }
 
-    if (!job.found || !run.found
+    /* the record of a question's run is nobody's job */
+
+    if (!job.found || !run.found || job.ask.len
         || !weir_str_eq(job.owner, ngx_http_weir_str(ctx->visit->owner)))
     {
         ngx_http_weir_resume(ctx, &ngx_http_weir_step_not_found);
         return;
     }
 
-    next = ngx_http_weir_job_take(ctx, &job, &run) == NGX_OK
-           ? ngx_http_weir_look_decide(ctx) : &ngx_http_weir_step_unavailable;
+    next = ngx_http_weir_job_take(ctx, &job, &run) != NGX_OK
+           ? &ngx_http_weir_step_unavailable
+           : ctx->job.run[0] ? &ngx_http_weir_step_look_run
+                             : ngx_http_weir_look_decide(ctx);
 
     ngx_http_weir_resume(ctx, next);
 }
@@ -292,6 +390,10 @@ static const ngx_http_weir_step_t *
 ngx_http_weir_wait_over_run(ngx_http_weir_ctx_t *ctx)
 {
     weir_failure_t  f;
+
+    if (ngx_http_weir_jobless(ctx)) {
+        return &ngx_http_weir_step_wait_late;
+    }
 
     ngx_http_weir_wait_remove(ctx);
     ngx_http_weir_count(ctx->process, timed_out);
@@ -395,14 +497,16 @@ ngx_http_weir_no_outcome_run(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_str_t                token;
-    ngx_http_weir_process_t  *p;
+    weir_str_t                   token;
+    ngx_http_weir_process_t     *p;
+    const ngx_http_weir_step_t  *next;
 
     if (ctx->lost) {
-        return &ngx_http_weir_step_unavailable;
+        next = ngx_http_weir_ask_answered(ctx);
+        return next ? next : &ngx_http_weir_step_unavailable;
     }
 
-    ctx->has_job = 1;
+    ctx->has_job = !ngx_http_weir_jobless(ctx);
     token = weir_str_of(ctx->job.token);
 
     if (ctx->outcome_text.len || !weir_token_has_outcome(token)) {
@@ -412,7 +516,8 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
     p = ctx->process;
 
     weir_txn_reset(&p->txn);
-    weir_txn_outcome(&p->txn, ctx->job.shard, ctx->job.id, token);
+    weir_txn_outcome(&p->txn, ctx->job.shard, ngx_http_weir_run_id(&ctx->job),
+                     token);
 
     /* a large one may take long; the connection is watched for progress */
 
@@ -442,8 +547,9 @@ ngx_http_weir_answer_is_stale(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
 {
-    ngx_int_t                 rc;
-    static const char        *status[] = {
+    ngx_int_t                    rc;
+    const ngx_http_weir_step_t  *next;
+    static const char           *status[] = {
         "QUEUED", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "EXPIRED"
     };
 
@@ -463,7 +569,18 @@ ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
         return ngx_http_weir_admit_again(ctx);
     }
 
-    if (ctx->outcome.doc) {
+    next = ngx_http_weir_ask_answered(ctx);
+
+    if (next) {
+        return next;
+    }
+
+    /* what was stored took no time */
+
+    if (ctx->outcome.doc
+        && !weir_str_eq(ngx_http_weir_str(ctx->job.part),
+                        weir_str(WEIR_PART_HIT)))
+    {
         ctx->job.started = ctx->outcome.started;
         ctx->job.finished = ctx->outcome.finished;
         ctx->job.attempts = ctx->outcome.attempts;
@@ -563,6 +680,7 @@ ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
     cancel.owner = ngx_http_weir_str(ctx->visit->owner);
     cancel.hook = ctx->job.hook;
     cancel.tell = 1;
+    cancel.run = ctx->job.run[0] ? ctx->job.run : NULL;
 
     weir_txn_reset(&p->txn);
     weir_txn_cancel(&p->txn, &cancel);

@@ -21,7 +21,9 @@ struct ngx_http_weir_list_s {
 
     /* the batch at hand */
     char          ids[NGX_HTTP_WEIR_LIST_BATCH][WEIR_ID_LEN + 1];
+    char          runs[NGX_HTTP_WEIR_LIST_BATCH][WEIR_ID_LEN + 1];
     ngx_uint_t    n;
+    ngx_uint_t    nruns;                        /* of jobs that share one */
     ngx_uint_t    ties;                         /* read past them */
     ngx_uint_t    asked;
     ngx_uint_t    rounds;
@@ -235,7 +237,9 @@ ngx_http_weir_list_take(ngx_http_weir_list_t *l, const weir_reply_t *reply)
     weir_str_t  id;
 
     l->n = 0;
+    l->nruns = 0;
     l->ties = 0;
+    ngx_memzero(l->runs, sizeof(l->runs));
 
     for (i = 0; i + 1 < weir_reply_count(reply); i += 2) {
         id = weir_reply_str(weir_reply_at(reply, i));
@@ -325,6 +329,9 @@ ngx_http_weir_list_row(ngx_http_weir_ctx_t *ctx, const char *id,
     ngx_memzero(&d, sizeof(weir_jobdoc_t));
 
     d.id = id;
+    d.run = job->part.len ? job->run : weir_str_null;
+    d.part = job->part;
+    d.asked = run->asked;
     d.state = run->state;
     d.created = job->created;
     d.run_at = run->run_at;
@@ -363,19 +370,76 @@ ngx_http_weir_list_shows(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
 }
 
 
+/* Of jobs whose run others ask for too, the runs are to be looked at. */
+
+static ngx_uint_t
+ngx_http_weir_list_runs(ngx_http_weir_list_t *l, const weir_answer_t *a)
+{
+    ngx_uint_t  i;
+    weir_job_t  job;
+    weir_run_t  run;
+
+    for (i = 0; i < l->n; i++) {
+
+        if (weir_txn_looks_read(a, (unsigned) i, &job, &run) && job.found
+            && run.found
+            && !weir_str_eq(job.run, weir_str_of(l->ids[i])))
+        {
+            ngx_memcpy(l->runs[i], job.run.data, WEIR_ID_LEN);
+            l->runs[i][WEIR_ID_LEN] = '\0';
+            l->nruns++;
+        }
+    }
+
+    return l->nruns;
+}
+
+
+/* the i-th; k: how many runs were passed before */
+
+static ngx_uint_t
+ngx_http_weir_list_at(ngx_http_weir_list_t *l, const weir_answer_t *a,
+    ngx_uint_t i, ngx_uint_t *k, weir_job_t *job, weir_run_t *run)
+{
+    weir_job_t  none;
+    weir_run_t  shared;
+
+    if (!weir_txn_looks_read(a, (unsigned) i, job, run)) {
+        return 0;
+    }
+
+    if (l->runs[i][0] == '\0') {
+        return 1;
+    }
+
+    if (!weir_txn_looks_read(a, (unsigned) (l->n + (*k)++), &none, &shared)) {
+        return 0;
+    }
+
+    weir_run_complete(run, job, &shared);
+
+    return 1;
+}
+
+
 static void
 ngx_http_weir_list_looked(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 {
-    ngx_uint_t             i;
+    ngx_uint_t             i, k;
     weir_job_t             job;
     weir_run_t             run;
     ngx_http_weir_list_t  *l;
 
     l = ctx->list;
 
-    for (i = 0; i < l->n; i++) {
+    if (l->nruns == 0 && ngx_http_weir_list_runs(l, a)) {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_list_look);
+        return;
+    }
 
-        if (!weir_txn_looks_read(a, (unsigned) i, &job, &run)) {
+    for (i = 0, k = 0; i < l->n; i++) {
+
+        if (!ngx_http_weir_list_at(l, a, i, &k, &job, &run)) {
             ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
             return;
         }
@@ -408,8 +472,8 @@ ngx_http_weir_list_looked(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 static const ngx_http_weir_step_t *
 ngx_http_weir_list_look_run(ngx_http_weir_ctx_t *ctx)
 {
-    ngx_uint_t                i;
-    weir_str_t                ids[NGX_HTTP_WEIR_LIST_BATCH];
+    ngx_uint_t                i, n;
+    weir_str_t                ids[2 * NGX_HTTP_WEIR_LIST_BATCH];
     ngx_http_weir_list_t     *l;
     ngx_http_weir_process_t  *p;
 
@@ -420,8 +484,14 @@ ngx_http_weir_list_look_run(ngx_http_weir_ctx_t *ctx)
         ids[i] = weir_str_of(l->ids[i]);
     }
 
+    for (i = 0, n = l->n; l->nruns && i < l->n; i++) {
+        if (l->runs[i][0]) {
+            ids[n++] = weir_str_of(l->runs[i]);
+        }
+    }
+
     weir_txn_reset(&p->txn);
-    weir_txn_looks(&p->txn, 0, ids, (unsigned) l->n);
+    weir_txn_looks(&p->txn, 0, ids, (unsigned) n);
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_list_looked,
                              p->conf->redis.timeout,

@@ -156,6 +156,7 @@ typedef void (*ngx_http_weir_answer_pt)(ngx_http_weir_ctx_t *ctx,
 
 typedef struct {
     char                         id[WEIR_ID_LEN + 1];
+    char                         run[WEIR_ID_LEN + 1];  /* or empty: its own */
     char                         owner[WEIR_OWNER_MAX + 1];
     unsigned                     shard;
     unsigned                     keyed:1;       /* others may ask for it */
@@ -174,15 +175,18 @@ struct ngx_http_weir_call_s {
 
 typedef struct {
     char                         id[WEIR_ID_LEN + 1];
+    char                         run[WEIR_ID_LEN + 1];  /* or empty: its own */
     unsigned                     shard;
     weir_state_e                 state;
     int64_t                      created;       /* ms */
+    int64_t                      asked;         /* ms: its run; 0: like it */
     int64_t                      started;       /* ms; 0: not yet */
     int64_t                      finished;      /* ms; 0: not yet */
     int64_t                      run_at;        /* ms; 0: at once */
     int64_t                      deadline;      /* ms */
     long long                    attempts;
     ngx_str_t                    model;
+    ngx_str_t                    part;          /* in its run; or empty */
     ngx_str_t                    metadata;      /* JSON, or empty */
     ngx_str_t                    kind;          /* of the last error */
     ngx_str_t                    error;
@@ -509,11 +513,34 @@ ngx_int_t ngx_http_weir_admit(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 const ngx_http_weir_step_t *ngx_http_weir_admit_again(
     ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_admit_release(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_admit_rename(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_admit_keyed(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_admit_submission(ngx_http_weir_ctx_t *ctx,
     weir_submission_t *s);
 extern const ngx_http_weir_step_t  ngx_http_weir_step_reserve;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_hold;
+
+/* ask: who answers a question that is not stored here */
+const ngx_http_weir_step_t *ngx_http_weir_ask_answered(
+    ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_ask_admitted(
+    ngx_http_weir_ctx_t *ctx);
+ngx_uint_t ngx_http_weir_ask_submission(ngx_http_weir_ctx_t *ctx,
+    weir_submission_t *s, weir_submission_t *asker);
+void ngx_http_weir_ask_sent(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_ask_release(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_ask_cleanup(ngx_http_weir_ctx_t *ctx);
+
+/* stale: what is in reserve */
+ngx_uint_t ngx_http_weir_may_spare(ngx_http_weir_ctx_t *ctx);
+ngx_int_t ngx_http_weir_spare(ngx_http_weir_ctx_t *ctx,
+    const weir_failure_t *f);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_stale;
+
+/* follow: to hang on to another's run */
+ngx_uint_t ngx_http_weir_follow_told(ngx_http_weir_ctx_t *ctx);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_follow;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_wait_late;
 
 /* spend */
 ngx_uint_t ngx_http_weir_spend_submission(ngx_http_weir_ctx_t *ctx,
@@ -534,6 +561,8 @@ const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);
 
 /* submit, job, models */
 ngx_int_t ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx,
+    weir_submission_t *s);
 const ngx_http_weir_step_t *ngx_http_weir_submit_job(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_submit_chat(
@@ -551,6 +580,7 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_look;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_wait;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_accepted;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_outcome;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_answer;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_released;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_unavailable;
 
@@ -598,6 +628,17 @@ ngx_int_t ngx_http_weir_metrics_handler(ngx_http_request_t *r);
 /* variables */
 ngx_int_t ngx_http_weir_add_variables(ngx_conf_t *cf);
 
+
+/* the id of a job's run */
+#define ngx_http_weir_run_id(job)                                             \
+    ((job)->run[0] ? (job)->run : (job)->id)
+
+/* a request that asks a question; and one that has no job for it */
+#define ngx_http_weir_asks(ctx)                                               \
+    ((ctx)->cache && (ctx)->cache->asked && !(ctx)->cache->bypass)
+
+#define ngx_http_weir_jobless(ctx)                                            \
+    (ngx_http_weir_asks(ctx) && !(ctx)->cache->jobful)
 
 #define ngx_http_weir_str(s)                                                  \
     ((weir_str_t) { (const char *) (s).data, (s).len })

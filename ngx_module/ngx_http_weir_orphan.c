@@ -24,10 +24,12 @@ ngx_http_weir_sent(ngx_http_weir_ctx_t *ctx, ngx_http_weir_sent_t *sent)
 
     sent->shard = ctx->job.shard;
     ngx_memcpy(sent->id, ctx->job.id, sizeof(sent->id));
+    ngx_memcpy(sent->run, ctx->job.run, sizeof(sent->run));
     ngx_memcpy(sent->owner, ctx->visit->owner.data,
                ngx_min(ctx->visit->owner.len, sizeof(sent->owner) - 1));
 
-    sent->keyed = ngx_http_weir_admit_keyed(ctx);
+    sent->keyed = ngx_http_weir_admit_keyed(ctx)
+                  || (ctx->cache && ctx->cache->leading);
 }
 
 
@@ -86,6 +88,7 @@ ngx_http_weir_orphan_write(ngx_http_weir_process_t *p,
     cancel.token = WEIR_TOKEN_EDGE;
     cancel.now = ngx_http_weir_now(p);
     cancel.owner = weir_str_of(sent->owner);
+    cancel.run = sent->run[0] ? sent->run : NULL;
 
     weir_txn_cancel(&p->txn, &cancel);
 }
@@ -140,17 +143,11 @@ ngx_http_weir_orphans_free(ngx_http_weir_process_t *p)
 }
 
 
-/* The cancellation goes over the same connection, behind the submission, or
- * over the next connection; it works in either order (see the contract).  With
- * a key the first question is whether another request was told of the job. */
-
-void
-ngx_http_weir_abandon(ngx_http_weir_process_t *p,
+static void
+ngx_http_weir_orphan_add(ngx_http_weir_process_t *p,
     const ngx_http_weir_sent_t *sent)
 {
     ngx_http_weir_orphan_t  *orphan;
-
-    ngx_http_weir_count(p, abandoned);
 
     orphan = NULL;
 
@@ -170,6 +167,34 @@ ngx_http_weir_abandon(ngx_http_weir_process_t *p,
 
     p->norphans++;
     ngx_queue_insert_tail(&p->orphans, &orphan->queue);
+}
+
+
+/* The cancellation goes over the same connection, behind the submission, or
+ * over the next connection; it works in either order (see the contract).  With
+ * a key the first question is whether another request was told of the job; so
+ * with the run of a question, but not with the job that was to lead it. */
+
+void
+ngx_http_weir_abandon(ngx_http_weir_process_t *p,
+    const ngx_http_weir_sent_t *sent)
+{
+    ngx_http_weir_sent_t  part;
+
+    ngx_http_weir_count(p, abandoned);
+
+    part = *sent;
+
+    if (sent->run[0] && sent->keyed) {
+        ngx_memcpy(part.id, sent->run, sizeof(part.id));
+        part.run[0] = '\0';
+        ngx_http_weir_orphan_add(p, &part);
+
+        part = *sent;
+        part.keyed = 0;
+    }
+
+    ngx_http_weir_orphan_add(p, &part);
 
     ngx_http_weir_orphans_send(p);
 }

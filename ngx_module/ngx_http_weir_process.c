@@ -546,6 +546,10 @@ ngx_http_weir_call(ngx_http_weir_ctx_t *ctx, weir_txn_t *t,
 
     ctx->call = call;
 
+    if (call->submission) {
+        ngx_http_weir_ask_sent(ctx);
+    }
+
     return NGX_OK;
 }
 

@@ -296,6 +296,12 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 
     r = ctx->request;
 
+    rc = ngx_http_weir_spare(ctx, f);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
     if (ctx->status[0] == '-') {
         ctx->status = weir_failure_name(f->kind);
     }
@@ -451,6 +457,9 @@ ngx_http_weir_job_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
     ngx_memzero(&d, sizeof(weir_jobdoc_t));
 
     d.id = job->id;
+    d.run = weir_str_of(job->run);
+    d.part = ngx_http_weir_str(job->part);
+    d.asked = job->asked;
     d.state = job->state;
     d.created = job->created;
     d.run_at = job->run_at;

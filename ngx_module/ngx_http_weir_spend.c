@@ -131,19 +131,22 @@ ngx_http_weir_spend_hold(ngx_http_weir_ctx_t *ctx, ngx_http_weir_spend_t *s)
     now = ngx_http_weir_now(ctx->process);
     deadline = ctx->job.deadline;
 
-    if (deadline == 0) {
+    if (ngx_http_weir_asks(ctx)) {
+        deadline = now + (int64_t) WEIR_DEADLINE_MAX * 1000;
+
+    } else if (deadline == 0) {
         deadline = ngx_max(now, ctx->job.run_at)
                    + (int64_t) WEIR_DEADLINE_DEFAULT * 1000;
     }
 
     s->hold.shard = ctx->job.shard;
-    s->hold.run = ctx->job.id;
+    s->hold.run = ngx_http_weir_run_id(&ctx->job);
     s->hold.owner = ngx_http_weir_str(ctx->visit->owner);
     s->hold.by = now + 2 * (int64_t) ctx->process->conf->redis.timeout;
 
     l = s->limited;
     l->hold = &s->hold;
-    l->member = ctx->job.id;
+    l->member = s->hold.run;
     l->lease = deadline - now + NGX_HTTP_WEIR_SPEND_GRACE;
 }
 

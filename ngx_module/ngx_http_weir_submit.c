@@ -101,11 +101,12 @@ ngx_http_weir_begin_run(ngx_http_weir_ctx_t *ctx)
         weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
                          "the queue is short of memory, jobs are not taken");
         f.retry_after = NGX_HTTP_WEIR_PRESSED_RETRY;
+        ngx_http_weir_ask_release(ctx);
         return ngx_http_weir_submit_fail(ctx, &f);
     }
 
     return ctx->admit ? &ngx_http_weir_step_reserve
-                      : &ngx_http_weir_step_spend;
+                      : ngx_http_weir_ask_admitted(ctx);
 }
 
 
@@ -292,10 +293,10 @@ ngx_http_weir_submit_times(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 }
 
 
-/* NGX_DECLINED: it took too long until here. */
+/* a job's records, as it was asked for */
 
-static ngx_int_t
-ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
+void
+ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 {
     ngx_http_weir_job_t  *job;
 
@@ -330,9 +331,20 @@ ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 
     job->created = s->created;
     job->deadline = s->deadline;
+}
+
+
+/* NGX_DECLINED: it took too long until here. */
+
+static ngx_int_t
+ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s,
+    weir_submission_t *asker)
+{
+    ngx_http_weir_submit_record(ctx, s);
 
     return ngx_http_weir_admit_submission(ctx, s)
            && ngx_http_weir_spend_submission(ctx, s)
+           && ngx_http_weir_ask_submission(ctx, s, asker)
            ? NGX_OK : NGX_DECLINED;
 }
 
@@ -340,13 +352,13 @@ ngx_http_weir_submit_build(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 static const ngx_http_weir_step_t *
 ngx_http_weir_submit_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_submission_t         s;
+    weir_submission_t         s, asker;
     ngx_http_weir_process_t  *p;
 
     p = ctx->process;
 
     if (!ngx_http_weir_may_submit(p)
-        || ngx_http_weir_submit_build(ctx, &s) != NGX_OK)
+        || ngx_http_weir_submit_build(ctx, &s, &asker) != NGX_OK)
     {
         ngx_http_weir_submit_release(ctx);
         return &ngx_http_weir_step_submit_refused;
@@ -393,11 +405,15 @@ static const ngx_http_weir_step_t *
 ngx_http_weir_submitted_run(ngx_http_weir_ctx_t *ctx)
 {
     ctx->submitting = 0;
-    ctx->has_job = 1;
+    ctx->has_job = !ngx_http_weir_jobless(ctx);
     ctx->job.state = WEIR_QUEUED;
     ctx->status = "QUEUED";
 
     weir_buf_free(&ctx->payload);
+
+    if (ctx->cache && ctx->cache->refresh) {
+        return &ngx_http_weir_step_stale;
+    }
 
     if (ctx->waiting) {
         return &ngx_http_weir_step_wait;

@@ -162,6 +162,7 @@ ngx_http_weir_ctx_cleanup(void *data)
     ngx_http_weir_ctx_t  *ctx = data;
 
     ngx_http_weir_forget(ctx);
+    ngx_http_weir_ask_cleanup(ctx);
     ngx_http_weir_wait_remove(ctx);
 
     if (ctx->holding) {

@@ -158,6 +158,10 @@ ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
             ctx->outcome_text.len = outcome.len;
         }
 
+        if (ngx_http_weir_follow_told(ctx)) {
+            continue;
+        }
+
         /* the answer to the submission may come later than the job's end */
 
         if (ctx->call) {

@@ -1,0 +1,398 @@
+/*
+ * To hang on to the run of another who asks the same: a held request without
+ * a job of its own, or a job.  Owns the way from there to the wait; whose run
+ * it is was decided in ask.c.
+ */
+
+#include "ngx_http_weir_ask.h"
+
+
+#define NGX_HTTP_WEIR_FOLLOW_GRACE  5000        /* ms past the end of a wait */
+
+
+static const ngx_http_weir_step_t *ngx_http_weir_follow_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_follow_failed_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_follow_full_run(
+    ngx_http_weir_ctx_t *ctx);
+
+
+const ngx_http_weir_step_t  ngx_http_weir_step_follow = {
+    "follow", ngx_http_weir_follow_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_follow_failed = {
+    "follow failed", ngx_http_weir_follow_failed_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_follow_full = {
+    "follow, full", ngx_http_weir_follow_full_run
+};
+
+
+static void
+ngx_http_weir_follow_ignore(void *data, const weir_answer_t *a)
+{
+    /* others will see to it, only later */
+}
+
+
+/* Whose job it is has the run beside it; who has none waits for the run. */
+
+void
+ngx_http_weir_run_set(ngx_http_weir_ctx_t *ctx, const char *run)
+{
+    char  *to;
+
+    to = ctx->cache->jobful ? ctx->job.run : ctx->job.id;
+
+    ngx_memcpy(to, run, WEIR_ID_LEN);
+    to[WEIR_ID_LEN] = '\0';
+}
+
+
+/* So long at least who waits here wants the run, in ms. */
+
+int64_t
+ngx_http_weir_follow_until(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_msec_int_t            left;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+    left = (ngx_msec_int_t) (ctx->wait_end - ngx_current_msec);
+
+    return ngx_http_weir_now(p) + ngx_max(left, 0)
+           + 2 * (int64_t) p->conf->redis.timeout
+           + NGX_HTTP_WEIR_FOLLOW_GRACE;
+}
+
+
+/* The job that was to follow, and that nobody was told of. */
+
+static void
+ngx_http_weir_follow_abandon(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_sent_t  sent;
+
+    ctx->cache->recorded = 0;
+
+    if (!ctx->process->exiting) {
+        ngx_http_weir_sent(ctx, &sent);
+        ngx_http_weir_abandon(ctx->process, &sent);
+    }
+}
+
+
+/* Hangs on to it no more: neither waits, nor has a job there. */
+
+void
+ngx_http_weir_follow_end(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_cache_t  *cache;
+
+    cache = ctx->cache;
+
+    ngx_http_weir_wait_remove(ctx);
+
+    if (cache->recorded) {
+        ngx_http_weir_follow_abandon(ctx);
+    }
+
+    cache->following = 0;
+    cache->told = 0;
+    ctx->submitting = 0;
+}
+
+
+/* The message of its end may come before the answer that says when the run
+ * was asked for: that it came is remembered until then. */
+
+ngx_uint_t
+ngx_http_weir_follow_told(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_cache_t  *cache;
+
+    cache = ctx->cache;
+
+    if (cache == NULL || !cache->following || cache->jobful
+        || ctx->job.created)
+    {
+        return 0;
+    }
+
+    cache->told = 1;
+
+    return 1;
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_failed_run(ngx_http_weir_ctx_t *ctx)
+{
+    if (ctx->call) {
+        ctx->cache->recorded = ctx->call->submission;
+        ctx->call->submission = 0;
+    }
+
+    return &ngx_http_weir_step_ask_failed;
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_full_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    ngx_http_weir_follow_end(ctx);
+    ngx_http_weir_admit_release(ctx);
+
+    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
+                     "too many requests are waiting here already");
+    f.retry_after = 1;
+
+    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+}
+
+
+/* The run goes on, or was done in this moment. */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_alive(ngx_http_weir_ctx_t *ctx,
+    const weir_followed_t *got)
+{
+    ngx_http_weir_cache_t  *cache;
+
+    cache = ctx->cache;
+
+    if (!cache->jobful) {
+        ctx->job.created = got->run.created;
+
+        return cache->told ? &ngx_http_weir_step_outcome
+                           : &ngx_http_weir_step_wait;
+    }
+
+    cache->recorded = 0;
+    ctx->has_job = 1;
+    ctx->job.asked = got->run.created;
+    ngx_str_set(&ctx->job.part, WEIR_PART_JOINED);
+    ctx->job.state = WEIR_QUEUED;
+    ctx->status = "QUEUED";
+
+    weir_buf_free(&ctx->payload);
+
+    return ctx->waiting ? &ngx_http_weir_step_wait
+                        : &ngx_http_weir_step_accepted;
+}
+
+
+/* how a run ended, into a request that has no job */
+
+void
+ngx_http_weir_follow_take(ngx_http_weir_ctx_t *ctx, const weir_run_t *run)
+{
+    ctx->job.state = run->state;
+    ctx->job.created = run->created;
+    ctx->job.finished = run->fin_at;
+
+    ngx_snprintf((u_char *) ctx->job.token, sizeof(ctx->job.token), "%*s%Z",
+                 run->token.len, run->token.data);
+}
+
+
+/* It is done: what it came to is good for who asked before that. */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_done(ngx_http_weir_ctx_t *ctx,
+    const weir_followed_t *got)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    if (ctx->cache->jobful) {
+        weir_txn_reset(&p->txn);
+        weir_txn_hand_on_now(&p->txn, ctx->job.shard, ctx->cache->run,
+                             ngx_http_weir_now(p));
+        (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
+                                        ngx_http_weir_follow_ignore, NULL);
+
+        return ngx_http_weir_follow_alive(ctx, got);
+    }
+
+    ngx_http_weir_wait_remove(ctx);
+    ngx_http_weir_follow_take(ctx, &got->run);
+
+    return &ngx_http_weir_step_outcome;
+}
+
+
+/* Who asked for it gave it up, but may be gone before it is cancelled. */
+
+static void
+ngx_http_weir_follow_cancel(ngx_http_weir_ctx_t *ctx)
+{
+    weir_cancel_t             cancel;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    ngx_memzero(&cancel, sizeof(weir_cancel_t));
+
+    cancel.shard = ctx->job.shard;
+    cancel.id = ctx->cache->run;
+    cancel.token = WEIR_TOKEN_EDGE;
+    cancel.now = ngx_http_weir_now(p);
+
+    weir_txn_reset(&p->txn);
+    weir_txn_cancel(&p->txn, &cancel);
+
+    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
+                                    ngx_http_weir_follow_ignore, NULL);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
+    const weir_followed_t *got)
+{
+    const weir_run_t       *run;
+    ngx_http_weir_cache_t  *cache;
+
+    run = &got->run;
+    cache = ctx->cache;
+
+    if (!got->kept) {
+        ngx_http_weir_follow_cancel(ctx);
+        return ngx_http_weir_ask_next(ctx);
+    }
+
+    if (!run->found || weir_followed_is_void(got)
+        || (cache->purged && run->created <= cache->purged))
+    {
+        return ngx_http_weir_ask_next(ctx);
+    }
+
+    if (!weir_state_is_final(run->state)) {
+        return ngx_http_weir_follow_alive(ctx, got);
+    }
+
+    if (run->state == WEIR_COMPLETED && run->fin_at >= cache->began) {
+        return ngx_http_weir_follow_done(ctx, got);
+    }
+
+    return ngx_http_weir_ask_next(ctx);
+}
+
+
+static void
+ngx_http_weir_follow_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    weir_followed_t              got;
+    ngx_http_weir_cache_t       *cache;
+    const ngx_http_weir_step_t  *next;
+
+    cache = ctx->cache;
+    ctx->submitting = 0;
+
+    if (weir_txn_follow_read(a, &got)) {
+        cache->recorded = cache->jobful;
+        next = ngx_http_weir_follow_decide(ctx, &got);
+
+    } else {
+        next = &ngx_http_weir_step_ask_failed;
+
+        /* LOST: abandoned already */
+
+        if (a->code == WEIR_ANSWER_ERROR || a->code == WEIR_ANSWER_OK) {
+            cache->recorded = cache->jobful;
+
+        } else if (a->code != WEIR_ANSWER_LOST) {
+            ngx_http_weir_admit_release(ctx);
+        }
+
+        if (a->code != WEIR_ANSWER_LOST) {
+            ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                          "weir: redis refused a follower: \"%*s\"",
+                          a->error.len, a->error.data);
+        }
+    }
+
+    ngx_http_weir_resume(ctx, next);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_follow_t             f;
+    weir_submission_t         job;
+    ngx_http_weir_cache_t    *cache;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+    cache = ctx->cache;
+
+    if (cache->jobful && !ngx_http_weir_may_submit(p)) {
+        ngx_http_weir_admit_release(ctx);
+        return &ngx_http_weir_step_ask_failed;
+    }
+
+    /* among the waiting before it is asked how it is: no end is missed */
+
+    if (ctx->hold != 0 && ngx_http_weir_wait_add(ctx) != NGX_OK) {
+        return &ngx_http_weir_step_follow_full;
+    }
+
+    ngx_memzero(&f, sizeof(weir_follow_t));
+
+    f.shard = ctx->job.shard;
+    f.question = cache->question;
+    f.run = cache->run;
+
+    if (cache->jobful) {
+        ngx_http_weir_submit_record(ctx, &job);
+        f.job = &job;
+        f.part = WEIR_PART_JOINED;
+
+    } else {
+        f.mailbox = p->mailbox;
+        f.until = ngx_http_weir_follow_until(ctx);
+    }
+
+    weir_txn_reset(&p->txn);
+    weir_txn_follow(&p->txn, &f);
+
+    ctx->submitting = cache->jobful;
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_follow_answer,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_follow,
+                             &ngx_http_weir_step_follow_failed);
+}
+
+
+/* A job counts among those of its owner before it follows. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_follow(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_cache_t  *cache;
+
+    cache = ctx->cache;
+    cache->following = 1;
+    cache->told = 0;
+    cache->status = NGX_HTTP_WEIR_CACHE_JOINED;
+
+    ngx_http_weir_run_set(ctx, cache->run);
+
+    if (!cache->jobful) {
+        ctx->job.created = 0;
+        return &ngx_http_weir_step_follow;
+    }
+
+    ngx_http_weir_admit_rename(ctx);
+
+    return &ngx_http_weir_step_begin;
+}
