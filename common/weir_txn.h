@@ -416,7 +416,7 @@ void weir_txn_request(weir_txn_t *t, unsigned shard, const char *run);
 
 /*
  * A finished job again, as a new one.  First it is read with all that was
- * asked; the new job is of the same owner and has as much time.
+ * asked, by its run; the new job is of the same owner and has as much time.
  */
 typedef struct {
     bool               found;
@@ -428,7 +428,8 @@ typedef struct {
                                        gone */
 } weir_again_t;
 
-void weir_txn_again(weir_txn_t *t, unsigned shard, const char *id);
+void weir_txn_again(weir_txn_t *t, unsigned shard, const char *id,
+    const char *run);
 bool weir_txn_again_read(const weir_answer_t *a, const char *as,
     weir_again_t *again_r);
 

@@ -21,8 +21,9 @@ enum {
 
 
 void
-weir_txn_again(weir_txn_t *t, unsigned shard, const char *id)
+weir_txn_again(weir_txn_t *t, unsigned shard, const char *id, const char *run)
 {
+    char         key[WEIR_NAME_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, shard, id, id);
@@ -31,7 +32,7 @@ weir_txn_again(weir_txn_t *t, unsigned shard, const char *id)
     weir_add(t, W("TIME"));
     weir_add(t, W("HGETALL"), k.job);
     weir_add(t, W("HGETALL"), k.run);
-    weir_add(t, W("GET"), k.request);
+    weir_add(t, W("GET"), weir_name(key, WEIR_KEY_REQUEST, shard, run));
     weir_add(t, W("EXEC"));
 }
 

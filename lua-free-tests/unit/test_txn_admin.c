@@ -259,7 +259,7 @@ test_again(void **state)
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_again(&t, 0, ID);
+    weir_txn_again(&t, 0, ID, ID);
     expect(&t,
            "MULTI\n"
            "TIME\n"

@@ -18,6 +18,7 @@ typedef struct {
     bool           asked;           /* the request is still there */
     bool           done;
     weir_state_e   state;
+    char           run[WEIR_ID_LEN + 1];
     char           retried_as[WEIR_ID_LEN + 1];
     weir_txn_t     submit;
 } again_job_t;
@@ -27,6 +28,19 @@ static void
 again_copy_id(char to[WEIR_ID_LEN + 1], weir_str_t id)
 {
     snprintf(to, WEIR_ID_LEN + 1, "%.*s", (int) id.len, id.len ? id.data : "");
+}
+
+
+static void
+again_looked(void *data, const weir_answer_t *answer)
+{
+    weir_job_t    job;
+    weir_run_t    run;
+    again_job_t  *j = data;
+
+    if (weir_txn_look_read(answer, &job, &run)) {
+        (void) record_run(j->g->id, &job, j->run);
+    }
 }
 
 
@@ -139,8 +153,15 @@ again_go(redis_t *r, again_job_t *j, weir_txn_t *t)
 {
     int  rc;
 
-    weir_txn_again(t, j->g->shard, j->g->id);
-    rc = redis_ask(r, t, again_read, j);
+    weir_txn_look(t, j->g->shard, j->g->id, NULL);
+    rc = redis_ask(r, t, again_looked, j);
+
+    if (rc == CLI_OK) {
+        weir_txn_reset(t);
+        weir_txn_again(t, j->g->shard, j->g->id, j->run);
+        rc = redis_ask(r, t, again_read, j);
+    }
+
     rc = rc == CLI_OK ? again_allowed(j) : rc;
 
     if (rc == CLI_OK && j->submit.out.failed) {

@@ -15,9 +15,11 @@
 typedef struct {
     weir_cancel_t  cancel;
     bool           found;
+    bool           question;        /* it is the run of one */
     bool           won;
     weir_state_e   state;
     char           owner[WEIR_OWNER_MAX + 1];
+    char           run[WEIR_ID_LEN + 1];
     char           fin[WEIR_NAME_MAX];
     weir_txn_t     mails;           /* to those who wait */
 } jobs_cancel_t;
@@ -86,7 +88,15 @@ jobs_cancel_looked(void *data, const weir_answer_t *answer)
     }
 
     c->found = true;
+    c->question = job.ask.len > 0;
     c->cancel.hook = job.hook_url.len > 0;
+
+    /* its run may be others' too: who has it looks whether it goes on */
+
+    if (record_run(c->cancel.id, &job, c->run)) {
+        c->cancel.run = c->run;
+    }
+
     snprintf(c->owner, sizeof(c->owner), "%.*s", (int) job.owner.len,
              job.owner.data);
 }
@@ -190,13 +200,15 @@ jobs_cancel(int argc, char **argv)
     redis_close(&r);
 
     if (rc == CLI_OK && c.state != WEIR_CANCELLED) {
-        return cli_failed("job " WEIR_JOB_PREFIX "%s had ended before: %s",
-                          c.cancel.id, weir_state_name(c.state));
+        return cli_failed("%s " WEIR_JOB_PREFIX "%s had ended before: %s",
+                          c.question ? "run" : "job", c.cancel.id,
+                          weir_state_name(c.state));
     }
 
     if (rc == CLI_OK) {
-        fprintf(stderr, "%s job " WEIR_JOB_PREFIX "%s\n",
-                c.won ? "cancelled" : "cancelled before:", c.cancel.id);
+        fprintf(stderr, "%s %s " WEIR_JOB_PREFIX "%s\n",
+                c.won ? "cancelled" : "cancelled before:",
+                c.question ? "run" : "job", c.cancel.id);
     }
 
     return rc;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "weir_apikey.h"
+#include "weir_txn_ask.h"
 
 
 #define JOBS_PAGE     1000          /* ids asked for at once */
@@ -28,8 +29,12 @@ typedef struct {
     bool          failed;           /* no memory */
 
     weir_buf_t    ids;              /* of a page, WEIR_ID_LEN bytes each */
-    weir_str_t    batch[JOBS_BATCH];
-    unsigned      nbatch;
+    weir_str_t    batch[2 * JOBS_BATCH];        /* jobs, then their runs */
+    unsigned      nbatch;           /* jobs */
+    char          runs[JOBS_BATCH][WEIR_ID_LEN + 1];
+    bool          apart;            /* a job has another's run */
+    bool          both;             /* they were looked at too */
+    bool          asked;            /* of jobs that ask; else of runs */
     size_t        page;             /* members that came */
 } jobs_list_t;
 
@@ -51,21 +56,57 @@ jobs_row(jobs_list_t *l, weir_str_t run_id, const weir_job_t *job,
         return;
     }
 
-    printf(WEIR_JOB_PREFIX "%s %-11s %-24s %-6.*s %3lld %.*s %.*s\n", id,
+    printf(WEIR_JOB_PREFIX "%s %-11s %-24s %-6.*s %3lld %.*s %.*s%s\n", id,
            weir_state_name(run->state), record_time(created, job->created),
            (int) run->class.len, run->class.data ? run->class.data : "",
            run->attempts, (int) job->owner.len, job->owner.data,
-           (int) job->model.len, job->model.data ? job->model.data : "");
+           (int) job->model.len, job->model.data ? job->model.data : "",
+           job->ask.len ? " (run of a question)" : "");
+}
+
+
+/* the registers of a job that asks say little of its run */
+
+static void
+jobs_complete(const jobs_list_t *l, unsigned i, const weir_answer_t *answer,
+    const weir_job_t *job, weir_run_t *own)
+{
+    weir_job_t  of;
+    weir_run_t  run;
+
+    if (l->both && job->part.len
+        && weir_txn_looks_read(answer, l->nbatch + i, &of, &run))
+    {
+        weir_run_complete(own, job, &run);
+    }
 }
 
 
 static void
-jobs_looked(void *data, const weir_answer_t *answer)
+jobs_runs(void *data, const weir_answer_t *answer)
 {
     unsigned      i;
     weir_job_t    job;
     weir_run_t    run;
     jobs_list_t  *l = data;
+
+    l->apart = false;
+
+    for (i = 0; i < l->nbatch; i++) {
+        if (weir_txn_looks_read(answer, i, &job, &run)) {
+            l->apart |= record_run(l->batch[i].data, &job, l->runs[i]);
+            l->batch[l->nbatch + i] = weir_str_of(l->runs[i]);
+        }
+    }
+}
+
+
+static void
+jobs_show_batch(jobs_list_t *l, const weir_answer_t *answer)
+{
+    unsigned    i;
+    weir_job_t  job;
+    weir_run_t  run;
 
     for (i = 0; i < l->nbatch && l->shown < l->limit; i++) {
 
@@ -75,12 +116,38 @@ jobs_looked(void *data, const weir_answer_t *answer)
             continue;
         }
 
+        jobs_complete(l, i, answer, &job, &run);
+
         if (l->status == NULL
             || strcmp(l->status, weir_state_name(run.state)) == 0)
         {
             jobs_row(l, l->batch[i], &job, &run);
         }
     }
+}
+
+
+static void
+jobs_looked(void *data, const weir_answer_t *answer)
+{
+    jobs_list_t  *l = data;
+
+    jobs_runs(l, answer);
+
+    if (!l->apart) {
+        jobs_show_batch(l, answer);
+    }
+}
+
+
+static void
+jobs_looked_both(void *data, const weir_answer_t *answer)
+{
+    jobs_list_t  *l = data;
+
+    l->both = true;
+    jobs_show_batch(l, answer);
+    l->both = false;
 }
 
 
@@ -134,6 +201,12 @@ jobs_look(jobs_list_t *l)
         weir_txn_reset(&t);
         weir_txn_looks(&t, RECORD_SHARD, l->batch, l->nbatch);
         rc = redis_ask(l->redis, &t, jobs_looked, l);
+
+        if (rc == CLI_OK && l->apart) {
+            weir_txn_reset(&t);
+            weir_txn_looks(&t, RECORD_SHARD, l->batch, 2 * l->nbatch);
+            rc = redis_ask(l->redis, &t, jobs_looked_both, l);
+        }
     }
 
     weir_txn_free(&t);
@@ -161,6 +234,9 @@ jobs_pages(jobs_list_t *l)
         if (l->owner) {
             weir_txn_list(&t, RECORD_SHARD, weir_str_of(l->owner), 0,
                           WEIR_LIST_MAX);
+
+        } else if (l->asked) {
+            weir_txn_asked_list(&t, RECORD_SHARD, from, JOBS_PAGE);
 
         } else {
             weir_txn_unfinished(&t, RECORD_SHARD, from, JOBS_PAGE);
@@ -235,6 +311,12 @@ jobs_list(int argc, char **argv)
     l.docs = weir_json_array();
     rc = redis_open(&l.redis, &o);
     rc = rc == CLI_OK ? jobs_pages(&l) : rc;
+
+    if (rc == CLI_OK && l.owner == NULL && l.shown < l.limit) {
+        l.asked = true;
+        rc = jobs_pages(&l);
+    }
+
     redis_close(&l.redis);
 
     if (rc == CLI_OK && l.json) {

@@ -15,6 +15,7 @@
 typedef struct {
     const char   *id;
     bool          found;
+    char          run[WEIR_ID_LEN + 1];         /* whose outcome it is */
     char          token[WEIR_NAME_MAX];
     weir_json_t  *doc;              /* NULL: no memory */
 } record_t;
@@ -128,11 +129,45 @@ record_doc(const char *id, const weir_job_t *job, const weir_run_t *run)
     rc |= record_set(to, "retried_as", job->retried_as.len
                                        ? weir_str_of(name) : weir_str_null);
 
+    snprintf(name, sizeof(name), WEIR_JOB_PREFIX "%.*s",
+             (int) job->run.len, job->run.data);
+    rc |= record_set(to, "run", job->part.len ? weir_str_of(name)
+                                              : weir_str_null);
+    rc |= record_set(to, "part", job->part);
+    rc |= record_set(to, "question", job->ask);
+
     if (rc != 0) {
         weir_json_free(&to);
     }
 
     return to;
+}
+
+
+bool
+record_run(const char *id, const weir_job_t *job, char run[WEIR_ID_LEN + 1])
+{
+    unsigned    shard;
+    weir_str_t  name;
+
+    name = weir_id_parse(job->run, &shard) ? job->run : weir_str_of(id);
+
+    memcpy(run, name.data, WEIR_ID_LEN);
+    run[WEIR_ID_LEN] = '\0';
+
+    return memcmp(run, id, WEIR_ID_LEN) != 0;
+}
+
+
+static void
+record_note(record_t *j, const weir_job_t *job, const weir_run_t *run)
+{
+    j->doc = record_doc(j->id, job, run);
+
+    if (weir_token_has_outcome(run->token)) {
+        snprintf(j->token, sizeof(j->token), "%.*s", (int) run->token.len,
+                 run->token.data);
+    }
 }
 
 
@@ -148,12 +183,43 @@ record_looked(void *data, const weir_answer_t *answer)
     }
 
     j->found = true;
-    j->doc = record_doc(j->id, &job, &run);
 
-    if (weir_token_has_outcome(run.token)) {
-        snprintf(j->token, sizeof(j->token), "%.*s", (int) run.token.len,
-                 run.token.data);
+    if (!record_run(j->id, &job, j->run)) {
+        record_note(j, &job, &run);
     }
+}
+
+
+/* a job that asks, and its run, which knows of tries */
+
+static void
+record_looked_both(void *data, const weir_answer_t *answer)
+{
+    record_t    *j = data;
+    weir_job_t   job, of;
+    weir_run_t   own, run;
+
+    if (!weir_txn_looks_read(answer, 0, &job, &own) || !job.found
+        || !weir_txn_looks_read(answer, 1, &of, &run))
+    {
+        j->found = false;                       /* its time was just over */
+        return;
+    }
+
+    weir_run_complete(&own, &job, &run);
+    record_note(j, &job, &own);
+}
+
+
+static int
+record_look_both(redis_t *r, record_t *j, unsigned shard, weir_txn_t *t)
+{
+    weir_str_t  ids[2] = { { j->id, WEIR_ID_LEN }, { j->run, WEIR_ID_LEN } };
+
+    weir_txn_reset(t);
+    weir_txn_looks(t, shard, ids, 2);
+
+    return redis_ask(r, t, record_looked_both, j);
 }
 
 
@@ -183,9 +249,13 @@ record_read(redis_t *r, unsigned shard, const char *id, weir_json_t **doc_r)
     weir_txn_look(&t, shard, id, NULL);
     rc = redis_ask(r, &t, record_looked, &j);
 
+    if (rc == CLI_OK && j.found && j.doc == NULL && strcmp(j.run, id) != 0) {
+        rc = record_look_both(r, &j, shard, &t);
+    }
+
     if (rc == CLI_OK && j.doc && j.token[0]) {
         weir_txn_reset(&t);
-        weir_txn_outcome(&t, shard, id, weir_str_of(j.token));
+        weir_txn_outcome(&t, shard, j.run, weir_str_of(j.token));
         rc = redis_ask(r, &t, record_fetched, &j);
     }
 

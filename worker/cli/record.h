@@ -21,6 +21,10 @@
  * after a message, CLI_USAGE. */
 int record_id(const char *word, const char **id_r, unsigned *shard_r);
 
+/* The run of a job: true if it is another's id than the job's. */
+bool record_run(const char *id, const weir_job_t *job,
+    char run[WEIR_ID_LEN + 1]);
+
 /* NULL: no memory */
 weir_json_t *record_doc(const char *id, const weir_job_t *job,
     const weir_run_t *run);
