@@ -7,7 +7,6 @@
 #include "weir_txn_part.h"
 
 
-#define WEIR_MARK_LEN_MAX  150          /* so that its name has room */
 #define WEIR_COUNT_DIGITS  18
 
 
@@ -190,7 +189,7 @@ weir_mark_valid(weir_str_t mark)
         return true;
     }
 
-    if (mark.len > WEIR_MARK_LEN_MAX || !weir_word(&mark, ':', &kind)) {
+    if (mark.len > WEIR_MARK_LEN || !weir_word(&mark, ':', &kind)) {
         return false;
     }
 

@@ -137,20 +137,26 @@ weir_add_register(weir_txn_t *t, const weir_ask_t *a, weir_str_t ask)
 }
 
 
-/* The times of all marks that would match.  A mark whose name is too long for
- * one cannot be set. */
+/* The times of all marks that would match.  One that is too long cannot be
+ * set, and is "" here. */
 
 static weir_str_t
-weir_mark_name(char buf[WEIR_NAME_MAX], const char *pattern, weir_str_t what)
+weir_mark_name(char buf[WEIR_MARK_LEN + 1], const char *pattern,
+    weir_str_t what)
 {
-    return weir_name(buf, pattern, (int) what.len, what.len ? what.data : "");
+    int  n;
+
+    n = snprintf(buf, WEIR_MARK_LEN + 1, pattern, (int) what.len,
+                 what.len ? what.data : "");
+
+    return (weir_str_t) { buf, n <= WEIR_MARK_LEN ? (size_t) n : 0 };
 }
 
 
 static void
 weir_add_marks(weir_txn_t *t, const weir_ask_t *a)
 {
-    char        key[WEIR_NAME_MAX], names[3][WEIR_NAME_MAX];
+    char        key[WEIR_NAME_MAX], names[3][WEIR_MARK_LEN + 1];
     unsigned    n;
     weir_str_t  args[2 + WEIR_MARKS_MAX], labels, label;
 

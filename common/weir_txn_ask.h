@@ -16,6 +16,7 @@
 #define WEIR_QUESTION_TEXT   64         /* hexadecimal digits */
 #define WEIR_LABELS_MAX      8          /* of an answer */
 #define WEIR_MARKS_MAX       (4 + WEIR_LABELS_MAX)
+#define WEIR_MARK_LEN        280        /* bytes of a mark */
 #define WEIR_ASKERS_BATCH    100        /* members in one unit */
 #define WEIR_ANSWERS_BATCH   100        /* answers in one unit */
 #define WEIR_PURGES_BATCH    500        /* entries in one look */

@@ -299,6 +299,7 @@ test_numbers(void **state)
     said("+ COUNT %lld", WEIR_NEWS_BATCH);
     said("XRANGE purges (<last entry known> + COUNT %lld", WEIR_PURGES_BATCH);
     said("XADD purges MAXLEN ~ %lld ", WEIR_PURGES_MAX);
+    said("A mark has at most %lld bytes", WEIR_MARK_LEN);
     said("EXPIRE purged %lld\n", WEIR_TTL_PURGED);
     said("EXPIRE ask:<question> %lld LT", WEIR_TTL_ANSWERED);
     said("asks, at most %lld s |", WEIR_ANSWER_MAX);

@@ -34,7 +34,7 @@ static const weir_ask_t  first = {
 static void
 test_ask(void **state)
 {
-    char        long_name[200];
+    char        long_name[300];
     weir_ask_t  a;
     weir_txn_t  t;
 
