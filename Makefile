@@ -59,7 +59,7 @@ endif
 
 WORKER_LIBS := -luv -lcurl -ljansson -lhiredis -lconfuse -lmicrohttpd \
                -lcrypto -lpthread
-TOOL_LIBS   := -ljansson -lhiredis -lcrypto
+TOOL_LIBS   := -luv -lcurl -ljansson -lhiredis -lcrypto
 MOCK_LIBS   := -lmicrohttpd -ljansson -lcrypto -lpthread
 
 OBJ     := $(BUILD)/c
@@ -68,7 +68,9 @@ objects  = $(patsubst %.c,$(OBJ)/%.o,$(1))
 COMMON  := $(call objects,$(wildcard common/*.c))
 MOCK    := $(call objects,$(wildcard worker/mock_*.c))
 WORKER  := $(filter-out $(MOCK),$(call objects,$(wildcard worker/*.c)))
-TOOL    := $(call objects,$(wildcard worker/cli/*.c))
+TOOL    := $(call objects,$(wildcard worker/cli/*.c) \
+               $(addprefix worker/,heap.c http.c loop.c mem.c retry_after.c \
+                                   watch.c))
 
 MODULE  := $(BUILD)/ngx_http_weir_module.so
 DAEMONS := $(BUILD)/weir-worker $(BUILD)/weir $(BUILD)/weir-mock-llm

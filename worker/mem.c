@@ -13,7 +13,7 @@
 void
 mem_die(void)
 {
-    static const char  text[] = "weir-worker: out of memory\n";
+    static const char  text[] = "weir: out of memory\n";
 
     (void) !write(STDERR_FILENO, text, sizeof(text) - 1);
     _exit(70);

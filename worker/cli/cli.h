@@ -79,6 +79,9 @@ int queue_resume(int argc, char **argv);
 int webhooks_list(int argc, char **argv);
 int webhooks_redeliver(int argc, char **argv);
 int usage(int argc, char **argv);
+int cache_stats(int argc, char **argv);
+int cache_purge(int argc, char **argv);
+int cache_warm(int argc, char **argv);
 
 
 #endif /* CLI_H */
