@@ -415,6 +415,7 @@ my %run = (
     INFO    => sub { bulk("# Memory\r\nused_memory:1000\r\n"
                           . "maxmemory:1000000\r\n") },
     ZCARD   => sub { ':' . keys(%{ $_[0]{$_[1]} // {} }) . "\r\n" },
+    XRANGE  => sub { array() },
     ZREMRANGEBYRANK => sub { ":0\r\n" },
     ZREMRANGEBYSCORE => sub { ":0\r\n" },
     HDEL    => sub { delete $_[0]{$_[1]}{$_[2]} ? ":1\r\n" : ":0\r\n" },
