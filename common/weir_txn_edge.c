@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-#include <stdio.h>
-
 
 /* the position of a reply inside EXEC's: of a submission; of a look, counted
  * from its first read */
@@ -198,17 +196,27 @@ weir_submit_key(weir_txn_t *t, const weir_submission_t *s)
 static void
 weir_submit_ask(weir_txn_t *t, const weir_submission_t *s)
 {
-    char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
-    char  field[WEIR_NAME_MAX], value[WEIR_NAME_MAX];
+    char        key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
+    char        field[WEIR_NAME_MAX], value[WEIR_NAME_MAX];
+    int64_t     life;
+    weir_str_t  ask;
 
     /* from now on others may follow it */
 
     snprintf(value, sizeof(value), "%s %lld " WEIR_ASK_SUBMITTED, s->id,
              (long long) s->by);
 
-    weir_add(t, W("HSET"), weir_name(key, WEIR_KEY_ASK, s->shard, s->ask),
-             weir_name(field, WEIR_ASK_RUN, s->n), weir_str_of(value));
-    weir_add_ask_life(t, s->shard, s->ask, s->deadline - s->created);
+    life = s->deadline - s->created;
+    ask = weir_name(key, WEIR_KEY_ASK, s->shard, s->ask);
+
+    weir_add(t, W("HSET"), ask, weir_name(field, WEIR_ASK_RUN, s->n),
+             weir_str_of(value));
+
+    /* what comes very late makes the hash anew, and GT gives that no time */
+
+    weir_add(t, W("EXPIRE"), ask,
+             weir_decimal(ms, WEIR_TTL_RESERVED + life / 1000), W("NX"));
+    weir_add_ask_life(t, s->shard, s->ask, life);
 
     weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ENDED, s->shard), W("NX"),
              weir_decimal(ms, s->deadline + WEIR_ENDED_GRACE),

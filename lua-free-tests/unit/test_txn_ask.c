@@ -248,6 +248,7 @@ test_lead(void **state)
            " labels class:a\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
            "HSET " ASK " run:2 " ID " 2000 run\n"
+           "EXPIRE " ASK " 86460 NX\n"
            "EXPIRE " ASK " 86460 GT\n"
            "ZADD " ENDED " NX 86461000 " ID "\n"
            F_RECORDS("led") F_ASKS
@@ -265,6 +266,7 @@ test_lead(void **state)
            "EXPIRE " WAIT " 600\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
            "HSET " ASK " run:2 " ID " 2000 run\n"
+           "EXPIRE " ASK " 86460 NX\n"
            "EXPIRE " ASK " 86460 GT\n"
            "ZADD " ENDED " NX 86461000 " ID "\n"
            "ZADD " ASKERS " GT 5000 " MAILBOX "\n"
