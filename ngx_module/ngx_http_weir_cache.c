@@ -591,7 +591,9 @@ ngx_http_weir_cache_run(ngx_http_weir_ctx_t *ctx)
     wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
     conf = wlcf->cache.conf;
 
-    if (conf->min_uses > 1
+    /* what was worth it once still is */
+
+    if (conf->min_uses > 1 && !c->expired && !c->passed
         && ngx_http_weir_answers_use(conf->answers, c->digest,
                                      ngx_http_weir_now(ctx->process))
            < conf->min_uses)
