@@ -351,7 +351,13 @@ ngx_http_weir_ask_stored(ngx_http_weir_ctx_t *ctx, const weir_asked_t *asked)
         return NGX_HTTP_WEIR_CACHE_UNUSABLE;
     }
 
-    use = ngx_http_weir_cache_use(ctx, &cache->found);
+    use = ngx_http_weir_marks_void(ctx)
+          ? NGX_HTTP_WEIR_CACHE_UNUSABLE
+          : ngx_http_weir_cache_use(ctx, &cache->found);
+
+    if (ngx_http_weir_marks_open(ctx)) {
+        return use;
+    }
 
     if ((use == NGX_HTTP_WEIR_CACHE_WHILE || use == NGX_HTTP_WEIR_CACHE_ERROR)
         && !cache->jobful)
@@ -373,6 +379,10 @@ ngx_http_weir_ask_decide(ngx_http_weir_ctx_t *ctx, const weir_asked_t *asked)
     cache->purged = asked->purged;
 
     use = ngx_http_weir_ask_stored(ctx, asked);
+
+    if (use != NGX_HTTP_WEIR_CACHE_UNUSABLE && ngx_http_weir_marks_open(ctx)) {
+        return &ngx_http_weir_step_marks;
+    }
 
     if (use == NGX_HTTP_WEIR_CACHE_FRESH) {
 

@@ -30,6 +30,11 @@ void ngx_http_weir_run_set(ngx_http_weir_ctx_t *ctx, const char *run);
 /* hit */
 extern const ngx_http_weir_step_t  ngx_http_weir_step_hit;
 
+/* marks: of what was found */
+ngx_uint_t ngx_http_weir_marks_open(ngx_http_weir_ctx_t *ctx);
+ngx_uint_t ngx_http_weir_marks_void(ngx_http_weir_ctx_t *ctx);
+extern const ngx_http_weir_step_t  ngx_http_weir_step_marks;
+
 /* stale */
 const ngx_http_weir_step_t *ngx_http_weir_refresh(ngx_http_weir_ctx_t *ctx,
     const weir_asked_t *asked);

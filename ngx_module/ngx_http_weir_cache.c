@@ -211,6 +211,10 @@ ngx_http_weir_cache_use(ngx_http_weir_ctx_t *ctx, const weir_cached_t *cached)
     c = ctx->cache;
     now = ngx_http_weir_now(ctx->process);
 
+    if (cached->created <= c->purged) {
+        return NGX_HTTP_WEIR_CACHE_UNUSABLE;
+    }
+
     age = now > cached->finished ? now - cached->finished : 0;
     left = cached->fresh - now;
 

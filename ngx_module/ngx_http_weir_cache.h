@@ -95,6 +95,8 @@ struct ngx_http_weir_cache_s {
     int64_t                       own_by;       /* ms */
     int64_t                       asking;       /* ms: since when; 0 */
     weir_cached_t                 found;        /* in the pool */
+    char                          marked[25];   /* a run whose asker's marks
+                                                   were looked at */
 
     unsigned                      asked:1;      /* question is set */
     unsigned                      raw_set:1;
@@ -118,6 +120,7 @@ struct ngx_http_weir_cache_s {
     unsigned                      told:1;       /* the end, too early */
     unsigned                      recorded:1;   /* a job nobody knows */
     unsigned                      broken:1;     /* a record is */
+    unsigned                      voided:1;     /* "marked" was purged */
     unsigned                      late:1;       /* the wait was over */
 };
 

@@ -292,15 +292,25 @@ ngx_http_weir_cache_shelve(ngx_http_weir_ctx_t *ctx,
 void
 ngx_http_weir_cache_keep(ngx_http_weir_ctx_t *ctx, const weir_buf_t *body)
 {
-    weir_cached_t           cached;
-    weir_outcome_t         *o;
-    ngx_http_weir_cache_t  *c;
+    weir_cached_t              cached;
+    weir_outcome_t            *o;
+    ngx_http_weir_cache_t     *c;
+    ngx_http_weir_loc_conf_t  *wlcf;
 
     c = ctx->cache;
     o = &ctx->outcome;
 
+    wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
+
     if (c->served || c->jobful || body->failed
         || !ngx_http_weir_cache_stores(ctx))
+    {
+        return;
+    }
+
+    /* another's run may have to be purged by another's name */
+
+    if (c->following && (wlcf->cache.conf->scope.len || wlcf->cache.conf->tag))
     {
         return;
     }

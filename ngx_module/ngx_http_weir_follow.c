@@ -8,6 +8,7 @@
 
 
 #define NGX_HTTP_WEIR_FOLLOW_GRACE  5000        /* ms past the end of a wait */
+#define NGX_HTTP_WEIR_FOLLOW_CLOCK  100         /* ms */
 
 
 static const ngx_http_weir_step_t *ngx_http_weir_follow_run(
@@ -278,7 +279,12 @@ ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
         return ngx_http_weir_follow_alive(ctx, got);
     }
 
-    if (run->state == WEIR_COMPLETED && run->fin_at >= cache->began) {
+    /* by clocks that differ a little: what may have been there before is not
+     * taken for what was waited for */
+
+    if (run->state == WEIR_COMPLETED
+        && run->fin_at > cache->began + NGX_HTTP_WEIR_FOLLOW_CLOCK)
+    {
         return ngx_http_weir_follow_done(ctx, got);
     }
 
