@@ -7,7 +7,7 @@
 #include "ngx_http_weir_module.h"
 
 
-#define NGX_HTTP_WEIR_CACHE_REFRESH  5000       /* ms: then another tries */
+#define NGX_HTTP_WEIR_CACHE_REFRESH  500        /* ms: then another looks */
 
 
 static const ngx_http_weir_step_t *ngx_http_weir_cache_run(
