@@ -12,7 +12,7 @@
 static bool
 weir_jobdoc_is(const weir_jobdoc_t *d, const char *part)
 {
-    return d->run.len && weir_str_eq(d->part, weir_str_of(part));
+    return weir_str_eq(d->part, weir_str_of(part));
 }
 
 
@@ -159,7 +159,11 @@ weir_jobdoc_tried(const weir_jobdoc_t *d, weir_buf_t *out)
     started = d->started;
     attempts = d->attempts;
 
-    if (d->run.len && d->outcome && !weir_jobdoc_is(d, WEIR_PART_HIT)) {
+    if (weir_jobdoc_is(d, WEIR_PART_HIT)) {
+        started = 0;
+        attempts = 0;
+
+    } else if (d->run.len && d->outcome) {
         started = started ? started : d->outcome->started;
         attempts = attempts ? attempts : d->outcome->attempts;
     }

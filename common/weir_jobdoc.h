@@ -12,9 +12,8 @@
 typedef struct {
     const char            *id;          /* without its prefix */
     weir_str_t             run;         /* id, where it is not the job's own; */
-    weir_str_t             part;        /*  and the job's part in it */
-    int64_t                asked;       /* ms: the run's submission; 0: its
-                                         * job's */
+    int64_t                asked;       /*  ms: its submission; 0: not known */
+    weir_str_t             part;        /* WEIR_PART_..; empty: it is its own */
     weir_state_e           state;
     int64_t                created;     /* ms; these: 0 is null */
     int64_t                run_at;

@@ -23,6 +23,16 @@ weir_txn_sweep(weir_txn_t *t, unsigned shard, const char *consumer, int64_t ms)
 
 
 void
+weir_txn_sweep_keep(weir_txn_t *t, unsigned shard, int64_t ms)
+{
+    char  key[WEIR_NAME_MAX], px[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("PEXPIRE"), weir_name(key, WEIR_KEY_SWEEP, shard),
+             weir_decimal(px, ms));
+}
+
+
+void
 weir_txn_answers(weir_txn_t *t, unsigned shard, long long from, unsigned count)
 {
     char  key[WEIR_NAME_MAX], a[WEIR_DECIMAL_MAX], b[WEIR_DECIMAL_MAX];

@@ -102,8 +102,8 @@ void weir_txn_unfollow(weir_txn_t *t, unsigned shard, const char *run,
 void weir_txn_leave(weir_txn_t *t, unsigned shard, const char *run,
     const char *member);
 
-/* A run is to be handed on now (edge: where a job hung on to one that had just
- * ended). */
+/* A run is to be looked at now: a job hung on to one that had just ended
+ * (edge), or left one. */
 void weir_txn_hand_on_now(weir_txn_t *t, unsigned shard, const char *run,
     int64_t now);
 
@@ -158,10 +158,11 @@ bool weir_hand_on_takes(const weir_hand_on_t *h, const char *run,
 void weir_txn_handed_on(weir_txn_t *t, unsigned shard, const char *run,
     const weir_str_t *members, unsigned n);
 
-/* There were none left; true: one came in between, so that the run is to be
- * handed on again, with weir_txn_hand_on_now(). */
+/* There were none left: the first watches them, on a connection with one
+ * transaction in flight; the reply is how many there are.  If it is 0, the
+ * second; else weir_txn_unwatch().  ABORTED: one came in between. */
+void weir_txn_hand_on_watch(weir_txn_t *t, unsigned shard, const char *run);
 void weir_txn_hand_on_end(weir_txn_t *t, unsigned shard, const char *run);
-bool weir_txn_hand_on_more(const weir_answer_t *a);
 
 
 /*
@@ -188,12 +189,14 @@ void weir_txn_asked_list(weir_txn_t *t, unsigned shard, long long from,
 
 /*
  * The answers and their budget (worker).  Who sweeps during the next ms: OK or
- * nil.  Questions that have an answer, count from "from" on, the oldest first.
- * Of n, up to WEIR_ANSWERS_BATCH: the sizes, 0: it is gone; or the first
- * WEIR_ANSWER_HEAD bytes, "" likewise: arrays.  And they go.
+ * nil; and who does goes on for so long.  Questions that have an answer, count
+ * from "from" on, the oldest first.  Of n, up to WEIR_ANSWERS_BATCH: the sizes,
+ * 0: it is gone; or the first WEIR_ANSWER_HEAD bytes, "" likewise: arrays.  And
+ * they go.
  */
 void weir_txn_sweep(weir_txn_t *t, unsigned shard, const char *consumer,
     int64_t ms);
+void weir_txn_sweep_keep(weir_txn_t *t, unsigned shard, int64_t ms);
 void weir_txn_answers(weir_txn_t *t, unsigned shard, long long from,
     unsigned count);
 void weir_txn_answers_sizes(weir_txn_t *t, unsigned shard,

@@ -7,20 +7,13 @@
 #include "weir_txn_part.h"
 
 
-/* the replies of weir_txn_hand_on(), of its end, and of a look */
+/* the replies of weir_txn_hand_on(), and of a look */
 
 enum {
     WEIR_HAND_ON_DUE = 0,
     WEIR_HAND_ON_RUN,
     WEIR_HAND_ON_ASKERS,
     WEIR_HAND_ON_REPLIES
-};
-
-enum {
-    WEIR_END_REMOVED = 0,
-    WEIR_END_EXPIRE,
-    WEIR_END_COUNT,
-    WEIR_END_REPLIES
 };
 
 enum {
@@ -159,29 +152,27 @@ weir_txn_handed_on(weir_txn_t *t, unsigned shard, const char *run,
 
 
 void
-weir_txn_hand_on_end(weir_txn_t *t, unsigned shard, const char *run)
+weir_txn_hand_on_watch(weir_txn_t *t, unsigned shard, const char *run)
 {
-    char        key[WEIR_NAME_MAX], name[WEIR_NAME_MAX], n[WEIR_DECIMAL_MAX];
+    char        key[WEIR_NAME_MAX];
     weir_str_t  askers;
 
-    askers = weir_name(name, WEIR_KEY_ASKERS, shard, run);
+    askers = weir_name(key, WEIR_KEY_ASKERS, shard, run);
+
+    weir_add(t, W("WATCH"), askers);
+    weir_add(t, W("ZCARD"), askers);
+}
+
+
+void
+weir_txn_hand_on_end(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char  key[WEIR_NAME_MAX];
 
     weir_add(t, W("MULTI"));
     weir_add(t, W("ZREM"), weir_name(key, WEIR_KEY_ENDED, shard),
              weir_str_of(run));
-    weir_add(t, W("EXPIRE"), askers, weir_decimal(n, WEIR_TTL_TOMBSTONE),
-             W("NX"));
-    weir_add(t, W("ZCARD"), askers);
     weir_add(t, W("EXEC"));
-}
-
-
-bool
-weir_txn_hand_on_more(const weir_answer_t *a)
-{
-    return a->code == WEIR_ANSWER_OK
-           && weir_reply_count(a->reply) == WEIR_END_REPLIES
-           && weir_reply_int(weir_reply_at(a->reply, WEIR_END_COUNT)) > 0;
 }
 
 

@@ -2,6 +2,7 @@
  * The transitions that a client causes: submit, cancel, look.  Pure.
  */
 
+#include "weir_txn_ask.h"
 #include "weir_txn_limit.h"
 #include "weir_txn_part.h"
 
@@ -95,7 +96,9 @@ weir_add_run(weir_txn_t *t, const weir_submission_t *s, weir_str_t run)
         args[n++] = weir_decimal(run_at, s->run_at);
     }
 
-    if (s->open) {
+    /* whose answer it becomes */
+
+    if (s->open || s->ask) {
         args[n++] = W(WEIR_RUN_OWNER);
         args[n++] = s->owner;
     }
@@ -334,6 +337,7 @@ weir_cancel_ask(weir_txn_t *t, const weir_cancel_t *c)
 {
     if (c->run) {
         weir_add_unasked(t, c->shard, c->run, c->id);
+        weir_txn_hand_on_now(t, c->shard, c->run, c->now);
 
     } else {
         weir_txn_settle_at(t, c->shard, c->id, c->now);

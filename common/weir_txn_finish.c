@@ -3,6 +3,7 @@
  * expire.  Pure.
  */
 
+#include "weir_txn_ask.h"
 #include "weir_txn_limit.h"
 #include "weir_txn_part.h"
 
@@ -118,7 +119,7 @@ weir_add_finish_ask(weir_txn_t *t, const weir_finish_t *f)
     }
 
     if (*f->asker && f->left) {
-        weir_add_control(t, f->shard, WEIR_CONTROL_LEFT, f->asker);
+        weir_txn_hand_on_now(t, f->shard, f->asker, f->now);
     }
 }
 

@@ -90,9 +90,7 @@ test_own(void **state)
 
     expect_doc("", "", "chatcmpl-" ID " 5 0 asked 0 $0.000012");
 
-    /* no part without a run that is another */
-
-    expect_doc("", "hit", "chatcmpl-" ID " 5 0 asked 0 $0.000012");
+    expect_doc("", "hit", "chatcmpl-" ID " 5 0 cached 0 $0.000000");
 }
 
 

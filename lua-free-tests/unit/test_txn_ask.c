@@ -244,8 +244,8 @@ test_lead(void **state)
            "HSET " JOB " ask " QUESTION "\n"
            "HSETNX " RUN " gen 1\n"
            "HSET " RUN " job " ID " request r model m class normal created 1000"
-           " deadline 86401000 ttl 60 records 90 ask " QUESTION " cache p"
-           " labels class:a\n"
+           " deadline 86401000 ttl 60 records 90 owner al ask " QUESTION
+           " cache p labels class:a\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
            "HSET " ASK " run:2 " ID " 2000 run\n"
            "EXPIRE " ASK " 86460 NX\n"
@@ -281,8 +281,8 @@ test_lead(void **state)
     s.n = 0;
     s.until = 0;
     weir_txn_submit(&t, &s);
-    expect_has(&t, " records 90 ask " QUESTION " cache p labels class:a\nZADD "
-                   LINE " 86401000 " ID "\nXADD ");
+    expect_has(&t, " records 90 owner al ask " QUESTION " cache p"
+                   " labels class:a\nZADD " LINE " 86401000 " ID "\nXADD ");
     weir_txn_free(&t);
 }
 

@@ -39,6 +39,7 @@ test_cancel(void **state)
            "ZREM " LINE " " F "\n"
            "ZREM weir:{0}:asked " F "\n"
            "ZREM " ASKERS " " F "\n"
+           "ZADD weir:{0}:ended 5 " ID "\n"
            "XADD weir:{0}:control MAXLEN ~ 1000 * op left run " ID "\n"
            "HGET " F_RUN " fin\n"
            "SMEMBERS weir:{0}:waiting:" F "\n"
@@ -123,7 +124,7 @@ test_finish(void **state)
     weir_txn_finish(&t, &f);
     expect_has(&t,
            "ZREM " ASKERS " " F "\n"
-           "XADD weir:{0}:control MAXLEN ~ 1000 * op left run " ID "\n"
+           "ZADD weir:{0}:ended 9 " ID "\n"
            "EXPIRE " F_RUN " 90 NX\n");
 
     f.asker = "";
@@ -169,22 +170,15 @@ test_hand_on(void **state)
     expect(&t,
            "MULTI\n"
            "ZREM " ENDED " " ID "\n"
-           "EXPIRE " ASKERS " 86400 NX\n"
-           "ZCARD " ASKERS "\n"
            "EXEC\n");
+    weir_txn_hand_on_watch(&t, 0, ID);
+    expect(&t, "WATCH " ASKERS "\nZCARD " ASKERS "\n");
 
     weir_txn_asked(&t, 0, 7, 50);
     expect(&t, "ZRANGEBYSCORE weir:{0}:asked -inf 7 LIMIT 0 50\n");
     weir_txn_asked_list(&t, 0, 10, 5);
     expect(&t, "ZRANGE weir:{0}:asked 10 14\n");
     weir_txn_free(&t);
-}
-
-
-static void
-more_read(void *data, const weir_answer_t *a)
-{
-    *(bool *) data = weir_txn_hand_on_more(a);
 }
 
 
@@ -217,7 +211,6 @@ handed_read(void *data, const weir_answer_t *a)
 static void
 test_handed(void **state)
 {
-    bool    more;
     char    text[128];
     size_t  i;
 
@@ -242,15 +235,6 @@ test_handed(void **state)
         answer(rows[i].resp, true, handed_read, text);
         assert_string_equal(text, rows[i].text);
     }
-
-    answer("*3\r\n:1\r\n:1\r\n:1\r\n", true, more_read, &more);
-    assert_true(more);
-    answer("*3\r\n:1\r\n:0\r\n:0\r\n", true, more_read, &more);
-    assert_false(more);
-    answer("*2\r\n:1\r\n:1\r\n", true, more_read, &more);
-    assert_false(more);
-    answer(NULL, true, more_read, &more);
-    assert_false(more);
 }
 
 
@@ -382,6 +366,8 @@ test_sweep(void **state)
     weir_txn_init(&t);
     weir_txn_sweep(&t, 0, "me", 900);
     expect(&t, "SET weir:{0}:sweep me NX PX 900\n");
+    weir_txn_sweep_keep(&t, 0, 800);
+    expect(&t, "PEXPIRE weir:{0}:sweep 800\n");
     weir_txn_answers(&t, 0, 100, 50);
     expect(&t, "ZRANGE weir:{0}:answers 100 149\n");
     weir_txn_answer(&t, 0, QUESTION);
