@@ -119,6 +119,7 @@ claim_take(job_t *job, const weir_claim_t *c)
     job->gen = c->gen;
     job->deliveries = c->deliveries;
     job->failures = c->failures;
+    job->created = c->created;
     job->started = c->started;
     job->deadline = c->deadline;
     job->ttl = c->ttl > 0 ? c->ttl : WEIR_TTL_DEFAULT;
@@ -129,6 +130,9 @@ claim_take(job_t *job, const weir_claim_t *c)
     job->hook = c->hook;
     job->keep = c->keep;
 
+    claim_copy(job->ask, sizeof(job->ask), c->ask);
+    claim_copy(job->cache, sizeof(job->cache), c->cache);
+    claim_copy(job->labels, sizeof(job->labels), c->labels);
     claim_copy(job->request_id, sizeof(job->request_id), c->request_id);
     claim_copy(job->model, sizeof(job->model), c->model);
     weir_token_make(job->token, c->gen, c->deliveries);

@@ -113,6 +113,9 @@ control_entry(control_t *c, const weir_reply_t *fields)
         lease_check_run(r->lease, weir_reply_field(fields, WEIR_CONTROL_RUN),
                         r->word);
 
+    } else if (weir_str_eq(op, weir_str(WEIR_CONTROL_LEFT))) {
+        askers_left(r->askers, weir_reply_field(fields, WEIR_CONTROL_RUN));
+
     } else if (weir_str_eq(op, weir_str(WEIR_CONTROL_QUEUE))) {
         gate_ask(r->gate);
     }

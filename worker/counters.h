@@ -83,6 +83,16 @@
       "for them stands")                                                      \
     X(settle_aborts, "settlements_aborted", "", counter,                      \
       "Settlements begun again because another was faster")                   \
+    X(handed_on, "jobs_handed_on", "", counter,                               \
+      "Jobs that got the end of a run that they shared")                      \
+    X(left, "runs_left", "", counter,                                         \
+      "Runs cancelled because nobody asked for them any more")                \
+    X(stored_answer, "answers_stored", "outcome=\"answer\"", counter,         \
+      "Answers kept for those who ask the same, by what came of the run")     \
+    X(stored_truncated, "answers_stored", "outcome=\"truncated\"", counter,   \
+      "")                                                                     \
+    X(stored_refusal, "answers_stored", "outcome=\"refusal\"", counter, "")   \
+    X(stored_failed, "answers_stored", "outcome=\"failed\"", counter, "")     \
     X(redis_connects, "redis_connections", "", counter,                       \
       "Connections to Redis that were made")                                  \
     X(redis_failures, "redis_failures", "", counter,                          \

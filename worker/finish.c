@@ -71,16 +71,23 @@ finish_count(runner_t *r, weir_state_e state)
 }
 
 
-static void
-finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes)
+void
+finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes,
+    weir_str_t outcome)
 {
     char         fin[64], mailbox[WEIR_MAILBOX_LEN + 1];
     size_t       i;
     weir_str_t   name;
     weir_txn_t  *t;
 
-    finish_count(r, f->state);
-    settle_kick(r->settle, f->run);
+    if (f->asker == NULL) {
+        finish_count(r, f->state);
+        settle_kick(r->settle, f->run);
+    }
+
+    if (f->ask) {
+        askers_kick(r->askers, f->run, outcome);
+    }
 
     if (f->hook) {
         webhook_kick(r->webhook);
@@ -99,7 +106,7 @@ finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes)
         if (name.len == WEIR_MAILBOX_LEN) {
             memcpy(mailbox, name.data, name.len);
             mailbox[name.len] = '\0';
-            weir_txn_mail(t, mailbox, f->run, fin, f->now, f->outcome);
+            weir_txn_mail(t, mailbox, f->run, fin, f->now, outcome);
             counters_add(r->counters, mails, 1);
         }
     }
@@ -133,6 +140,11 @@ finish_fill(const job_t *job, weir_finish_t *f)
     f->output_tokens = job->outcome.output_tokens;
     f->cost = job->outcome.cost;
     f->outcome = (weir_str_t) { job->document.data, job->document.len };
+    f->ask = job->ask[0] ? job->ask : NULL;
+    f->answer = (weir_str_t) { job->answer.data, job->answer.len };
+    f->answer_ms = job->answer_until - runner_now(job->runner);
+    f->asker = NULL;
+    f->left = false;
 }
 
 
@@ -156,9 +168,10 @@ finish_on_ok(job_t *job, const weir_answer_t *answer)
 
     r = job->runner;
     finish_fill(job, &f);
+    answer_count(job);                  /* a loser's is one, too */
 
     if (weir_txn_finish_won(answer, &f, &mailboxes)) {
-        finish_tell(r, &f, mailboxes);
+        finish_tell(r, &f, mailboxes, f.outcome);
         finish_log(job, "job_finished");
 
         if (job->end == WEIR_COMPLETED) {
@@ -242,6 +255,14 @@ finish_answer(job_t *job, const weir_answer_t *answer)
     default: /* LATER, DENIED, ABORTED */
         LOG(LOG_WARN, "finish_later", log_text("job", job->name),
             log_str("reason", answer->error));
+
+        /* where there is no room, the result goes first */
+
+        if (answer->error.len >= 3 && memcmp(answer->error.data, "OOM", 3) == 0)
+        {
+            answer_drop(job);
+        }
+
         finish_park(job, true);
         return;
     }
@@ -367,6 +388,7 @@ finish_with(job_t *job, weir_str_t document)
 
     weir_buf_str(&job->document, document);
     mem_check(job->document.failed);
+    answer_make(job);
 
     finish_send(job);
 }
@@ -393,6 +415,7 @@ finish_job(job_t *job, weir_state_e state, const char *token)
         mem_check(job->document.failed);
     }
 
+    answer_make(job);
     finish_send(job);
 }
 
@@ -433,7 +456,7 @@ finish_on_overdue(void *data, const weir_answer_t *answer)
     finish_fill_overdue(o, &f);
 
     if (weir_txn_finish_won(answer, &f, &mailboxes)) {
-        finish_tell(o->runner, &f, mailboxes);
+        finish_tell(o->runner, &f, mailboxes, f.outcome);
         LOG(LOG_INFO, "run_expired", log_text("run", o->run));
     }
 

@@ -135,6 +135,7 @@ job_clear(job_t *job)
     weir_json_free(&job->request);
     weir_outcome_free(&job->outcome);
     weir_buf_free(&job->payload);
+    weir_buf_free(&job->answer);
 
     if (job->document.size > JOB_DOCUMENT_KEEP) {
         weir_buf_free(&job->document);
@@ -242,6 +243,7 @@ jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry)
     job->crash = 0;
     job->records = 0;
     job->owner[0] = '\0';
+    job->ask[0] = '\0';
     job->hook = false;
     job->keep = false;
     job->dead = false;

@@ -8,6 +8,8 @@
 
 
 #include "provider.h"
+#include "weir_cached.h"
+#include "weir_question.h"
 #include "weir_txn.h"
 
 
@@ -63,6 +65,7 @@ struct job_s {
     long long          failures;
     long long          back;            /* hand-backs of it */
     long long          crash;           /* deaths alone */
+    int64_t            created;         /* ms, Redis's clock */
     int64_t            started;         /* ms, Redis's clock */
     int64_t            deadline;        /* ms, likewise */
     int64_t            ttl;             /* s, of the outcome */
@@ -71,6 +74,11 @@ struct job_s {
     bool               hook;            /* its end is announced */
     bool               keep;            /* when the last try fails: dead */
     weir_json_t       *request;
+
+    /* the question that it asks, likewise; empty: none */
+    char               ask[WEIR_QUESTION_HEX + 1];
+    char               cache[WEIR_CACHE_POLICY_MAX];
+    char               labels[WEIR_CACHED_LABELS_MAX + 1];
 
     /* the lease */
     uint64_t           held;            /* loop_now() of its last sign: when
@@ -94,6 +102,9 @@ struct job_s {
     char               end_token[JOB_TOKEN_MAX];
     int64_t            end_at;          /* ms, Redis's clock */
     weir_buf_t         document;
+    weir_buf_t         answer;          /* record; empty: none is kept */
+    weir_kind_e        answer_kind;
+    int64_t            answer_until;    /* ms, Redis's clock */
     int64_t            due;             /* ms, Redis's clock: when to retry */
     unsigned           errors;          /* answers that should not have been */
 };

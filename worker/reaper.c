@@ -1,6 +1,7 @@
 /*
  * What time does to runs that nobody holds: delayed ones become due, overdue
- * ones expire.  Every runner does it; doing it twice is harmless.
+ * ones expire, as do jobs that ask for the run of another.  Every runner does
+ * it; doing it twice is harmless.
  */
 
 #include "runner.h"
@@ -10,6 +11,7 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
+#include "weir_txn_ask.h"
 
 
 #define REAPER_DUE_OFTEN   200          /* ms between looks if runs wait */
@@ -22,8 +24,10 @@ struct reaper_s {
     runner_t      *runner;
     loop_timer_t   due;
     loop_timer_t   overdue;
+    loop_timer_t   asked;               /* jobs that are overdue */
     bool           asking_due;          /* an answer is to come */
     bool           asking_overdue;
+    bool           asking_asked;
     bool           stopped;
     bool           refused;             /* the last promotion was */
     int64_t        until;               /* ms, Redis's clock: the last due */
@@ -224,6 +228,57 @@ reaper_ask_overdue(void *data)
 }
 
 
+/* expiry of jobs that ask */
+
+static void
+reaper_on_asked(void *data, const weir_answer_t *answer)
+{
+    size_t     n;
+    reaper_t  *p;
+
+    p = data;
+    p->asking_asked = false;
+    n = answer->code == WEIR_ANSWER_OK ? weir_reply_count(answer->reply) : 0;
+
+    if (n) {
+        askers_expire(p->runner, answer);
+    }
+
+    if (!p->stopped) {
+        loop_timer_set(p->runner->loop, &p->asked,
+                       n == REAPER_BATCH ? 100 : reaper_jitter(REAPER_OVERDUE));
+    }
+}
+
+
+static void
+reaper_ask_asked(void *data)
+{
+    reaper_t    *p;
+    runner_t    *r;
+    weir_txn_t  *t;
+
+    p = data;
+    r = p->runner;
+
+    if (p->stopped || p->asking_asked) {
+        return;
+    }
+
+    t = runner_txn(r);
+    weir_txn_asked(t, RUNNER_SHARD, runner_now(r), REAPER_BATCH);
+
+    if (r->clock && redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout,
+                               reaper_on_asked, p) == 0)
+    {
+        p->asking_asked = true;
+        return;
+    }
+
+    loop_timer_set(r->loop, &p->asked, reaper_jitter(REAPER_DUE_OFTEN));
+}
+
+
 reaper_t *
 reaper_create(runner_t *r)
 {
@@ -236,11 +291,14 @@ reaper_create(runner_t *r)
     p->due.data = p;
     p->overdue.fn = reaper_ask_overdue;
     p->overdue.data = p;
+    p->asked.fn = reaper_ask_asked;
+    p->asked.data = p;
 
     /* soon: where runners die young, nobody else would look in time */
 
     loop_timer_set(r->loop, &p->due, reaper_jitter(REAPER_DUE_OFTEN));
     loop_timer_set(r->loop, &p->overdue, reaper_jitter(REAPER_DUE_OFTEN));
+    loop_timer_set(r->loop, &p->asked, reaper_jitter(REAPER_DUE_OFTEN));
 
     return p;
 }
@@ -252,6 +310,7 @@ reaper_stop(reaper_t *p)
     p->stopped = true;
     loop_timer_stop(p->runner->loop, &p->due);
     loop_timer_stop(p->runner->loop, &p->overdue);
+    loop_timer_stop(p->runner->loop, &p->asked);
 }
 
 

@@ -117,6 +117,7 @@ runner_leave(runner_process_t *p)
 
     reaper_stop(r->reaper);
     settle_stop(r->settle);
+    askers_stop(r->askers);
     control_stop(r->control);
     webhook_leave(r->webhook);
     runner_hand_back_all(r);
@@ -176,7 +177,7 @@ runner_is_done(const runner_t *r)
 {
     return jobs_in_hand(r->jobs) == 0 && queue_is_idle(r->queue)
            && redis_pending(r->cmd) == 0 && redis_pending(r->renew) == 0
-           && settle_is_idle(r->settle);
+           && settle_is_idle(r->settle) && askers_is_idle(r->askers);
 }
 
 
@@ -294,6 +295,13 @@ runner_on_settling_up(void *data)
 
 
 static void
+runner_on_asking_up(void *data)
+{
+    askers_on_up(((runner_t *) data)->askers);
+}
+
+
+static void
 runner_on_queue_down(void *data)
 {
     queue_on_down(((runner_t *) data)->queue);
@@ -385,6 +393,7 @@ runner_up(runner_process_t *p)
     r->cells = cells_create(r);
     r->webhook = webhook_create(r);
     r->settle = settle_create(r);
+    r->askers = askers_create(r);
     loop_turn_add(r->loop, &p->turn);
 
     r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
@@ -398,6 +407,8 @@ runner_up(runner_process_t *p)
                              runner_on_other_down);
     r->settling = runner_connect(r, "settle", runner_on_settling_up,
                                  runner_on_other_down);
+    r->asking = runner_connect(r, "askers", runner_on_asking_up,
+                               runner_on_other_down);
 
     loop_turn_add(r->loop, &p->flush);
     counters_set(r->counters, slots, r->conf->worker.slots);
@@ -413,6 +424,7 @@ runner_down(runner_process_t *p)
     r = &p->runner;
     r->state = RUNNER_LEAVING;
 
+    redis_destroy(&r->asking);
     redis_destroy(&r->settling);
     redis_destroy(&r->word);
     redis_destroy(&r->watch);
@@ -428,6 +440,7 @@ runner_down(runner_process_t *p)
         provider_destroy(&r->providers[i]);
     }
 
+    askers_destroy(&r->askers);
     settle_destroy(&r->settle);
     webhook_destroy(&r->webhook);
     catalogue_destroy(&r->catalogue);

@@ -45,6 +45,7 @@ typedef struct catalogue_s  catalogue_t;
 typedef struct cells_s      cells_t;
 typedef struct webhook_s    webhook_t;
 typedef struct settle_s     settle_t;
+typedef struct askers_s     askers_t;
 
 struct runner_s {
     const conf_t     *conf;
@@ -64,6 +65,7 @@ struct runner_s {
     redis_t          *watch;            /* one transaction at a time */
     redis_t          *word;             /* reads of the control stream */
     redis_t          *settling;         /* one settlement at a time */
+    redis_t          *asking;           /* is anybody left? one at a time */
 
     jobs_t           *jobs;
     provider_t      **providers;        /* by their index in conf */
@@ -80,6 +82,7 @@ struct runner_s {
     catalogue_t      *catalogue;
     webhook_t        *webhook;
     settle_t         *settle;
+    askers_t         *askers;
 
     zygote_t         *zygote;
     cells_t          *cells;
@@ -180,6 +183,16 @@ bool finish_is(const job_t *job, weir_str_t fin);       /* it wrote this */
 void finish_fenced(job_t *job, bool final);     /* its result is dropped */
 void finish_overdue(runner_t *r, const char *run);
 
+/* Its register is ours: counts, wakes whom that concerns, and those who wait;
+ * outcome: for them, may be empty. */
+void finish_tell(runner_t *r, const weir_finish_t *f,
+    const weir_reply_t *mailboxes, weir_str_t outcome);
+
+/* answer.c: what is kept of the end of a question's run */
+void answer_make(job_t *job);                   /* its document is there */
+void answer_drop(job_t *job);
+void answer_count(const job_t *job);            /* it was stored */
+
 /* fence.c: what may be done only while a run is still ours */
 fence_t *fence_create(runner_t *r);
 void fence_destroy(fence_t **f);
@@ -229,6 +242,16 @@ void settle_destroy(settle_t **s);
 void settle_kick(settle_t *s, const char *run);     /* it has ended here */
 void settle_stop(settle_t *s);                      /* only what ended here */
 bool settle_is_idle(const settle_t *s);
+
+/* askers.c: the end of runs, handed on to the jobs that ask for them */
+askers_t *askers_create(runner_t *r);
+void askers_destroy(askers_t **a);
+void askers_on_up(askers_t *a);                 /* asking is up */
+void askers_kick(askers_t *a, const char *run, weir_str_t outcome);  /* ended */
+void askers_left(askers_t *a, weir_str_t run);  /* an asker has gone */
+void askers_expire(runner_t *r, const weir_answer_t *due);  /* jobs */
+void askers_stop(askers_t *a);                  /* only what ended here */
+bool askers_is_idle(const askers_t *a);
 
 /* catalogue.c: the list of models */
 catalogue_t *catalogue_create(runner_t *r);

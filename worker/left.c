@@ -1,0 +1,339 @@
+/*
+ * Left: whether anybody still asks for a run.  A job that asks may be
+ * cancelled, or pass its deadline, and a client may go: whoever it was, the run
+ * goes on as long as one is left, and is cancelled when it was the last.  And
+ * when a run has ended, it stays in the outbox until its last asker was told.
+ *
+ * WATCH says that none came in between; it belongs to a connection, so there is
+ * one for this, with one run in hand.  What is lost is looked at again, because
+ * the run is due in the outbox.
+ */
+
+#include "askers.h"
+
+#include <stdlib.h>
+
+#include "fault.h"
+#include "log.h"
+#include "mem.h"
+
+
+#define LEFT_QUEUE  1024                /* runs */
+#define LEFT_AGAIN  500                 /* ms, after "later" */
+
+
+typedef struct {
+    char           run[WEIR_ID_LEN + 1];
+    bool           ended;
+} left_task_t;
+
+
+struct left_s {
+    runner_t      *runner;
+    bool           busy;                /* an answer is to come */
+    unsigned       first;               /* the one in hand, then the others */
+    unsigned       count;
+    left_task_t    tasks[LEFT_QUEUE];
+    loop_timer_t   again;
+};
+
+
+static void left_next(void *data);
+
+
+static const char *
+left_run(const left_t *l)
+{
+    return l->tasks[l->first].run;
+}
+
+
+/* The one in hand is over, whatever came of it. */
+
+static void
+left_done(left_t *l)
+{
+    l->busy = false;
+    l->first = (l->first + 1) % LEFT_QUEUE;
+    l->count--;
+
+    left_next(l);
+}
+
+
+static void
+left_fail(left_t *l, const weir_answer_t *answer)
+{
+    l->busy = false;
+
+    switch (answer->code) {
+
+    case WEIR_ANSWER_LOST:
+        return;                         /* left_on_up() goes on */
+
+    case WEIR_ANSWER_ABORTED:
+        left_next(l);                   /* somebody came: look again */
+        return;
+
+    case WEIR_ANSWER_ERROR:
+        LOG(LOG_ERROR, "left_failed", log_text("run", left_run(l)),
+            log_str("reason", answer->error));
+        left_done(l);
+        return;
+
+    default: /* LATER, DENIED */
+        LOG(LOG_WARN, "left_later", log_text("run", left_run(l)),
+            log_str("reason", answer->error));
+        loop_timer_set(l->runner->loop, &l->again, LEFT_AGAIN);
+        return;
+    }
+}
+
+
+static void
+left_send(left_t *l, const weir_txn_t *t, weir_answer_pt fn)
+{
+    runner_t  *r;
+
+    r = l->runner;
+    l->busy = redis_send(r->asking, t, (uint64_t) r->conf->redis.timeout, fn, l)
+              == 0;
+}
+
+
+static void
+left_stays(left_t *l)
+{
+    weir_txn_t  *t;
+
+    t = runner_txn(l->runner);
+    weir_txn_unwatch(t);
+    (void) redis_send(l->runner->asking, t,
+                      (uint64_t) l->runner->conf->redis.timeout, NULL, NULL);
+
+    left_done(l);
+}
+
+
+/* nobody: it is cancelled */
+
+static void
+left_tell(left_t *l, const weir_reply_t *mailboxes)
+{
+    runner_t       *r;
+    weir_finish_t   f;
+
+    r = l->runner;
+    memset(&f, 0, sizeof(weir_finish_t));
+
+    f.shard = RUNNER_SHARD;
+    f.run = left_run(l);
+    f.state = WEIR_CANCELLED;
+    f.token = WEIR_TOKEN_LEFT;
+    f.now = runner_now(r);
+
+    counters_add(r->counters, left, 1);
+    LOG(LOG_INFO, "run_left", log_text("run", f.run));
+
+    finish_tell(r, &f, mailboxes, weir_str_null);
+    askers_kick(r->askers, f.run, weir_str_null);
+}
+
+
+static void
+left_on_cancel(void *data, const weir_answer_t *answer)
+{
+    left_t  *l;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+        return;
+    }
+
+    FAULT("left_executed");
+
+    if (weir_str_eq(weir_txn_cancel_fin(answer),
+                    weir_str(WEIR_STATE_CANCELLED ":" WEIR_TOKEN_LEFT)))
+    {
+        left_tell(l, weir_txn_cancel_mailboxes(answer));
+    }
+
+    left_done(l);
+}
+
+
+static void
+left_on_look(void *data, const weir_answer_t *answer)
+{
+    left_t         *l;
+    weir_txn_t     *t;
+    weir_str_t      owner;
+    weir_cancel_t   c;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+        return;
+    }
+
+    if (!weir_txn_left_look_read(answer, &owner)) {
+        left_stays(l);                      /* it has ended, say */
+        return;
+    }
+
+    FAULT("left_watched");
+    memset(&c, 0, sizeof(weir_cancel_t));
+
+    c.shard = RUNNER_SHARD;
+    c.id = left_run(l);
+    c.token = WEIR_TOKEN_LEFT;
+    c.now = runner_now(l->runner);
+    c.owner = owner;
+    c.tell = true;
+
+    t = runner_txn(l->runner);
+    weir_txn_cancel(t, &c);
+    left_send(l, t, left_on_cancel);
+}
+
+
+/* all have been told: it leaves the outbox */
+
+static void
+left_on_end(void *data, const weir_answer_t *answer)
+{
+    left_t  *l;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+        return;
+    }
+
+    FAULT("left_closed");
+    left_done(l);
+}
+
+
+static void
+left_on_watch(void *data, const weir_answer_t *answer)
+{
+    left_t      *l;
+    weir_txn_t  *t;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+        return;
+    }
+
+    t = runner_txn(l->runner);
+
+    if (!weir_txn_left_nobody(answer)) {
+
+        /* who came to one that has ended is told, too */
+
+        if (l->tasks[l->first].ended) {
+            askers_kick(l->runner->askers, left_run(l), weir_str_null);
+        }
+
+        left_stays(l);
+
+    } else if (l->tasks[l->first].ended) {
+        weir_txn_hand_on_end(t, RUNNER_SHARD, left_run(l));
+        left_send(l, t, left_on_end);
+
+    } else {
+        weir_txn_left_look(t, RUNNER_SHARD, left_run(l));
+        left_send(l, t, left_on_look);
+    }
+}
+
+
+static void
+left_next(void *data)
+{
+    left_t      *l;
+    weir_txn_t  *t;
+
+    l = data;
+
+    if (l->busy || l->count == 0 || l->again.node.place
+        || !redis_is_up(l->runner->asking))
+    {
+        return;
+    }
+
+    t = runner_txn(l->runner);
+
+    if (l->tasks[l->first].ended) {
+        weir_txn_hand_on_watch(t, RUNNER_SHARD, left_run(l));
+
+    } else {
+        weir_txn_left_watch(t, RUNNER_SHARD, left_run(l),
+                            runner_now(l->runner));
+    }
+
+    left_send(l, t, left_on_watch);
+}
+
+
+void
+left_look(left_t *l, const char *run, bool ended)
+{
+    left_task_t  *task;
+
+    if (l->count < LEFT_QUEUE) {
+        task = &l->tasks[(l->first + l->count++) % LEFT_QUEUE];
+        memcpy(task->run, run, WEIR_ID_LEN + 1);
+        task->ended = ended;
+
+        left_next(l);
+    }
+}
+
+
+bool
+left_is_idle(const left_t *l)
+{
+    return l->count == 0 || !redis_is_up(l->runner->asking);
+}
+
+
+void
+left_on_up(left_t *l)
+{
+    left_next(l);
+}
+
+
+left_t *
+left_create(runner_t *r)
+{
+    left_t  *l;
+
+    l = mem_alloc(sizeof(left_t));
+    l->runner = r;
+    l->again.fn = left_next;
+    l->again.data = l;
+
+    return l;
+}
+
+
+void
+left_destroy(left_t **lp)
+{
+    left_t  *l;
+
+    l = *lp;
+    *lp = NULL;
+
+    loop_timer_stop(l->runner->loop, &l->again);
+    free(l);
+}
