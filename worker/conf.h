@@ -44,6 +44,7 @@ typedef struct {
     int64_t   isolation_cpu;
     int64_t   poison_deaths;
     int64_t   hang_timeout;     /* 0: no watchdog */
+    int64_t   cache_budget;     /* below 0: percent of Redis's maxmemory */
     int64_t   shards;
     char     *name;
     char     *run_dir;

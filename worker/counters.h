@@ -93,6 +93,10 @@
       "")                                                                     \
     X(stored_refusal, "answers_stored", "outcome=\"refusal\"", counter, "")   \
     X(stored_failed, "answers_stored", "outcome=\"failed\"", counter, "")     \
+    X(evicted, "answers_evicted", "", counter,                                \
+      "Answers given up because they took more room than they may")           \
+    X(voided, "answers_voided", "", counter,                                  \
+      "Answers deleted after a purge")                                        \
     X(redis_connects, "redis_connections", "", counter,                       \
       "Connections to Redis that were made")                                  \
     X(redis_failures, "redis_failures", "", counter,                          \
@@ -111,6 +115,10 @@
     X(in_hand, "runs_in_hand", "", gauge, "Runs that are in hand")            \
     X(hooks_pending, "webhooks_pending", "", gauge,                           \
       "Webhooks in the outbox: one of the runners counts them")               \
+    X(answers, "answers", "", gauge,                                          \
+      "Answers that are kept: the runner that sweeps counts them")            \
+    X(answer_bytes, "answer_bytes", "", gauge,                                \
+      "Bytes that they take, about")                                          \
     X(connections, "redis_connected", "", gauge,                              \
       "Connections to Redis that are up")                                     \
     X(queue_paused, "queue_paused", "", highest,                              \

@@ -26,6 +26,7 @@ struct gate_s {
     bool           paused;
     bool           full;
     bool           warned;      /* that there is no limit */
+    int64_t        limit;       /* maxmemory; 0: there is none */
 };
 
 
@@ -33,6 +34,20 @@ bool
 gate_is_open(const gate_t *g)
 {
     return g->known && !g->paused && !g->full;
+}
+
+
+bool
+gate_is_full(const gate_t *g)
+{
+    return g->full;
+}
+
+
+int64_t
+gate_limit(const gate_t *g)
+{
+    return g->limit;
 }
 
 
@@ -123,7 +138,9 @@ gate_memory(gate_t *g, weir_str_t info)
     bool      full;
     unsigned  percent;
 
-    if (weir_info_number(info, "maxmemory") == 0) {
+    g->limit = weir_info_number(info, "maxmemory");
+
+    if (g->limit == 0) {
         gate_warn(g);
     }
 

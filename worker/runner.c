@@ -132,6 +132,7 @@ runner_give_up(runner_t *r)
     r->code = 1;
     queue_stop(r->queue);
     catalogue_stop(r->catalogue);
+    sweep_stop(r->sweep);
     runner_leave((runner_process_t *) r);
 }
 
@@ -150,6 +151,7 @@ runner_drain(runner_process_t *p)
     queue_stop(r->queue);
     catalogue_stop(r->catalogue);
     webhook_stop(r->webhook);
+    sweep_stop(r->sweep);
 
     loop_timer_set(r->loop, &p->patience,
                    (uint64_t) r->conf->worker.drain_timeout);
@@ -394,6 +396,7 @@ runner_up(runner_process_t *p)
     r->webhook = webhook_create(r);
     r->settle = settle_create(r);
     r->askers = askers_create(r);
+    r->sweep = sweep_create(r);
     loop_turn_add(r->loop, &p->turn);
 
     r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
@@ -440,6 +443,7 @@ runner_down(runner_process_t *p)
         provider_destroy(&r->providers[i]);
     }
 
+    sweep_destroy(&r->sweep);
     askers_destroy(&r->askers);
     settle_destroy(&r->settle);
     webhook_destroy(&r->webhook);

@@ -46,6 +46,7 @@ typedef struct cells_s      cells_t;
 typedef struct webhook_s    webhook_t;
 typedef struct settle_s     settle_t;
 typedef struct askers_s     askers_t;
+typedef struct sweep_s      sweep_t;
 
 struct runner_s {
     const conf_t     *conf;
@@ -83,6 +84,7 @@ struct runner_s {
     webhook_t        *webhook;
     settle_t         *settle;
     askers_t         *askers;
+    sweep_t          *sweep;
 
     zygote_t         *zygote;
     cells_t          *cells;
@@ -126,6 +128,8 @@ bool gate_is_open(const gate_t *g);
 void gate_ask(gate_t *g);                       /* whether it is paused */
 void gate_memory(gate_t *g, weir_str_t info);   /* what INFO memory said */
 void gate_on_down(gate_t *g);                   /* cmd is down */
+bool gate_is_full(const gate_t *g);             /* Redis's memory nearly is */
+int64_t gate_limit(const gate_t *g);            /* bytes of it; 0: unknown */
 
 /* queue.c: entries of the ready streams */
 queue_t *queue_create(runner_t *r);
@@ -252,6 +256,11 @@ void askers_left(askers_t *a, weir_str_t run);  /* an asker has gone */
 void askers_expire(runner_t *r, const weir_answer_t *due);  /* jobs */
 void askers_stop(askers_t *a);                  /* only what ended here */
 bool askers_is_idle(const askers_t *a);
+
+/* sweep.c: the answers that are kept, and how much room they take */
+sweep_t *sweep_create(runner_t *r);
+void sweep_destroy(sweep_t **s);
+void sweep_stop(sweep_t *s);
 
 /* catalogue.c: the list of models */
 catalogue_t *catalogue_create(runner_t *r);

@@ -20,6 +20,8 @@ static int set_time(const setting_t *s, void *field, const char *text,
     char *error_r);
 static int set_size(const setting_t *s, void *field, const char *text,
     char *error_r);
+static int set_share(const setting_t *s, void *field, const char *text,
+    char *error_r);
 static int set_bool(const setting_t *s, void *field, const char *text,
     char *error_r);
 static int set_word(const setting_t *s, void *field, const char *text,
@@ -91,6 +93,8 @@ const setting_t  settings[] = {
       NULL },
     { WORKER(poison_deaths), set_int, WO(poison_deaths), "3", 1, 100, NULL },
     { WORKER(hang_timeout), set_time, WO(hang_timeout), "60s", 0, 1 * H, NULL },
+    { WORKER(cache_budget), set_share, WO(cache_budget), "25%", 64 * 1024,
+      1024 * 1024 * M, NULL },
     { WORKER(shards), set_int, WO(shards), "1", 1, 1, NULL },
     { WORKER(name), set_name, WO(name), NULL, 0, 0, NULL },
     { WORKER(run_dir), set_text, WO(run_dir), NULL, 1, 4000, NULL },
@@ -207,6 +211,25 @@ set_size(const setting_t *s, void *field, const char *text, char *error_r)
 
     return set_range(s, field, n, ok, value_size_text(min, s->min),
                      value_size_text(max, s->max), "a size", error_r);
+}
+
+
+static int
+set_share(const setting_t *s, void *field, const char *text, char *error_r)
+{
+    char     min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX];
+    int64_t  n;
+
+    if (!value_share(text, &n) || (n >= 0 && (n < s->min || n > s->max))) {
+        snprintf(error_r, CONF_ERROR, "expected a size from %s to %s, or a "
+                 "share from \"1%%\" to \"100%%\"",
+                 value_size_text(min, s->min), value_size_text(max, s->max));
+        return -1;
+    }
+
+    *(int64_t *) field = n;
+
+    return 0;
 }
 
 

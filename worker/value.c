@@ -102,6 +102,27 @@ value_size(const char *text, int64_t *bytes_r)
 
 
 bool
+value_share(const char *text, int64_t *n_r)
+{
+    int64_t  n;
+
+    static const value_unit_t  percent[] = { { "%", 1 }, { NULL, 0 } };
+
+    if (value_size(text, n_r)) {
+        return true;
+    }
+
+    if (!value_number(text, percent, &n) || n < 1 || n > 100) {
+        return false;
+    }
+
+    *n_r = -n;
+
+    return true;
+}
+
+
+bool
 value_int(const char *text, int64_t *n_r)
 {
     static const value_unit_t  units[] = { { "", 1 }, { NULL, 0 } };

@@ -19,6 +19,9 @@ bool value_time(const char *text, int64_t *ms_r);
 /* "4096", "16k", "16m", "1g" */
 bool value_size(const char *text, int64_t *bytes_r);
 
+/* A size, or "25%", from 1 to 100, which becomes -25. */
+bool value_share(const char *text, int64_t *n_r);
+
 bool value_int(const char *text, int64_t *n_r);
 
 /* on, off, yes, no, true, false */

@@ -58,6 +58,7 @@ test_defaults(void **state)
     assert_int_equal(conf->worker.isolation_cpu, 60000);
     assert_int_equal(conf->worker.poison_deaths, 3);
     assert_int_equal(conf->worker.hang_timeout, 60000);
+    assert_int_equal(conf->worker.cache_budget, -25);
     assert_non_null(conf->worker.name);
     assert_non_null(conf->worker.run_dir);
     assert_null(conf->metrics.listen);
@@ -229,6 +230,9 @@ test_mistakes(void **state)
         { "worker { hang_timeout = 1s }\n" TAIL, 0, "is less than 5s" },
         { "worker { isolation_memory = 1m }\n" TAIL, 1, "a size from 64m to" },
         { "worker { poison_deaths = 0 }\n" TAIL, 1, "a number from 1 to" },
+        { "worker { cache_budget = 63k }\n" TAIL, 1, "a size from 64k to" },
+        { "worker { cache_budget = \"0%\" }\n" TAIL, 1, "\"1%\" to \"100%\"" },
+        { "worker { cache_budget = \"5%x\" }\n" TAIL, 1, "or a share from" },
         { "worker { slots = 5\n slots = 6 }\n" TAIL, 2, "duplicate setting" },
         { "log { level = loud }\n" TAIL, 1, "\"debug\", \"info\"" },
         { "redis { address = foo }\n" TAIL, 1, "\"host:port\"" },

@@ -50,6 +50,16 @@ test_size(void **state)
     assert_true(value_size("1G", &n));
     assert_int_equal(n, 1 << 30);
     assert_false(value_size("1t", &n));
+    assert_true(value_share("16m", &n));
+    assert_int_equal(n, 16 * 1024 * 1024);
+    assert_true(value_share("1%", &n));
+    assert_int_equal(n, -1);
+    assert_true(value_share("100%", &n));
+    assert_int_equal(n, -100);
+    assert_false(value_share("0%", &n));
+    assert_false(value_share("101%", &n));
+    assert_false(value_share("%", &n));
+    assert_false(value_share("5%5", &n));
     assert_true(value_int("65535", &n));
     assert_int_equal(n, 65535);
     assert_false(value_int("1k", &n));
