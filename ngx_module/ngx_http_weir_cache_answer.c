@@ -107,7 +107,8 @@ ngx_http_weir_cache_stores(ngx_http_weir_ctx_t *ctx)
 }
 
 
-/* Not of what is refused before anything is looked for: RFC 9211, 2. */
+/* Not of what is refused before anything is looked for (RFC 9211, 2); what the
+ * LLM said is no refusal of ours. */
 
 ngx_int_t
 ngx_http_weir_cache_headers(ngx_http_weir_ctx_t *ctx, ngx_uint_t status)
@@ -122,7 +123,8 @@ ngx_http_weir_cache_headers(ngx_http_weir_ctx_t *ctx, ngx_uint_t status)
 
     if (c->status == NGX_HTTP_WEIR_CACHE_NONE
         || (status >= NGX_HTTP_BAD_REQUEST
-            && status < NGX_HTTP_INTERNAL_SERVER_ERROR))
+            && status < NGX_HTTP_INTERNAL_SERVER_ERROR
+            && ctx->outcome.doc == NULL))
     {
         return NGX_OK;
     }
