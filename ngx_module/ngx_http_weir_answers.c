@@ -20,6 +20,14 @@ ngx_http_weir_answers_read(ngx_http_weir_answers_t *z,
     const weir_shelf_found_t *found, ngx_pool_t *pool,
     ngx_http_weir_answer_t *answer)
 {
+    ngx_memcpy(answer->question, found->question, WEIR_SHELF_DIGEST);
+    answer->form = found->form;
+
+    if (ngx_http_weir_copies_may(z->copies, found->len)) {
+        return ngx_http_weir_copies_get(z->copies, z->shelf, found, pool,
+                                        answer);
+    }
+
     answer->body.len = found->len;
     answer->body.data = ngx_pnalloc(pool, found->len);
 
@@ -27,14 +35,8 @@ ngx_http_weir_answers_read(ngx_http_weir_answers_t *z,
         return NGX_ERROR;
     }
 
-    if (!weir_shelf_read(z->shelf, found, &answer->meta, answer->body.data)) {
-        return NGX_DECLINED;
-    }
-
-    ngx_memcpy(answer->question, found->question, WEIR_SHELF_DIGEST);
-    answer->form = found->form;
-
-    return NGX_OK;
+    return weir_shelf_read(z->shelf, found, &answer->meta, answer->body.data)
+           ? NGX_OK : NGX_DECLINED;
 }
 
 

@@ -20,6 +20,15 @@
 #define NGX_HTTP_WEIR_ANSWERS_ENTRY  (1024 * 1024)
 
 
+/* Bodies from here on are copied once for many requests; and what of them a
+ * process keeps at the most, but no more than a quarter of the zone. */
+#define NGX_HTTP_WEIR_COPIES_LEAST   (32 * 1024)
+#define NGX_HTTP_WEIR_COPIES_MOST    (8 * 1024 * 1024)
+
+
+typedef struct ngx_http_weir_copies_s  ngx_http_weir_copies_t;
+
+
 /* weir_cache_zone */
 
 typedef struct {
@@ -29,6 +38,7 @@ typedef struct {
     ngx_shm_zone_t     *shm_zone;       /* NULL: not declared (yet) */
     ngx_slab_pool_t    *slab;           /* whose mutex is the lock */
     weir_shelf_t       *shelf;
+    ngx_http_weir_copies_t  *copies;    /* of this process */
 
     ngx_str_t           file;           /* where it is used first */
     ngx_uint_t          line;
@@ -99,6 +109,17 @@ void ngx_http_weir_answers_purge(ngx_http_weir_answers_t *z, weir_str_t mark);
 void ngx_http_weir_answers_purge_question(ngx_http_weir_answers_t *z,
     const u_char question[WEIR_SHELF_DIGEST]);
 void ngx_http_weir_answers_purge_all(ngx_http_weir_answers_t *z);
+
+
+/* answers_copy: the bodies that may be kept; one of them, which was just found:
+ * NGX_DECLINED: it was replaced meanwhile */
+ngx_http_weir_copies_t *ngx_http_weir_copies_create(ngx_pool_t *pool,
+    size_t most);
+ngx_uint_t ngx_http_weir_copies_may(const ngx_http_weir_copies_t *copies,
+    size_t len);
+ngx_int_t ngx_http_weir_copies_get(ngx_http_weir_copies_t *copies,
+    const weir_shelf_t *shelf, const weir_shelf_found_t *found,
+    ngx_pool_t *pool, ngx_http_weir_answer_t *answer);
 
 
 /* answers_zone: the directive; the zone of a name, which may be declared

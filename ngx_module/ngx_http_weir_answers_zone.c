@@ -182,6 +182,12 @@ ngx_http_weir_set_cache_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                           "there is a zone of that name");
     }
 
+    z->copies = ngx_http_weir_copies_create(cf->pool,
+                    ngx_min((size_t) size / 4, NGX_HTTP_WEIR_COPIES_MOST));
+    if (z->copies == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
     z->size = size;
     z->max_entry = entry;
 
