@@ -1,5 +1,5 @@
 # What was asked at one node is answered at another, from Redis: RC-01, RC-02,
-# RC-05, RC-06, RC-15, RC-18, C1 and C4 over two nginx.
+# RC-05, RC-06, RC-15, RC-18, C1, C3 and C4 over two nginx.
 
 use strict;
 use warnings;
@@ -131,6 +131,20 @@ is($a->calls('c4'), 3, 'C4: three calls');
 $c = chat($b, '[[mock tag=nobody]] Hi', @only);
 is($c->status, 504, 'C4: only-if-cached');
 is($a->calls('nobody'), 0, 'C4: nobody was asked');
+
+
+# C3: what is cut off on its way is no answer
+
+for my $plan ('cut=body', 'cut=headers', 'garbage=json') {
+    my ($tag) = $plan =~ /=(.*)/;
+
+    for my $try (1, 2) {
+        $c = chat($try == 1 ? $a : $b, "[[mock tag=c3$tag $plan]] Hi");
+        is($c->status, 502, "C3: $plan");
+        is(what($c), 'weir; fwd=uri-miss', 'C3: not stored');
+        is($a->calls("c3$tag"), $try, 'C3: asked each time');
+    }
+}
 
 
 # RC-15: failures, where the operator says so
