@@ -250,7 +250,8 @@
 #define WEIR_NEWS_MAX            1000       /* entries, about */
 #define WEIR_ENDED_SOON          5000       /* ms to the first look at a run */
 #define WEIR_ENDED_GRACE         60000      /* ms past a run's deadline */
-#define WEIR_TTL_ANSWERED        120        /* s, a question with an answer */
+#define WEIR_TTL_ASKERS          172800     /* s, after the last one wants it */
+#define WEIR_TTL_ASKED           600        /* s, a question's run, at least */
 #define WEIR_ANSWER_MAX          2592000    /* s, an answer with its windows */
 #define WEIR_TTL_PURGED          2678400    /* s, the marks outlive answers */
 #define WEIR_PURGES_MAX          1000       /* entries, about */

@@ -34,6 +34,24 @@ weir_add_ask_life(weir_txn_t *t, unsigned shard, const char *question,
 }
 
 
+/* Who asks for a run that is final already, and was handed on, stands there
+ * alone, and nobody comes to it any more. */
+
+void
+weir_add_askers_life(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t ms)
+{
+    char        key[WEIR_NAME_MAX], n[WEIR_DECIMAL_MAX];
+    weir_str_t  askers, life;
+
+    askers = weir_name(key, WEIR_KEY_ASKERS, shard, run);
+    life = weir_decimal(n, WEIR_TTL_ASKERS + ms / 1000);
+
+    weir_add(t, W("EXPIRE"), askers, life, W("NX"));
+    weir_add(t, W("EXPIRE"), askers, life, W("GT"));
+}
+
+
 void
 weir_add_asker(weir_txn_t *t, const weir_submission_t *job, const char *run,
     const char *part)
@@ -58,6 +76,7 @@ weir_add_asker(weir_txn_t *t, const weir_submission_t *job, const char *run,
     weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ASKED, job->shard), ms, id);
     weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ASKERS, job->shard, run),
              ms, id);
+    weir_add_askers_life(t, job->shard, run, job->deadline - job->created);
 
     /* its ticket: among all that is unfinished its run counts */
 
@@ -359,6 +378,7 @@ weir_follow_mailbox(weir_txn_t *t, const weir_follow_t *f)
     weir_add(t, W("ZADD"),
              weir_name(key, WEIR_KEY_ASKERS, f->shard, f->run), W("GT"),
              weir_decimal(ms, f->until), weir_str_of(f->mailbox));
+    weir_add_askers_life(t, f->shard, f->run, 0);
 
     waiting = weir_name(key, WEIR_KEY_WAITING, f->shard, f->run);
     weir_add(t, W("SADD"), waiting, weir_str_of(f->mailbox));

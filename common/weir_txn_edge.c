@@ -209,7 +209,11 @@ weir_submit_ask(weir_txn_t *t, const weir_submission_t *s)
     snprintf(value, sizeof(value), "%s %lld " WEIR_ASK_SUBMITTED, s->id,
              (long long) s->by);
 
-    life = s->deadline - s->created;
+    /* as long as anybody may still wait for it */
+
+    life = (s->asker ? s->asker->deadline : s->until) - s->created;
+    life = life > WEIR_TTL_ASKED * 1000LL ? life : WEIR_TTL_ASKED * 1000LL;
+
     ask = weir_name(key, WEIR_KEY_ASK, s->shard, s->ask);
 
     weir_add(t, W("HSET"), ask, weir_name(field, WEIR_ASK_RUN, s->n),
@@ -232,6 +236,7 @@ weir_submit_ask(weir_txn_t *t, const weir_submission_t *s)
                  weir_name(key, WEIR_KEY_ASKERS, s->shard, s->id), W("GT"),
                  weir_decimal(ms, s->until),
                  s->mailbox.len ? s->mailbox : weir_str_of(s->id));
+        weir_add_askers_life(t, s->shard, s->id, 0);
     }
 
     if (s->asker) {

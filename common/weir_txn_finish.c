@@ -67,7 +67,7 @@ weir_add_used(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
 
 
 /* What was asked has an answer, for those who ask later; a loser's is one as
- * well.  While it is there, who asks needs to know of no run. */
+ * well. */
 
 static void
 weir_add_answer(weir_txn_t *t, const weir_finish_t *f)
@@ -86,8 +86,6 @@ weir_add_answer(weir_txn_t *t, const weir_finish_t *f)
              f->answer, W("PX"), weir_decimal(n, ms));
     weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ANSWERS, f->shard),
              weir_decimal(n, f->now), weir_str_of(f->ask));
-    weir_add(t, W("EXPIRE"), weir_name(key, WEIR_KEY_ASK, f->shard, f->ask),
-             weir_decimal(n, WEIR_TTL_ANSWERED), W("LT"));
 }
 
 

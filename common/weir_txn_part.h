@@ -66,6 +66,10 @@ void weir_add_sets(weir_txn_t *t, const weir_submission_t *s);
 void weir_add_ask_life(weir_txn_t *t, unsigned shard, const char *question,
     int64_t ms);
 
+/* Who asks for a run is known for so long (ms), and two days. */
+void weir_add_askers_life(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t ms);
+
 /* A job asks for a run: all of its records; and it does so no longer.  run may
  * be empty: it is not known. */
 void weir_add_asker(weir_txn_t *t, const weir_submission_t *job,

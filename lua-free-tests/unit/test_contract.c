@@ -301,7 +301,8 @@ test_numbers(void **state)
     said("XADD purges MAXLEN ~ %lld ", WEIR_PURGES_MAX);
     said("A mark has at most %lld bytes", WEIR_MARK_LEN);
     said("EXPIRE purged %lld\n", WEIR_TTL_PURGED);
-    said("EXPIRE ask:<question> %lld LT", WEIR_TTL_ANSWERED);
+    said("EXPIRE askers:<X> %lld NX", WEIR_TTL_ASKERS);
+    said("at least %lld s |", WEIR_TTL_ASKED);
     said("asks, at most %lld s |", WEIR_ANSWER_MAX);
     said("ZADD ended NX <deadline + %lld>", WEIR_ENDED_GRACE);
     said("ZADD ended NX <created + %lld>", WEIR_ENDED_SOON);

@@ -203,6 +203,8 @@ job_of(weir_submission_t *job)
 #define F_ASKS                                                                \
     "ZADD weir:{0}:asked 91000 " F "\n"                                       \
     "ZADD " ASKERS " 91000 " F "\n"                                           \
+    "EXPIRE " ASKERS " 172890 NX\n"                                           \
+    "EXPIRE " ASKERS " 172890 GT\n"                                           \
     "ZREM " LINE " " F "\n"
 
 
@@ -248,8 +250,8 @@ test_lead(void **state)
            " cache p labels class:a\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
            "HSET " ASK " run:2 " ID " 2000 run\n"
-           "EXPIRE " ASK " 86460 NX\n"
-           "EXPIRE " ASK " 86460 GT\n"
+           "EXPIRE " ASK " 660 NX\n"
+           "EXPIRE " ASK " 660 GT\n"
            "ZADD " ENDED " NX 86461000 " ID "\n"
            F_RECORDS("led") F_ASKS
            "XADD weir:{0}:ready:normal * run " ID " gen 1\n"
@@ -266,15 +268,19 @@ test_lead(void **state)
            "EXPIRE " WAIT " 600\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
            "HSET " ASK " run:2 " ID " 2000 run\n"
-           "EXPIRE " ASK " 86460 NX\n"
-           "EXPIRE " ASK " 86460 GT\n"
+           "EXPIRE " ASK " 660 NX\n"
+           "EXPIRE " ASK " 660 GT\n"
            "ZADD " ENDED " NX 86461000 " ID "\n"
            "ZADD " ASKERS " GT 5000 " MAILBOX "\n"
+           "EXPIRE " ASKERS " 172800 NX\n"
+           "EXPIRE " ASKERS " 172800 GT\n"
            "XADD ");
 
     s.mailbox = weir_str_null;
     weir_txn_submit(&t, &s);
-    expect_has(&t, "\nZADD " ASKERS " GT 5000 " ID "\nXADD ");
+    expect_has(&t, "\nZADD " ASKERS " GT 5000 " ID "\n"
+                   "EXPIRE " ASKERS " 172800 NX\n"
+                   "EXPIRE " ASKERS " 172800 GT\nXADD ");
 
     /* an answer that is stored, of a run that nobody else asks for */
 
@@ -352,6 +358,8 @@ test_follow(void **state)
            "SET " FATE " kept NX EX 86400\n"
            "GET " FATE "\n"
            "ZADD " ASKERS " GT 7000 " MAILBOX "\n"
+           "EXPIRE " ASKERS " 172800 NX\n"
+           "EXPIRE " ASKERS " 172800 GT\n"
            "SADD " WAIT " " MAILBOX "\n"
            "EXPIRE " WAIT " 600\n"
            "EXISTS " REQ "\n"

@@ -55,7 +55,6 @@ test_cancel(void **state)
 #define STORED(ms)                                                            \
     "SET " ANSWER " A PX " ms "\n"                                            \
     "ZADD weir:{0}:answers 9 " QUESTION "\n"                                  \
-    "EXPIRE weir:{0}:ask:" QUESTION " 120 LT\n"
 
 static void
 test_finish(void **state)
