@@ -605,7 +605,5 @@ ngx_http_weir_cache_run(ngx_http_weir_ctx_t *ctx)
         c->store = 0;
     }
 
-    /* a job's run is its own, as long as nobody hands on how another's ends */
-
-    return c->jobful ? &ngx_http_weir_step_begin : &ngx_http_weir_step_ask;
+    return &ngx_http_weir_step_ask;
 }

@@ -15,12 +15,12 @@ my %o = (processes => 2, http => 'weir_max_waiting 1000;
                                   weir_limit_zone some key=owner rate=2r/h
                                                   requests=body;');
 
-my $a = cached_stack(processes => 2, http => 'weir_max_waiting 1000;',
+my $near = cached_stack(processes => 2, http => 'weir_max_waiting 1000;',
                      worker => "attempts = 1\n    backoff = 10ms");
-$a->start;
+$near->start;
 
-my $b = another_edge($a, processes => 2, http => 'weir_max_waiting 1000;');
-$b->start('nginx');
+my $far = another_edge($near, processes => 2, http => 'weir_max_waiting 1000;');
+$far->start('nginx');
 
 
 # joined(PLAN, N): a leader, and N who follow; the leader comes first
@@ -28,12 +28,12 @@ $b->start('nginx');
 sub joined {
     my ($tag, $plan, $n) = @_;
 
-    my $leader = chat($a, "[[mock tag=$tag $plan]] Hi");
-    $a->wait_for(5, sub { $a->calls($tag) }, 'the leader is asked for');
+    my $leader = chat($near, "[[mock tag=$tag $plan]] Hi");
+    $near->wait_for(5, sub { $near->calls($tag) }, 'the leader is asked for');
 
-    my @all = map { chat($_ % 2 ? $b : $a, "[[mock tag=$tag $plan]] Hi") }
+    my @all = map { chat($_ % 2 ? $far : $near, "[[mock tag=$tag $plan]] Hi") }
               1 .. $n;
-    parked($n + 1, $a, $b);
+    parked($n + 1, $near, $far);
 
     return ask_all(15, $leader, @all);
 }
@@ -44,7 +44,7 @@ sub joined {
 my ($leader, @all) = joined('once', 'status=503 times=1 delay=800', 30);
 is($leader->status, 502, 'failed once: the leader is told');
 is(status_of(@all), 200, 'failed once: the others get another answer');
-is($a->calls('once'), 2, 'failed once: two calls');
+is($near->calls('once'), 2, 'failed once: two calls');
 is(scalar(led(@all)), 1, 'failed once: one of them leads');
 is(scalar(grep { $_->body ne $all[0]->body } @all), 0,
    'failed once: the same bytes');
@@ -55,66 +55,68 @@ is($leader->header('X-Weir-Job'), undef, 'failed once: no job');
 
 ($leader, @all) = joined('twice', 'status=503 delay=600', 30);
 is(status_of($leader, @all), 502, 'failed twice: all are told');
-is($a->calls('twice'), 2, 'failed twice: two calls');
-is(status_of(ask_all(10, chat($b, '[[mock tag=twice status=503 delay=600]] Hi'))),
+is($near->calls('twice'), 2, 'failed twice: two calls');
+is(status_of(ask_all(10, chat($far, '[[mock tag=twice status=503 delay=600]] Hi'))),
    502, 'failed twice: asked later');
-is($a->calls('twice'), 3, 'failed twice: nothing was stored');
+is($near->calls('twice'), 3, 'failed twice: nothing was stored');
 
 
 # one that will not pass: all are told, and it is not asked again
 
 ($leader, @all) = joined('never', 'status=400 delay=800', 30);
 is(status_of($leader, @all), 400, 'refused: all are told');
-is($a->calls('never'), 1, 'refused: one call');
+is($near->calls('never'), 1, 'refused: one call');
 is(scalar(grep { $_->header('x-should-retry') eq 'false' } $leader, @all), 31,
    'refused: and are not to ask again');
 
 
 # Redis is away for a moment while they wait
 
-$leader = chat($a, '[[mock tag=restart delay=2500]] Hi');
-$a->wait_for(5, sub { $a->calls('restart') }, 'the leader is asked for');
-@all = map { chat($_ % 2 ? $b : $a, '[[mock tag=restart delay=2500]] Hi') }
+$leader = chat($near, '[[mock tag=restart delay=2500]] Hi');
+$near->wait_for(5, sub { $near->calls('restart') }, 'the leader is asked for');
+@all = map { chat($_ % 2 ? $far : $near, '[[mock tag=restart delay=2500]] Hi') }
        1 .. 10;
-parked(11, $a, $b);
-$a->stop('redis');
-$a->start('redis');
+parked(11, $near, $far);
+$near->stop('redis');
+$near->start('redis');
 ask_all(20, $leader, @all);
 is(status_of($leader, @all), 200, 'Redis restarts: all are answered');
-is($a->calls('restart'), 1, 'Redis restarts: one call');
+is($near->calls('restart'), 1, 'Redis restarts: one call');
 
 
 # the worker's runners are killed while it runs: it is run again, for all
 
-$leader = chat($a, '[[mock tag=killed delay=1000]] Hi');
-$a->wait_for(5, sub { $a->calls('killed') }, 'the leader is asked for');
-@all = map { chat($_ % 2 ? $b : $a, '[[mock tag=killed delay=1000]] Hi') }
+$leader = chat($near, '[[mock tag=killed delay=1000]] Hi');
+$near->wait_for(5, sub { $near->calls('killed') }, 'the leader is asked for');
+@all = map { chat($_ % 2 ? $far : $near, '[[mock tag=killed delay=1000]] Hi') }
        1 .. 10;
-parked(11, $a, $b);
-kill 'KILL', $a->children('worker');
+parked(11, $near, $far);
+kill 'KILL', $near->children('worker');
 ask_all(60, $leader, @all);
 is(status_of($leader, @all), 200, 'runners are killed: all are answered');
-is($a->calls('killed'), 2, 'runners are killed: one call more');
+is($near->calls('killed'), 2, 'runners are killed: one call more');
 
 
 # a reload: who waits is answered by the old processes
 
-$leader = chat($b, '[[mock tag=reload delay=1500]] Hi');
-$a->wait_for(5, sub { $a->calls('reload') }, 'the leader is asked for');
-@all = map { chat($b, '[[mock tag=reload delay=1500]] Hi') } 1 .. 10;
-parked(11, $b);
-my @before = $b->children('nginx');
-$b->signal('nginx', 'HUP');
-$b->wait_for(10, sub {
-    my %now = map { $_ => 1 } $b->children('nginx');
+$leader = chat($far, '[[mock tag=reload delay=1500]] Hi');
+$near->wait_for(5, sub { $near->calls('reload') }, 'the leader is asked for');
+@all = map { chat($far, '[[mock tag=reload delay=1500]] Hi') } 1 .. 10;
+parked(11, $far);
+my @before = $far->children('nginx');
+$far->signal('nginx', 'HUP');
+$far->wait_for(10, sub {
+    my %now = map { $_ => 1 } $far->children('nginx');
     keys(%now) > grep { $now{$_} } @before;
 }, 'new processes');
-my @more = map { chat($b, '[[mock tag=reload delay=1500]] Hi') } 1 .. 10;
+my @more = map { chat($far, '[[mock tag=reload delay=1500]] Hi') } 1 .. 10;
 ask_all(10, $leader, @all, @more);
 is(status_of($leader, @all, @more), 200, 'reload: all are answered');
-is($a->calls('reload'), 1, 'reload: one call');
+is($near->calls('reload'), 1, 'reload: one call');
 
-$b->end;
-$a->end;
+nothing_left($near);
+
+$far->end;
+$near->end;
 
 done_testing();

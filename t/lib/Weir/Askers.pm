@@ -157,11 +157,13 @@ sub nothing_left {
     eval { $stack->wait_for(10, sub { $left->() eq '' }, 'empty sets') };
     Test::More::is($left->(), '', "$name: nobody is left");
 
-    my @keys = map { @{ $stack->redis('KEYS', "weir:{0}:$_:*") } }
+    my @names = map { @{ $stack->redis('KEYS', "weir:{0}:$_:*") } }
                qw(askers ask waiting fate run job request outcome answer open);
+    my @for_ever = grep { $stack->redis('TTL', $_) == -1 } @names;
 
-    Test::More::is(join(' ', grep { $stack->redis('TTL', $_) == -1 } @keys),
-                   '', "$name: what is kept has an end");
+    splice @for_ever, 5 if @for_ever > 5;
+    Test::More::is(join(' ', @for_ever), '',
+                   "$name: what is kept has an end");
 }
 
 
