@@ -117,6 +117,7 @@
 #define WEIR_RUN_LABELS          "labels"
 #define WEIR_RUN_FIN             "fin"
 #define WEIR_RUN_FIN_AT          "fin_at"
+#define WEIR_RUN_ASKED           "asked"
 #define WEIR_RUN_SETTLED         "settled"
 #define WEIR_RUN_USAGE           "usage:%s"      /* token */
 #define WEIR_RUN_CLAIM           "run:%s"        /* generation */

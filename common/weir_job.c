@@ -192,6 +192,7 @@ weir_run_field(weir_run_t *run, weir_str_t name, const weir_reply_t *value)
         { WEIR_RUN_FIN_AT, &run->fin_at, NULL, NULL },
         { WEIR_RUN_RUN_AT, &run->run_at, NULL, NULL },
         { WEIR_RUN_DEADLINE, &run->deadline, NULL, NULL },
+        { WEIR_RUN_ASKED, &run->asked, NULL, NULL },
         { WEIR_RUN_TTL, &run->ttl, NULL, NULL },
         { WEIR_RUN_RECORDS, &run->records, NULL, NULL },
         { WEIR_RUN_GEN, NULL, &run->gen, NULL },
@@ -279,7 +280,7 @@ weir_run_complete(weir_run_t *own, const weir_job_t *job,
         return;
     }
 
-    own->asked = run->created;
+    own->asked = run->created ? run->created : own->asked;
 
     if (weir_str_eq(job->part, weir_str(WEIR_PART_HIT))) {
         return;

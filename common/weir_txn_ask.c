@@ -491,7 +491,7 @@ weir_txn_hand_on_now(weir_txn_t *t, unsigned shard, const char *run,
 static void
 weir_hit_fin(char fin[64], const weir_hit_t *h)
 {
-    snprintf(fin, 64, "%s:%.*s", WEIR_STATE_COMPLETED, (int) h->token.len,
+    snprintf(fin, 64, "%s:%.*s", weir_state_name(h->state), (int) h->token.len,
              h->token.data);
 }
 
@@ -539,6 +539,11 @@ weir_txn_hit(weir_txn_t *t, const weir_hit_t *h)
     weir_add(t, W("HSET"), k.job, W(WEIR_JOB_PART), W(WEIR_PART_HIT));
     weir_add_run(t, &job, k.run);
     weir_hit_outcome(t, h, run, token);
+
+    /* its run's own record may be gone before this one */
+
+    weir_add(t, W("HSET"), k.run, W(WEIR_RUN_ASKED),
+             weir_decimal(at, h->asked));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT),
              weir_decimal(at, h->now));

@@ -116,6 +116,8 @@ typedef struct {
     const weir_submission_t  *job;
     weir_str_t    run;              /* id, token: as the answer says */
     weir_str_t    token;
+    weir_state_e  state;
+    int64_t       asked;            /* ms: when the run was submitted */
     int64_t       now;              /* ms */
     weir_str_t    outcome;
 } weir_hit_t;

@@ -61,6 +61,7 @@ ngx_http_weir_hit_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 
     ngx_memzero(&h, sizeof(weir_hit_t));
     h.token = weir_str_of(ctx->job.token);
+    h.state = ctx->job.state;
 
     if (!weir_txn_hit_done(a, &h)) {
         next = &ngx_http_weir_step_submit_refused;
@@ -93,7 +94,7 @@ ngx_http_weir_hit_run(ngx_http_weir_ctx_t *ctx)
     p = ctx->process;
     found = &ctx->cache->found;
 
-    if (!ngx_http_weir_may_submit(p)
+    if (!ngx_http_weir_may_submit(p) || found->run.len != WEIR_ID_LEN
         || weir_outcome_read(&ctx->outcome, found->outcome) != 0)
     {
         return &ngx_http_weir_step_submit_refused;
@@ -105,6 +106,9 @@ ngx_http_weir_hit_run(ngx_http_weir_ctx_t *ctx)
 
     ngx_http_weir_submit_record(ctx, &job);
 
+    ngx_http_weir_run_set(ctx, found->run.data);
+    ctx->job.asked = found->created;
+
     token = found->token;
     ngx_snprintf((u_char *) ctx->job.token, sizeof(ctx->job.token), "%*s%Z",
                  token.len, token.data);
@@ -114,6 +118,8 @@ ngx_http_weir_hit_run(ngx_http_weir_ctx_t *ctx)
     h.job = &job;
     h.run = found->run;
     h.token = token;
+    h.state = ctx->job.state;
+    h.asked = found->created;
     h.now = job.created;
     h.outcome = found->outcome;
 

@@ -225,6 +225,7 @@ ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
     to->created = job->created;
     to->started = run->started;
     to->finished = run->fin_at;
+    to->asked = run->asked;
     to->run_at = run->run_at;
     to->deadline = run->deadline;
     to->attempts = run->attempts;
@@ -260,7 +261,7 @@ ngx_http_weir_run_take(ngx_http_weir_ctx_t *ctx, const weir_run_t *run)
     to = &ctx->job;
     pool = ctx->request->pool;
 
-    to->asked = run->created;
+    to->asked = run->created ? run->created : to->asked;
 
     if (weir_str_eq(ngx_http_weir_str(to->part), weir_str(WEIR_PART_HIT))) {
         return NGX_OK;

@@ -123,6 +123,16 @@ is(object($near->ask('/v1/jobs?limit=1'))->{data}[0]{id}, $id, 'hit: listed');
 $hit = job($near, '[[mock tag=wait delay=800]] Hi', headers => ['Prefer: wait=5']);
 ask_all(5, $hit);
 is($hit->status, 200, 'hit: who waits gets 200');
+my $same = $far->ask('/v1/jobs/' . object($hit)->{id});
+is($same->body, $hit->body, 'hit: the same bytes as later');
+is($same->header('ETag'), $hit->header('ETag'), 'hit: the same ETag');
+is($near->redis('DEL', 'weir:{0}:run:' . run_of(object($hit)->{id})), 1,
+   'hit: its run is forgotten');
+is($far->ask('/v1/jobs/' . object($hit)->{id})->body, $hit->body,
+   'hit: and still the same bytes');
+is(object($hit)->{result}{id}, object($jobs[0])->{result}{id},
+   'hit: the result is that of the run');
+is($hit->header('Age') =~ /^\d+$/, 1, 'hit: Age');
 is($near->calls('wait'), 1, 'hit: no call');
 
 

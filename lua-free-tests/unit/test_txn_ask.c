@@ -463,7 +463,7 @@ test_followed(void **state)
 static void
 hit_read(void *data, const weir_answer_t *a)
 {
-    weir_hit_t  h = { .token = weir_str("1000001") };
+    weir_hit_t  h = { .token = weir_str("1000001"), .state = WEIR_COMPLETED };
 
     *(bool *) data = weir_txn_hit_done(a, &h);
 }
@@ -499,6 +499,8 @@ test_hit(void **state)
     h.job = &job;
     h.run = weir_str(ID);
     h.token = weir_str("1000001");
+    h.state = WEIR_COMPLETED;
+    h.asked = 900;
     h.now = 1005;
     h.outcome = weir_str("{}");
 
@@ -509,6 +511,7 @@ test_hit(void **state)
            F_RECORDS("hit")
            "SET weir:{0}:outcome:" ID ":1000001 {} NX EX 60\n"
            "EXPIRE weir:{0}:outcome:" ID ":1000001 60 GT\n"
+           "HSET " F_RUN " asked 900\n"
            "HSETNX " F_RUN " fin completed:1000001\n"
            "HSETNX " F_RUN " fin_at 1005\n"
            "ZREM " LINE " " F "\n"
