@@ -61,7 +61,21 @@ sub metric {
 }
 
 
-sub what { $_[0]->header('Cache-Status') }
+# RC-20: each is a list of RFC 9651 with one member, and hit or forwarded
+
+my $odd = '';
+
+sub what {
+    my $value = $_[0]->header('Cache-Status') // return undef;
+    my $token = qr/[a-z*][a-z0-9_.*-]*/;
+    my $item = qr/-?\d+|"[\x20-\x21\x23-\x5b\x5d-\x7e]*"|$token/;
+
+    $odd .= "$value\n" if $value !~ /^weir(?:; *$token(?:=$item)?)*$/
+        || ($value =~ /; hit\b/) == ($value =~ /; fwd=/)
+        || ($value =~ /; (?:stored|collapsed)/ && $value !~ /; fwd=/);
+
+    return $value;
+}
 
 my $MISS = 'weir; fwd=uri-miss; stored';
 my $HIT = qr/^weir; hit; ttl=\d+$/;
@@ -200,6 +214,16 @@ for (['a key twice', '{"model":"mock-1","model":"mock-1","messages":[]}'],
     }
 }
 
+for my $request ('{"model":"mock-1","model":"mock-1","messages":[]}',
+                 body_of('x') =~ s/"x"/"\\ud800"/r,
+                 body_of('x', seed => 9007199254740993))
+{
+    $c = $s->ask('/v1/jobs', body => qq({"request":$request}));
+    is($c->status, 400, 'RC-07: so of a job');
+    is($c->header('Content-Type'), 'application/problem+json',
+       'RC-07: a problem');
+}
+
 is(raw(body_of('x', seed => 9007199254740993), at => '/off')->status, 200,
    'without a cache a large number is a number');
 is(what(raw(body_of('x'), at => '/off')), undef, 'and nothing is said');
@@ -312,6 +336,9 @@ raw(body_of('[[mock tag=adm]] Hi'), key => $admin);
 $c = raw(body_of('[[mock tag=adm]] Hi'), key => $admin);
 like(what($c), qr/^weir; hit; ttl=\d+; key="[0-9a-f]{64}"$/,
      'RC-20: with the key for a key of scope admin');
+
+
+is($odd, '', 'RC-20: all of them are well formed');
 
 
 # without Redis what is stored is answered, and nothing else
