@@ -243,6 +243,10 @@ ngx_http_weir_send_text(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
     r->headers_out.status = status;
     r->headers_out.content_length_n = body ? (off_t) body->len : 0;
 
+    if (r->method == NGX_HTTP_POST) {
+        r->disable_not_modified = 1;            /* conditions are for a GET */
+    }
+
     if (type) {
         r->headers_out.content_type.data = (u_char *) type;
         r->headers_out.content_type.len = ngx_strlen(type);
@@ -538,8 +542,8 @@ ngx_http_weir_job_etag(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
 }
 
 
-/* What a POST is answered with is what a GET would show now; but conditions are
- * for that, and caches keep nothing of a POST. */
+/* What a POST is answered with is what a GET would show now; but caches keep
+ * nothing of a POST. */
 
 static ngx_int_t
 ngx_http_weir_job_headers(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
@@ -551,7 +555,6 @@ ngx_http_weir_job_headers(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
     final = weir_state_is_final(ctx->job.state) && !body->failed;
 
     if (r->method == NGX_HTTP_POST) {
-        r->disable_not_modified = 1;
 
         if (ngx_http_weir_header_text(r, "Content-Location", "%V/v1/jobs/"
                                       WEIR_JOB_PREFIX "%s",

@@ -118,6 +118,18 @@ like($log, qr{completions MISS [0-9a-f]{64} COMPLETED}, 'logged: a miss');
 like($log, qr{completions HIT [0-9a-f]{64} COMPLETED -\]}, 'logged: a hit');
 
 
+# conditions are for what a GET shows
+
+for my $header ('If-None-Match: *', 'If-Match: "x"',
+                'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT')
+{
+    my $c = raw(body_of('[[mock tag=one]] What is it?'),
+                headers => [$header]);
+    is($c->status, 200, "RC-17: $header of a POST is not looked at");
+    is($c->body, $first->body, 'RC-17: it is answered');
+}
+
+
 # RC-02, RC-03: nobody else, and nobody without a key
 
 my $c = raw(body_of('[[mock tag=one]] What is it?'), key => $s->{other_key});
