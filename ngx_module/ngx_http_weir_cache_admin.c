@@ -10,6 +10,8 @@
 
 static const ngx_http_weir_step_t *ngx_http_weir_purge_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_purge_write_run(
+    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_purged_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_purge_failed_run(
@@ -18,6 +20,10 @@ static const ngx_http_weir_step_t *ngx_http_weir_purge_failed_run(
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_purge = {
     "purge", ngx_http_weir_purge_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_purge_write = {
+    "purge, write", ngx_http_weir_purge_write_run
 };
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_purged = {
@@ -223,19 +229,54 @@ ngx_http_weir_purge_done(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 
 
 static const ngx_http_weir_step_t *
-ngx_http_weir_purge_run(ngx_http_weir_ctx_t *ctx)
+ngx_http_weir_purge_write_run(ngx_http_weir_ctx_t *ctx)
 {
     ngx_http_weir_process_t  *p;
 
     p = ctx->process;
-
-    ctx->job.created = ngx_http_weir_now(p);
 
     weir_txn_reset(&p->txn);
     weir_txn_purge(&p->txn, 0, ngx_http_weir_str(ctx->tail),
                    ctx->job.created);
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_purge_done,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_purge_write,
+                             &ngx_http_weir_step_purge_failed);
+}
+
+
+/* To be sure of all that was asked before: both times are rounded. */
+
+static void
+ngx_http_weir_purge_time(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    if (a->code != WEIR_ANSWER_OK || weir_reply_count(a->reply) != 2) {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_purge_failed);
+        return;
+    }
+
+    ctx->job.created = weir_reply_int(weir_reply_at(a->reply, 0)) * 1000
+                       + weir_reply_int(weir_reply_at(a->reply, 1)) / 1000 + 1;
+
+    ngx_http_weir_resume(ctx, &ngx_http_weir_step_purge_write);
+}
+
+
+/* Redis's clock as this process knows it may be behind what others know: what
+ * was asked there a moment ago would be newer than the purge. */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_purge_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_add(&p->txn, 1, (weir_str_t[]) { weir_str("TIME") });
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_purge_time,
                              p->conf->redis.timeout,
                              &ngx_http_weir_step_purge,
                              &ngx_http_weir_step_purge_failed);

@@ -189,6 +189,27 @@ is(chat($a, '[[mock tag=slow delay=700]] Hi',
    'RC-18: what was asked before a purge is not kept');
 
 
+# what was asked a moment before a purge elsewhere is older than that, also if
+# the processes there take Redis's clock for one that is behind
+
+$b->expect(qr/weir: /);
+$proxy->rules({ on => 'TIME', reply => sprintf("*2\r\n\$10\r\n%d\r\n\$1\r\n0\r\n",
+                                               time - 5) });
+$proxy->forget;
+$proxy->drop;
+$a->wait_for(10, sub { 2 <= grep { $_->[0] eq 'TIME' } $proxy->commands },
+             'another clock');
+$proxy->rules;
+$a->wait_for(10, sub { $b->ask('/metrics')->body =~ /^weir_redis_ready 4$/m },
+             'connections');
+
+chat($a, '[[mock tag=moment]] Hi');
+is(purge($b, { owner => 'alice' })->status, 200, 'purged');
+is(chat($b, '[[mock tag=moment]] Hi',
+        headers => ['Cache-Control: only-if-cached'])->status, 504,
+   'RC-18: also what was asked a moment ago');
+
+
 # news that are missed: a stream that is gone, and one that ran over
 
 sub held {
