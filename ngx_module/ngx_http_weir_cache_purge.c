@@ -103,6 +103,26 @@ ngx_http_weir_purge_claim(ngx_http_weir_process_t *p)
 }
 
 
+/* Nothing is known; what there is may be older than "since". */
+
+static void
+ngx_http_weir_purge_reset(ngx_http_weir_process_t *p, int64_t since)
+{
+    ngx_http_weir_past_t  *past;
+
+    past = &p->conf->counters->purges;
+
+    ngx_shmtx_lock(&ngx_http_weir_purge_slab(p)->mutex);
+
+    past->count = -1;
+    past->since = since;
+    ngx_memcpy(past->after, NGX_HTTP_WEIR_PURGE_START,
+               sizeof(NGX_HTTP_WEIR_PURGE_START));
+
+    ngx_shmtx_unlock(&ngx_http_weir_purge_slab(p)->mutex);
+}
+
+
 /* From here on the next one asks; unless the state is another by now. */
 
 static void
@@ -192,6 +212,13 @@ ngx_http_weir_purge_answer(void *data, const weir_answer_t *a)
         ngx_http_weir_count(p, cache_polls);
         p->purge_failed = 0;
         return;
+    }
+
+    /* a process that was killed in the middle of it may have left no entry's
+     * name behind: from the start again */
+
+    if (a->code == WEIR_ANSWER_OK || a->code == WEIR_ANSWER_ERROR) {
+        ngx_http_weir_purge_reset(p, 0);
     }
 
     /* said once */
@@ -300,17 +327,10 @@ ngx_http_weir_purge_init(ngx_http_weir_process_t *p, ngx_log_t *log)
     past = &p->conf->counters->purges;
     p->purge_source = ngx_http_weir_purge_source(p->conf);
 
-    ngx_shmtx_lock(&ngx_http_weir_purge_slab(p)->mutex);
-
-    if (past->source != p->purge_source || past->after[0] == '\0') {
+    if (past->source != p->purge_source) {
+        ngx_http_weir_purge_reset(p, ngx_http_weir_purge_since(p));
         past->source = p->purge_source;
-        past->count = -1;
-        past->since = ngx_http_weir_purge_since(p);
-        ngx_memcpy(past->after, NGX_HTTP_WEIR_PURGE_START,
-                   sizeof(NGX_HTTP_WEIR_PURGE_START));
     }
-
-    ngx_shmtx_unlock(&ngx_http_weir_purge_slab(p)->mutex);
 
     p->purge.handler = ngx_http_weir_purge_tick;
     p->purge.data = p;

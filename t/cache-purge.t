@@ -235,6 +235,21 @@ $a->wait_for(2, sub { held($b) == 0 }, 'a count that runs backwards');
 pass('RC-18: so does a count that runs backwards');
 
 
+# news that are none: what is there is served until they are read again, from
+# the start
+
+fill();
+is(held($b), 5, 'all are there');
+$_->expect(qr/weir: what was purged cannot be read/) for $a, $b;
+$a->redis('SET', 'weir:{0}:purges', 'no stream');
+$_->wait_log('nginx', qr/what was purged cannot be read.*WRONGTYPE/, 5)
+    for $a, $b;
+is(held($b), 5, 'RC-18: they are still there');
+$a->redis('DEL', 'weir:{0}:purges');
+$a->wait_for(2, sub { held($b) == 0 }, 'news again');
+pass('RC-18: then they are dropped');
+
+
 # an edge that cannot reach Redis does not know; once it can, it does
 
 fill();
