@@ -109,6 +109,7 @@ typedef struct {
     int64_t       by;               /* ms */
     long long     open;             /* unfinished of the owner, ours too */
     long long     total;            /* unfinished of all, likewise */
+    long long     asked;            /* jobs that share runs, without ours */
 } weir_reserved_t;
 
 void weir_txn_reserve(weir_txn_t *t, const weir_reserve_t *r);

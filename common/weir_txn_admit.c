@@ -15,10 +15,11 @@
 
 
 typedef struct {
-    char        buf[4][WEIR_NAME_MAX];
+    char        buf[5][WEIR_NAME_MAX];
     weir_str_t  idem;
     weir_str_t  open;
     weir_str_t  deadline;
+    weir_str_t  asked;
     weir_str_t  jobs;
 } weir_admit_keys_t;
 
@@ -41,6 +42,7 @@ weir_admit_keys(weir_txn_t *t, weir_admit_keys_t *k, unsigned shard,
     k->open = weir_name(k->buf[1], WEIR_KEY_OPEN, shard, name);
     k->deadline = weir_name(k->buf[2], WEIR_KEY_DEADLINE, shard);
     k->jobs = weir_name(k->buf[3], WEIR_KEY_JOBS, shard, name);
+    k->asked = weir_name(k->buf[4], WEIR_KEY_ASKED, shard);
 }
 
 
@@ -120,6 +122,7 @@ weir_txn_reserve(weir_txn_t *t, const weir_reserve_t *r)
 
     if (r->total) {
         weir_add(t, W("ZCARD"), k.deadline);
+        weir_add(t, W("ZCARD"), k.asked);
     }
 
     weir_add(t, W("EXEC"));
@@ -176,12 +179,13 @@ weir_txn_reserve_read(const weir_answer_t *a, const weir_reserve_t *r,
     n = weir_reply_count(a->reply);
 
     if (a->code != WEIR_ANSWER_OK
-        || n < (size_t) (r->open + r->total + (r->idem != NULL)))
+        || n < (size_t) (r->open + 2 * r->total + (r->idem != NULL)))
     {
         return false;
     }
 
     if (r->total) {
+        reserved_r->asked = weir_reply_int(weir_reply_at(a->reply, --n));
         reserved_r->total = weir_reply_int(weir_reply_at(a->reply, --n));
     }
 

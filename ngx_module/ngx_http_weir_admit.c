@@ -319,6 +319,23 @@ ngx_http_weir_total_full_run(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* Jobs that share runs are counted besides these, from when they have joined:
+ * they need no more of the LLM, but their records need memory. */
+
+static ngx_uint_t
+ngx_http_weir_total_is_full(ngx_http_weir_ctx_t *ctx,
+    const weir_reserved_t *got)
+{
+    long long  limit;
+
+    limit = ctx->admit->total_limit;
+
+    return got->total > limit
+           || (ngx_http_weir_asks(ctx) && ctx->cache->jobful
+               && got->asked >= limit);
+}
+
+
 static const ngx_http_weir_step_t *
 ngx_http_weir_reserve_decide(ngx_http_weir_ctx_t *ctx,
     const weir_reserved_t *got)
@@ -346,7 +363,7 @@ ngx_http_weir_reserve_decide(ngx_http_weir_ctx_t *ctx,
         return &ngx_http_weir_step_owner_full;
     }
 
-    if (a->reserve.total && got->total > a->total_limit) {
+    if (a->reserve.total && ngx_http_weir_total_is_full(ctx, got)) {
         return &ngx_http_weir_step_total_full;
     }
 

@@ -36,6 +36,7 @@ test_reserve(void **state)
            "HGETALL " IDEM "\n"
            "ZCARD " OPEN "\n"
            "ZCARD " LINE "\n"
+           "ZCARD weir:{0}:asked\n"
            "EXEC\n");
 
     r = both;
@@ -88,6 +89,7 @@ typedef struct {
     long long       n;
     long long       open;
     long long       total;
+    long long       asked;
     char            text[128];
 } reserved_t;
 
@@ -102,6 +104,7 @@ reserved_read(void *data, const weir_answer_t *a)
     s->n = reserved.n;
     s->open = reserved.open;
     s->total = reserved.total;
+    s->asked = reserved.asked;
     snprintf(s->text, sizeof(s->text), "%.*s %lld %.*s",
              (int) reserved.id.len, reserved.id.len ? reserved.id.data : "",
              (long long) reserved.by, (int) reserved.fingerprint.len,
@@ -123,17 +126,17 @@ test_reserved(void **state)
         long long    n;
         const char  *text;
     } rows[] = {
-        { "*5\r\n:1\r\n:1\r\n*4\r\n$6\r\njob:10\r\n" VALUE(10)
-          "$5\r\njob:9\r\n" "$28\r\n" ID " 9 f\r\n" ":3\r\n:4\r\n",
+        { "*6\r\n:1\r\n:1\r\n*4\r\n$6\r\njob:10\r\n" VALUE(10)
+          "$5\r\njob:9\r\n" "$28\r\n" ID " 9 f\r\n" ":3\r\n:4\r\n:6\r\n",
           true, 10, ID " 10 f10" },
-        { "*3\r\n*4\r\n$2\r\nxx\r\n$1\r\ny\r\n$5\r\njob:1\r\n"
-          "$28\r\n" ID " 9 f\r\n" ":3\r\n:4\r\n", true, 1, ID " 9 f" },
-        { "*3\r\n*2\r\n$5\r\njob:1\r\n$5\r\nab 1 \r\n:3\r\n:4\r\n", false, 0,
-          NULL },
-        { "*3\r\n*2\r\n$5\r\njob:x\r\n" VALUE(10) ":3\r\n:4\r\n", false, 0,
-          NULL },
-        { "*3\r\n*0\r\n:3\r\n:4\r\n", false, 0, NULL },
-        { "*2\r\n:3\r\n:4\r\n", false, 0, NULL },
+        { "*4\r\n*4\r\n$2\r\nxx\r\n$1\r\ny\r\n$5\r\njob:1\r\n"
+          "$28\r\n" ID " 9 f\r\n" ":3\r\n:4\r\n:6\r\n", true, 1, ID " 9 f" },
+        { "*4\r\n*2\r\n$5\r\njob:1\r\n$5\r\nab 1 \r\n"
+          ":3\r\n:4\r\n:6\r\n", false, 0, NULL },
+        { "*4\r\n*2\r\n$5\r\njob:x\r\n" VALUE(10)
+          ":3\r\n:4\r\n:6\r\n", false, 0, NULL },
+        { "*4\r\n*0\r\n:3\r\n:4\r\n:6\r\n", false, 0, NULL },
+        { "*3\r\n:3\r\n:4\r\n:6\r\n", false, 0, NULL },
         { "*-1\r\n", false, 0, NULL },
         { "-OOM x\r\n", false, 0, NULL },
         { NULL, false, 0, NULL },
@@ -151,6 +154,7 @@ test_reserved(void **state)
             assert_int_equal(s.n, rows[i].n);
             assert_int_equal(s.open, 3);
             assert_int_equal(s.total, 4);
+            assert_int_equal(s.asked, 6);
             assert_string_equal(s.text, rows[i].text);
         }
     }
