@@ -159,11 +159,18 @@ weir_cached_keep(weir_cached_t *c, const weir_cache_policy_t *p)
     fresh = weir_cache_ttl(p->fresh[c->kind]);
 
     c->fresh = c->finished + fresh * 1000;
-    c->stale_while = c->fresh + weir_cache_ttl(p->stale_while) * 1000;
-    c->stale_error = c->fresh + weir_cache_ttl(p->stale_error) * 1000;
+    c->stale_while = c->fresh;
+    c->stale_error = c->fresh;
 
     if (fresh == 0) {
         return 0;
+    }
+
+    /* a failure that is past its time is better than nothing to nobody */
+
+    if (c->kind != WEIR_KIND_FAILED) {
+        c->stale_while += weir_cache_ttl(p->stale_while) * 1000;
+        c->stale_error += weir_cache_ttl(p->stale_error) * 1000;
     }
 
     return c->stale_while > c->stale_error ? c->stale_while : c->stale_error;

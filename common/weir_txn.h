@@ -245,6 +245,7 @@ typedef struct {
     const char   *ask;              /* digest of its question; NULL: none */
     weir_str_t    answer;           /* the record; empty: not to be stored */
     int64_t       answer_ms;        /* that it is of use */
+    bool          answer_nx;        /* only where there is none */
 
     const char   *asker;            /* the run that this job asked for, which
                                        is handed on; "": not known; NULL: it is

@@ -72,8 +72,9 @@ weir_add_used(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
 static void
 weir_add_answer(weir_txn_t *t, const weir_finish_t *f)
 {
-    char     key[WEIR_NAME_MAX], n[WEIR_DECIMAL_MAX];
-    int64_t  ms;
+    char        key[WEIR_NAME_MAX], n[WEIR_DECIMAL_MAX];
+    int64_t     ms;
+    weir_str_t  name;
 
     if (f->ask == NULL || f->answer.len == 0 || f->answer_ms <= 0) {
         return;
@@ -82,8 +83,16 @@ weir_add_answer(weir_txn_t *t, const weir_finish_t *f)
     ms = WEIR_ANSWER_MAX * 1000LL;
     ms = f->answer_ms < ms ? f->answer_ms : ms;
 
-    weir_add(t, W("SET"), weir_name(key, WEIR_KEY_ANSWER, f->shard, f->ask),
-             f->answer, W("PX"), weir_decimal(n, ms));
+    name = weir_name(key, WEIR_KEY_ANSWER, f->shard, f->ask);
+
+    if (f->answer_nx) {
+        weir_add(t, W("SET"), name, f->answer, W("PX"), weir_decimal(n, ms),
+                 W("NX"));
+
+    } else {
+        weir_add(t, W("SET"), name, f->answer, W("PX"), weir_decimal(n, ms));
+    }
+
     weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ANSWERS, f->shard),
              weir_decimal(n, f->now), weir_str_of(f->ask));
 }

@@ -244,9 +244,12 @@ test_keep(void **state)
     c.kind = WEIR_KIND_TRUNCATED;
     assert_true(weir_cached_keep(&c, &p) == 0);
 
-    p.stale_while = p.stale_error = 0;
+    /* nobody is to have a failure that is past its time */
+
     c.kind = WEIR_KIND_FAILED;
     assert_true(weir_cached_keep(&c, &p) == c.finished + 5000);
+    assert_true(c.fresh == c.finished + 5000);
+    assert_true(c.stale_while == c.fresh && c.stale_error == c.fresh);
 }
 
 

@@ -77,6 +77,14 @@ test_finish(void **state)
     weir_txn_finish(&t, &f);
     expect_has(&t, STORED("2592000000"));
 
+    /* a failure, not in the place of an answer */
+
+    f.answer_ms = 70;
+    f.answer_nx = true;
+    weir_txn_finish(&t, &f);
+    expect_has(&t, STORED("70 NX"));
+    f.answer_nx = false;
+
     /* nothing to store: the question is not forgotten early */
 
     f.answer_ms = 0;
