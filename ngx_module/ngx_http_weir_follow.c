@@ -13,6 +13,8 @@
 
 static const ngx_http_weir_step_t *ngx_http_weir_follow_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_follow_look_run(
+    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_follow_failed_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_follow_full_run(
@@ -21,6 +23,10 @@ static const ngx_http_weir_step_t *ngx_http_weir_follow_full_run(
 
 const ngx_http_weir_step_t  ngx_http_weir_step_follow = {
     "follow", ngx_http_weir_follow_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_follow_look = {
+    "follow, look", ngx_http_weir_follow_look_run
 };
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_follow_failed = {
@@ -254,9 +260,10 @@ ngx_http_weir_follow_cancel(ngx_http_weir_ctx_t *ctx)
 }
 
 
-static const ngx_http_weir_step_t *
-ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
-    const weir_followed_t *got)
+/* Is this a run whose end is what was asked for? */
+
+static ngx_uint_t
+ngx_http_weir_follow_good(ngx_http_weir_ctx_t *ctx, const weir_followed_t *got)
 {
     const weir_run_t       *run;
     ngx_http_weir_cache_t  *cache;
@@ -264,31 +271,81 @@ ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
     run = &got->run;
     cache = ctx->cache;
 
-    if (!got->kept) {
-        ngx_http_weir_follow_cancel(ctx);
-        return ngx_http_weir_ask_next(ctx);
-    }
-
     if (!run->found || weir_followed_is_void(got)
         || (cache->purged && run->created <= cache->purged))
     {
-        return ngx_http_weir_ask_next(ctx);
-    }
-
-    if (!weir_state_is_final(run->state)) {
-        return ngx_http_weir_follow_alive(ctx, got);
+        return 0;
     }
 
     /* by clocks that differ a little: what may have been there before is not
      * taken for what was waited for */
 
-    if (run->state == WEIR_COMPLETED
-        && run->fin_at > cache->began + NGX_HTTP_WEIR_FOLLOW_CLOCK)
-    {
-        return ngx_http_weir_follow_done(ctx, got);
+    return !weir_state_is_final(run->state)
+           || (run->state == WEIR_COMPLETED
+               && run->fin_at > cache->began + NGX_HTTP_WEIR_FOLLOW_CLOCK);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
+    const weir_followed_t *got)
+{
+    if (!got->kept) {
+        ngx_http_weir_follow_cancel(ctx);
+        return ngx_http_weir_ask_next(ctx);
     }
 
-    return ngx_http_weir_ask_next(ctx);
+    if (!ngx_http_weir_follow_good(ctx, got)) {
+        return ngx_http_weir_ask_next(ctx);
+    }
+
+    return weir_state_is_final(got->run.state)
+           ? ngx_http_weir_follow_done(ctx, got)
+           : ngx_http_weir_follow_alive(ctx, got);
+}
+
+
+/* A job gets the end of what it hangs on to, whatever that is: so it looks
+ * before. */
+
+static void
+ngx_http_weir_follow_looked(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    weir_followed_t              got;
+    const ngx_http_weir_step_t  *next;
+
+    next = &ngx_http_weir_step_ask_failed;
+
+    if (weir_txn_follow_read(a, &got)) {
+        next = ngx_http_weir_follow_good(ctx, &got)
+               ? &ngx_http_weir_step_begin : ngx_http_weir_ask_next(ctx);
+    }
+
+    ngx_http_weir_resume(ctx, next);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_look_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_follow_t             f;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    ngx_memzero(&f, sizeof(weir_follow_t));
+
+    f.shard = ctx->job.shard;
+    f.question = ctx->cache->question;
+    f.run = ctx->cache->run;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_follow_look(&p->txn, &f);
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_follow_looked,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_follow_look,
+                             &ngx_http_weir_step_ask_failed);
 }
 
 
@@ -400,5 +457,5 @@ ngx_http_weir_follow(ngx_http_weir_ctx_t *ctx)
 
     ngx_http_weir_admit_rename(ctx);
 
-    return &ngx_http_weir_step_begin;
+    return &ngx_http_weir_step_follow_look;
 }
