@@ -20,6 +20,12 @@ struct weir_hmac_s {
 };
 
 
+struct weir_sha_s {
+    EVP_MD       *md;
+    EVP_MD_CTX   *ctx;
+};
+
+
 int
 weir_digest_hmac(weir_str_t key, weir_str_t text,
     unsigned char out[WEIR_DIGEST_LEN])
@@ -97,6 +103,59 @@ weir_digest_sha256(weir_str_t text, unsigned char out[WEIR_DIGEST_LEN])
 {
     return EVP_Digest(text.data, text.len, out, NULL, EVP_sha256(), NULL)
            ? 0 : -1;
+}
+
+
+weir_sha_t *
+weir_sha_create(void)
+{
+    weir_sha_t  *h;
+
+    h = calloc(1, sizeof(weir_sha_t));
+    if (h == NULL) {
+        return NULL;
+    }
+
+    h->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    h->ctx = h->md ? EVP_MD_CTX_new() : NULL;
+
+    if (h->ctx == NULL) {
+        weir_sha_destroy(&h);
+    }
+
+    return h;
+}
+
+
+void
+weir_sha_destroy(weir_sha_t **h)
+{
+    if (*h) {
+        EVP_MD_CTX_free((*h)->ctx);
+        EVP_MD_free((*h)->md);
+        free(*h);
+        *h = NULL;
+    }
+}
+
+
+int
+weir_sha_digest(weir_sha_t *h, const weir_str_t *texts, size_t n,
+    unsigned char out[WEIR_DIGEST_LEN])
+{
+    size_t  i;
+
+    if (!EVP_DigestInit_ex(h->ctx, h->md, NULL)) {
+        return -1;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (!EVP_DigestUpdate(h->ctx, texts[i].data, texts[i].len)) {
+            return -1;
+        }
+    }
+
+    return EVP_DigestFinal_ex(h->ctx, out, NULL) ? 0 : -1;
 }
 
 

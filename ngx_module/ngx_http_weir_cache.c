@@ -156,10 +156,9 @@ static ngx_int_t
 ngx_http_weir_cache_raw(ngx_http_weir_ctx_t *ctx, weir_str_t body,
     u_char *raw)
 {
-    u_char                    *p, *text;
+    u_char                    *p;
     ngx_str_t                 *models;
-    weir_str_t                 scope, route;
-    unsigned char              digest[WEIR_DIGEST_LEN];
+    weir_str_t                 scope, route, texts[2];
     ngx_http_weir_loc_conf_t  *wlcf;
 
     wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
@@ -167,27 +166,29 @@ ngx_http_weir_cache_raw(ngx_http_weir_ctx_t *ctx, weir_str_t body,
     route = weir_str_of(ctx->route->name);
     models = &ctx->visit->models;
 
-    if (weir_digest_sha256(body, digest) != 0
-        || ngx_http_weir_cache_scope(ctx, wlcf->cache.conf, &scope) != NGX_OK)
-    {
+    if (ngx_http_weir_cache_scope(ctx, wlcf->cache.conf, &scope) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    text = ngx_pnalloc(ctx->request->pool,
-                       scope.len + route.len + models->len
-                       + 2 * WEIR_DIGEST_LEN + 5 * (NGX_SIZE_T_LEN + 1));
-    if (text == NULL) {
+    p = ngx_pnalloc(ctx->request->pool,
+                    scope.len + route.len + models->len + WEIR_DIGEST_LEN
+                    + 4 * (NGX_SIZE_T_LEN + 1));
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_http_weir_cache_field(text, scope.data, scope.len);
+    texts[0].data = (char *) p;
+    texts[1] = body;
+
+    p = ngx_http_weir_cache_field(p, scope.data, scope.len);
     p = ngx_http_weir_cache_field(p, route.data, route.len);
     p = ngx_http_weir_cache_field(p, wlcf->cache.policy, WEIR_DIGEST_LEN);
     p = ngx_http_weir_cache_field(p, models->data, models->len);
-    p = ngx_http_weir_cache_field(p, digest, WEIR_DIGEST_LEN);
 
-    return weir_digest_sha256((weir_str_t) { (char *) text, p - text }, raw)
-           == 0 ? NGX_OK : NGX_ERROR;
+    texts[0].len = (char *) p - texts[0].data;
+
+    return weir_sha_digest(ctx->process->sha, texts, 2, raw) == 0
+           ? NGX_OK : NGX_ERROR;
 }
 
 

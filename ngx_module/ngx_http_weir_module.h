@@ -326,6 +326,7 @@ struct ngx_http_weir_process_s {
 
     weir_catalogue_t            *catalogue;     /* the last one seen */
     ngx_http_weir_memos_t       *memos;         /* of good keys */
+    weir_sha_t                  *sha;
     ngx_uint_t                   memory;        /* Redis's, in percent */
 
     ngx_event_t                  news;

@@ -113,7 +113,9 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
     p->clock = (int64_t) ngx_time() * 1000 - (int64_t) ngx_current_msec;
     wmcf->process = p;
 
-    if (ngx_http_weir_memo_init(p, cycle) != NGX_OK) {
+    p->sha = weir_sha_create();
+
+    if (p->sha == NULL || ngx_http_weir_memo_init(p, cycle) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -171,6 +173,7 @@ ngx_http_weir_exit_process(ngx_cycle_t *cycle)
     weir_txn_free(&p->txn);
 
     weir_catalogue_free(&p->catalogue);
+    weir_sha_destroy(&p->sha);
 
     ngx_http_weir_metrics_clear_slot(wmcf->counters);
     wmcf->process = NULL;

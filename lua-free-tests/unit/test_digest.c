@@ -278,11 +278,45 @@ test_key_time(void **state)
 }
 
 
+static void
+test_sha(void **state)
+{
+    char            text[300];
+    size_t          len, cut;
+    weir_sha_t     *h;
+    weir_str_t      texts[2];
+    unsigned char   one[WEIR_DIGEST_LEN], two[WEIR_DIGEST_LEN];
+
+    (void) state;
+
+    h = weir_sha_create();
+    assert_non_null(h);
+    memset(text, 'a', sizeof(text));
+
+    for (len = 0; len <= sizeof(text); len += 50) {
+        for (cut = 0; cut <= len; cut += 25) {
+            texts[0] = (weir_str_t) { text, cut };
+            texts[1] = (weir_str_t) { text + cut, len - cut };
+
+            assert_int_equal(weir_sha_digest(h, texts, 2, one), 0);
+            assert_int_equal(weir_digest_sha256((weir_str_t) { text, len },
+                                                two), 0);
+            assert_memory_equal(one, two, sizeof(one));
+        }
+    }
+
+    weir_sha_destroy(&h);
+    assert_null(h);
+    weir_sha_destroy(&h);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_sha),
         cmocka_unit_test(test_digest_time),
         cmocka_unit_test(test_key_time)
     };
