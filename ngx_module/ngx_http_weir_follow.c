@@ -123,8 +123,8 @@ ngx_http_weir_follow_told(ngx_http_weir_ctx_t *ctx)
 
     cache = ctx->cache;
 
-    if (cache == NULL || !cache->following || cache->jobful
-        || ctx->job.created)
+    if (cache == NULL || !cache->following
+        || (cache->jobful ? ctx->call == NULL : ctx->job.created != 0))
     {
         return 0;
     }
@@ -184,10 +184,15 @@ ngx_http_weir_follow_alive(ngx_http_weir_ctx_t *ctx,
     ctx->has_job = 1;
     ctx->job.asked = got->run.created;
     ngx_str_set(&ctx->job.part, WEIR_PART_JOINED);
-    ctx->job.state = WEIR_QUEUED;
-    ctx->status = "QUEUED";
 
     weir_buf_free(&ctx->payload);
+
+    if (cache->told) {
+        return &ngx_http_weir_step_outcome;
+    }
+
+    ctx->job.state = WEIR_QUEUED;
+    ctx->status = "QUEUED";
 
     return ctx->waiting ? &ngx_http_weir_step_wait
                         : &ngx_http_weir_step_accepted;
