@@ -22,7 +22,7 @@
 
 /* Bodies from here on are copied once for many requests; and what of them a
  * process keeps at the most, but no more than a quarter of the zone. */
-#define NGX_HTTP_WEIR_COPIES_LEAST   (32 * 1024)
+#define NGX_HTTP_WEIR_COPIES_LEAST   (8 * 1024)
 #define NGX_HTTP_WEIR_COPIES_MOST    (8 * 1024 * 1024)
 
 

@@ -10,11 +10,13 @@
 #include "ngx_http_weir_answers.h"
 
 
-#define NGX_HTTP_WEIR_COPIES_PAGE  (16 * 1024)  /* sizes are multiples of it */
+#define NGX_HTTP_WEIR_COPIES_PAGE     4096      /* sizes are multiples of it */
+#define NGX_HTTP_WEIR_COPIES_BUCKETS  256       /* a power of two */
 
 
 typedef struct {
-    ngx_queue_t                  queue;         /* while it is kept */
+    ngx_queue_t                  queue;         /* while it is kept; */
+    ngx_queue_t                  bucket;        /* by its node */
     ngx_uint_t                   users;         /* requests; and being kept */
     size_t                       size;
     uint32_t                     index;
@@ -27,6 +29,7 @@ typedef struct {
 
 struct ngx_http_weir_copies_s {
     ngx_queue_t                  queue;         /* used last: the first */
+    ngx_queue_t                  buckets[NGX_HTTP_WEIR_COPIES_BUCKETS];
     size_t                       size;
     size_t                       most;
 };
@@ -48,6 +51,7 @@ ngx_http_weir_copies_drop(ngx_http_weir_copies_t *copies,
     ngx_http_weir_copy_t *copy)
 {
     ngx_queue_remove(&copy->queue);
+    ngx_queue_remove(&copy->bucket);
     copies->size -= copy->size;
 
     ngx_http_weir_copy_release(copy);
@@ -71,6 +75,7 @@ ngx_http_weir_copies_cleanup(void *data)
 ngx_http_weir_copies_t *
 ngx_http_weir_copies_create(ngx_pool_t *pool, size_t most)
 {
+    ngx_uint_t               i;
     ngx_pool_cleanup_t      *cln;
     ngx_http_weir_copies_t  *copies;
 
@@ -79,6 +84,10 @@ ngx_http_weir_copies_create(ngx_pool_t *pool, size_t most)
 
     if (copies == NULL || cln == NULL) {
         return NULL;
+    }
+
+    for (i = 0; i < NGX_HTTP_WEIR_COPIES_BUCKETS; i++) {
+        ngx_queue_init(&copies->buckets[i]);
     }
 
     ngx_queue_init(&copies->queue);
@@ -98,21 +107,26 @@ ngx_http_weir_copies_may(const ngx_http_weir_copies_t *copies, size_t len)
 }
 
 
+#define ngx_http_weir_copies_bucket(copies, i)                                \
+    (&(copies)->buckets[(i) & (NGX_HTTP_WEIR_COPIES_BUCKETS - 1)])
+
+
 /* An older version of what is in the same node is of no use any more. */
 
 static ngx_http_weir_copy_t *
 ngx_http_weir_copies_find(ngx_http_weir_copies_t *copies,
     const weir_shelf_found_t *found)
 {
-    ngx_queue_t           *q, *next;
+    ngx_queue_t           *bucket, *q;
     ngx_http_weir_copy_t  *copy;
 
-    for (q = ngx_queue_head(&copies->queue);
-         q != ngx_queue_sentinel(&copies->queue);
-         q = next)
+    bucket = ngx_http_weir_copies_bucket(copies, found->index);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
     {
-        next = ngx_queue_next(q);
-        copy = ngx_queue_data(q, ngx_http_weir_copy_t, queue);
+        copy = ngx_queue_data(q, ngx_http_weir_copy_t, bucket);
 
         if (copy->index != found->index) {
             continue;
@@ -120,11 +134,11 @@ ngx_http_weir_copies_find(ngx_http_weir_copies_t *copies,
 
         if (copy->version != found->version || copy->epoch != found->epoch) {
             ngx_http_weir_copies_drop(copies, copy);
-            continue;
+            return NULL;
         }
 
-        ngx_queue_remove(q);
-        ngx_queue_insert_head(&copies->queue, q);
+        ngx_queue_remove(&copy->queue);
+        ngx_queue_insert_head(&copies->queue, &copy->queue);
 
         return copy;
     }
@@ -136,14 +150,14 @@ ngx_http_weir_copies_find(ngx_http_weir_copies_t *copies,
 /* Memory for one more; that of the one it takes the place of, where it fits. */
 
 static ngx_http_weir_copy_t *
-ngx_http_weir_copies_make(ngx_http_weir_copies_t *copies, size_t len,
-    ngx_log_t *log)
+ngx_http_weir_copies_make(ngx_http_weir_copies_t *copies,
+    const weir_shelf_found_t *found, ngx_log_t *log)
 {
     size_t                 size;
     ngx_queue_t           *q;
     ngx_http_weir_copy_t  *copy, *last;
 
-    size = ngx_align(sizeof(ngx_http_weir_copy_t) + len,
+    size = ngx_align(sizeof(ngx_http_weir_copy_t) + found->len,
                      NGX_HTTP_WEIR_COPIES_PAGE);
     copy = NULL;
 
@@ -152,7 +166,8 @@ ngx_http_weir_copies_make(ngx_http_weir_copies_t *copies, size_t len,
         last = ngx_queue_data(q, ngx_http_weir_copy_t, queue);
 
         if (copy == NULL && last->size == size && last->users == 1) {
-            ngx_queue_remove(q);
+            ngx_queue_remove(&last->queue);
+            ngx_queue_remove(&last->bucket);
             copies->size -= size;
             copy = last;
             continue;
@@ -170,8 +185,14 @@ ngx_http_weir_copies_make(ngx_http_weir_copies_t *copies, size_t len,
 
     copy->users = 1;
     copy->size = size;
+    copy->index = found->index;
+    copy->version = found->version;
+    copy->epoch = found->epoch;
+
     copies->size += size;
     ngx_queue_insert_head(&copies->queue, &copy->queue);
+    ngx_queue_insert_head(ngx_http_weir_copies_bucket(copies, copy->index),
+                          &copy->bucket);
 
     return copy;
 }
@@ -193,14 +214,10 @@ ngx_http_weir_copies_get(ngx_http_weir_copies_t *copies,
     copy = ngx_http_weir_copies_find(copies, found);
 
     if (copy == NULL) {
-        copy = ngx_http_weir_copies_make(copies, found->len, pool->log);
+        copy = ngx_http_weir_copies_make(copies, found, pool->log);
         if (copy == NULL) {
             return NGX_ERROR;
         }
-
-        copy->index = found->index;
-        copy->version = found->version;
-        copy->epoch = found->epoch;
 
         if (!weir_shelf_read(shelf, found, &copy->meta, copy->body)) {
             ngx_http_weir_copies_drop(copies, copy);

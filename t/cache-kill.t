@@ -25,7 +25,8 @@ $s->start;
 
 # questions whose answers have 1 to 200 blocks, and what is answered
 
-my @sizes = ((map { 50 * $_ } 1 .. 40), (40_000) x 10, (90_000, 190_000) x 2);
+my @sizes = ((map { 50 * $_ } 1 .. 40), (9_000, 16_000, 30_000) x 7,
+             (40_000) x 5, (90_000, 190_000) x 2);
 my (@body, @want);
 
 for my $i (0 .. $#sizes) {
