@@ -394,7 +394,8 @@ ngx_http_weir_ask_decide(ngx_http_weir_ctx_t *ctx, const weir_asked_t *asked)
     }
 
     if (cache->ctl.only_if_cached) {
-        return &ngx_http_weir_step_ask_only;
+        return cache->stale && cache->at_once ? &ngx_http_weir_step_stale
+                                              : &ngx_http_weir_step_ask_only;
     }
 
     if (asked->ours) {

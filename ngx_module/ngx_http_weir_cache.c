@@ -212,7 +212,11 @@ ngx_http_weir_cache_use(ngx_http_weir_ctx_t *ctx, const weir_cached_t *cached)
     c = ctx->cache;
     now = ngx_http_weir_now(ctx->process);
 
-    if (cached->created <= c->purged) {
+    /* nor what is from the future, of a clock that was set back since */
+
+    if (cached->created <= c->purged
+        || cached->finished - WEIR_SHELF_AHEAD > now)
+    {
         return NGX_HTTP_WEIR_CACHE_UNUSABLE;
     }
 

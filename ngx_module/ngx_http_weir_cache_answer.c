@@ -294,25 +294,18 @@ ngx_http_weir_cache_shelve(ngx_http_weir_ctx_t *ctx,
 void
 ngx_http_weir_cache_keep(ngx_http_weir_ctx_t *ctx, const weir_buf_t *body)
 {
-    weir_cached_t              cached;
-    weir_outcome_t            *o;
-    ngx_http_weir_cache_t     *c;
-    ngx_http_weir_loc_conf_t  *wlcf;
+    weir_cached_t           cached;
+    weir_outcome_t         *o;
+    ngx_http_weir_cache_t  *c;
 
     c = ctx->cache;
     o = &ctx->outcome;
 
-    wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
+    /* another's run is kept by other rules, and purged by another's name: its
+     * record says so */
 
-    if (c->served || c->jobful || body->failed
+    if (c->served || c->jobful || c->following || body->failed
         || !ngx_http_weir_cache_stores(ctx))
-    {
-        return;
-    }
-
-    /* another's run may have to be purged by another's name */
-
-    if (c->following && (wlcf->cache.conf->scope.len || wlcf->cache.conf->tag))
     {
         return;
     }
