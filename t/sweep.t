@@ -170,6 +170,24 @@ is($stack->metric('answers_evicted_total'), 0, 'none was evicted');
 $stack->end;
 
 
+# marks that are older than any answer are forgotten
+
+$stack = Weir::Stack->new;
+$stack->start(qw(redis mock));
+$asked = Weir::Asked->new(stack => $stack);
+
+my $old = $asked->now - 31 * 86400_000 - 1000;
+
+$stack->redis('HSET', 'weir:{0}:purged', (map { ("tag:$_" => $old) } 1 .. 250),
+              'tag:young' => $old + 3600_000, 'all' => $asked->now);
+$stack->start('worker');
+$stack->wait_for(20, sub { $stack->redis('HLEN', 'weir:{0}:purged') <= 2 },
+                 'old marks go');
+is(join(' ', sort @{ $stack->redis('HKEYS', 'weir:{0}:purged') }),
+   'all tag:young', 'the others stay');
+$stack->end;
+
+
 # a share of what Redis may take; and less while that is nearly full
 
 in_new('"10%"', redis => "maxmemory 10mb\n");

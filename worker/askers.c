@@ -596,8 +596,6 @@ askers_poll(void *data)
 }
 
 
-
-
 void
 askers_kick(askers_t *a, const char *run, weir_str_t outcome)
 {
@@ -616,6 +614,13 @@ askers_left(askers_t *a, weir_str_t run)
         id[WEIR_ID_LEN] = '\0';
         left_look(a->left, id, false);
     }
+}
+
+
+void
+askers_forget(askers_t *a)
+{
+    left_forget(a->left);
 }
 
 

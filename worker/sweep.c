@@ -22,6 +22,7 @@
 #define SWEEP_EVERY     2000            /* ms between passes */
 #define SWEEP_PACE      5               /* ms between pages */
 #define SWEEP_HOLD      10000           /* ms of the key */
+#define SWEEP_FORGET    3600000         /* ms between looks for old marks */
 #define SWEEP_OVERHEAD  400             /* bytes that an answer takes besides */
 #define SWEEP_DEFAULT   (256LL * 1024 * 1024)
 
@@ -38,6 +39,7 @@ struct sweep_s {
     loop_timer_t    next;               /* of the pass, or of the page */
     bool            stopped;
     uint64_t        held;               /* loop_now(): until then it is us */
+    uint64_t        forget;             /* likewise: the next look at marks */
     long long       purges;             /* as counted before this pass */
     long long       purged;             /* the last that was dealt with */
 
@@ -481,6 +483,11 @@ sweep_on_look(void *data, const weir_answer_t *answer)
         sweep_tell(s);
         sweep_rest(s);
         return;
+    }
+
+    if (loop_now(s->runner->loop) >= s->forget) {
+        s->forget = loop_now(s->runner->loop) + SWEEP_FORGET;
+        askers_forget(s->runner->askers);
     }
 
     t = runner_txn(s->runner);
