@@ -95,12 +95,23 @@ ngx_http_weir_cache_count(ngx_http_weir_ctx_t *ctx)
 
 /* headers */
 
+/* Whether the run of another is stored, he has said: too early, perhaps, to be
+ * worth it, where that counts. */
+
 static ngx_uint_t
 ngx_http_weir_cache_stores(ngx_http_weir_ctx_t *ctx)
 {
-    ngx_http_weir_cache_t  *c;
+    ngx_http_weir_cache_t     *c;
+    ngx_http_weir_loc_conf_t  *wlcf;
 
     c = ctx->cache;
+    wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
+
+    if (c->status == NGX_HTTP_WEIR_CACHE_JOINED
+        && wlcf->cache.conf->min_uses > 1)
+    {
+        return 0;
+    }
 
     return c->asked && c->store && !ctx->replayed && ctx->outcome.doc
            && c->policy.fresh[weir_kind_of(&ctx->outcome)] > 0;

@@ -106,6 +106,19 @@ is(what(chat('[[mock tag=no]] Hi', \$s->key, 'no-store')), $MISS,
    'RC-14: it is stored');
 
 
+# who joins does not say that it is stored, where who led came too early
+
+my @join = map {
+    $s->request('/third/v1/chat/completions', body => encode_json({
+        model => 'mock-1', messages => [{ role => 'user',
+            content => '[[mock tag=early delay=700]] Hi' }] }))
+} 1 .. 3;
+ok(Weir::Client::wait_all(5, @join), 'all are answered');
+is(join(', ', sort map { what($_) } @join),
+   'weir; fwd=uri-miss, weir; fwd=uri-miss; collapsed, '
+   . 'weir; fwd=uri-miss; collapsed', 'not stored, and not said to be');
+
+
 # only-if-cached: everybody
 
 for (['one that may', \$free], ['one that may not', \$s->key]) {
