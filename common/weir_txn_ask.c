@@ -218,8 +218,12 @@ weir_txn_ask(weir_txn_t *t, const weir_ask_t *a)
 
     weir_add(t, W("HGETALL"), ask);
     weir_add_marks(t, a);
-    weir_add(t, W("GET"),
-             weir_name(answer, WEIR_KEY_ANSWER, a->shard, a->question));
+
+    if (!a->apart) {
+        weir_add(t, W("GET"),
+                 weir_name(answer, WEIR_KEY_ANSWER, a->shard, a->question));
+    }
+
     weir_add(t, W("EXEC"));
 }
 
@@ -279,7 +283,7 @@ weir_txn_ask_read(const weir_answer_t *a, const weir_ask_t *ask,
 
     memset(r, 0, sizeof(weir_asked_t));
 
-    n = weir_reply_count(a->reply);
+    n = weir_reply_count(a->reply) + ask->apart;
 
     if (a->code != WEIR_ANSWER_OK || n < WEIR_ASK_RUNS
         || !weir_asked_read(weir_reply_at(a->reply, n - WEIR_ASK_RUNS), r)
@@ -295,7 +299,11 @@ weir_txn_ask_read(const weir_answer_t *a, const weir_ask_t *ask,
         r->purged = at > r->purged ? at : r->purged;
     }
 
-    r->answer = weir_reply_str(weir_reply_at(a->reply, n - WEIR_ASK_ANSWER));
+    if (!ask->apart) {
+        r->answer = weir_reply_str(weir_reply_at(a->reply,
+                                                 n - WEIR_ASK_ANSWER));
+    }
+
     r->ours = ask->n && r->n == ask->n
               && weir_str_eq(r->run, weir_str_of(ask->run));
 

@@ -37,6 +37,7 @@ typedef struct {
     weir_str_t    owner;            /* these three: marks that would match */
     weir_str_t    model;
     weir_str_t    labels;           /* "class:a tag:b", up to WEIR_LABELS_MAX */
+    bool          apart;            /* answers are kept in another Redis */
 } weir_ask_t;
 
 typedef struct {
@@ -210,6 +211,10 @@ void weir_txn_answers_drop(weir_txn_t *t, unsigned shard,
 
 /* One answer, whole: a string, or nil. */
 void weir_txn_answer(weir_txn_t *t, unsigned shard, const char *question);
+
+/* What a finish would keep of its answer, by itself: where answers are in a
+ * Redis of their own. */
+void weir_txn_answer_keep(weir_txn_t *t, const weir_finish_t *f);
 
 
 /*

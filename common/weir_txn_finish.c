@@ -98,6 +98,15 @@ weir_add_answer(weir_txn_t *t, const weir_finish_t *f)
 }
 
 
+void
+weir_txn_answer_keep(weir_txn_t *t, const weir_finish_t *f)
+{
+    weir_add(t, W("MULTI"));
+    weir_add_answer(t, f);
+    weir_add(t, W("EXEC"));
+}
+
+
 /* A run: its askers are to be told, where there may be any; a job that asks is
  * one of them, and was no run that is to be settled. */
 

@@ -65,6 +65,7 @@ ngx_http_weir_ask_write(ngx_http_weir_ctx_t *ctx, weir_ask_t *ask,
     ask->owner = ngx_http_weir_str(ctx->visit->owner);
     ask->model = ngx_http_weir_str(ctx->job.model);
     ask->labels = ngx_http_weir_str(cache->labels);
+    ask->apart = (ctx->process->kept != NULL);
 }
 
 
@@ -211,6 +212,7 @@ ngx_http_weir_ask_next(ngx_http_weir_ctx_t *ctx)
 
     cache->own[0] = '\0';
     cache->reading = 0;
+    cache->looked = 0;                  /* there may be one by now */
     cache->n++;
 
     return &ngx_http_weir_step_ask;
@@ -426,6 +428,11 @@ ngx_http_weir_ask_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
                                                            : ctx->cache->n);
 
     if (weir_txn_ask_read(a, &ask, &asked)) {
+
+        if (ask.apart) {
+            asked.answer = ngx_http_weir_str(ctx->cache->kept);
+        }
+
         next = ngx_http_weir_ask_decide(ctx, &asked);
 
     } else {
@@ -491,6 +498,10 @@ ngx_http_weir_ask_run(ngx_http_weir_ctx_t *ctx)
 
     p = ctx->process;
     cache = ctx->cache;
+
+    if (p->kept && !cache->looked) {
+        return &ngx_http_weir_step_kept;
+    }
 
     if (ngx_http_weir_ask_ids(ctx) != NGX_OK) {
         return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);

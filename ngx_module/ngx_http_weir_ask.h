@@ -27,6 +27,9 @@ void ngx_http_weir_follow_take(ngx_http_weir_ctx_t *ctx,
 int64_t ngx_http_weir_follow_until(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_run_set(ngx_http_weir_ctx_t *ctx, const char *run);
 
+/* kept: in a Redis of its own */
+extern const ngx_http_weir_step_t  ngx_http_weir_step_kept;
+
 /* hit */
 extern const ngx_http_weir_step_t  ngx_http_weir_step_hit;
 

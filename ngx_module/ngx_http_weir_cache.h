@@ -95,6 +95,8 @@ struct ngx_http_weir_cache_s {
     int64_t                       own_by;       /* ms */
     int64_t                       asking;       /* ms: since when; 0 */
     weir_cached_t                 found;        /* in the pool */
+    ngx_str_t                     kept;         /* with weir_cache_redis: the
+                                                   record there, or empty */
     char                          marked[25];   /* a run whose asker's marks
                                                    were looked at */
 
@@ -122,6 +124,7 @@ struct ngx_http_weir_cache_s {
     unsigned                      broken:1;     /* a record is */
     unsigned                      voided:1;     /* "marked" was purged */
     unsigned                      late:1;       /* the wait was over */
+    unsigned                      looked:1;     /* "kept" is set */
 };
 
 

@@ -309,7 +309,7 @@ ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* weir_redis address [name=value]... */
+/* weir_redis, weir_cache_redis address [name=value]... */
 
 static char *
 ngx_http_weir_redis_param(ngx_conf_t *cf, ngx_http_weir_redis_conf_t *redis,
@@ -377,7 +377,7 @@ ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_weir_main_conf_t   *wmcf = conf;
     ngx_http_weir_redis_conf_t  *redis;
 
-    redis = &wmcf->redis;
+    redis = (ngx_http_weir_redis_conf_t *) ((u_char *) conf + cmd->offset);
     value = cf->args->elts;
 
     if (redis->naddrs) {
@@ -386,7 +386,9 @@ ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     wmcf->used = 1;
 
-    redis->timeout = 1000;
+    /* without the queue nothing goes on, without stored answers all does */
+
+    redis->timeout = (redis == &wmcf->redis) ? 1000 : 100;
     redis->connect_timeout = 1000;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
@@ -395,9 +397,10 @@ ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in \"%V\" of \"weir_redis\", it must be "
+                           "%s in \"%V\" of \"%V\", it must be "
                            "\"host[:port]\" or \"unix:/path\"",
-                           u.err ? u.err : "no address", &value[1]);
+                           u.err ? u.err : "no address", &value[1],
+                           &cmd->name);
         return NGX_CONF_ERROR;
     }
 

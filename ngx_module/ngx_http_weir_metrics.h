@@ -79,6 +79,8 @@
     "Requests to routes that have a cache, by what it did."
 #define NGX_HTTP_WEIR_HITS_HELP                                               \
     "Answers from the cache, by where they were."
+#define NGX_HTTP_WEIR_KEPT_HELP                                               \
+    "Looks for answers in the Redis of weir_cache_redis."
 #define NGX_HTTP_WEIR_SAVED_HELP                                              \
     "Tokens of answers that no LLM was asked for."
 
@@ -137,6 +139,16 @@
       "level", "memory", NGX_HTTP_WEIR_HITS_HELP)                             \
     X(cache_l2, "weir_cache_hits_total",                                      \
       "level", "redis", NGX_HTTP_WEIR_HITS_HELP)                              \
+    X(kept_found, "weir_cache_redis_lookups_total",                           \
+      "result", "found", NGX_HTTP_WEIR_KEPT_HELP)                             \
+    X(kept_none, "weir_cache_redis_lookups_total",                            \
+      "result", "none", NGX_HTTP_WEIR_KEPT_HELP)                              \
+    X(kept_late, "weir_cache_redis_lookups_total",                            \
+      "result", "late", NGX_HTTP_WEIR_KEPT_HELP)                              \
+    X(kept_failed, "weir_cache_redis_lookups_total",                          \
+      "result", "failed", NGX_HTTP_WEIR_KEPT_HELP)                            \
+    X(kept_skipped, "weir_cache_redis_lookups_total",                         \
+      "result", "skipped", NGX_HTTP_WEIR_KEPT_HELP)                           \
     X(cache_input, "weir_cache_saved_tokens_total",                           \
       "kind", "input", NGX_HTTP_WEIR_SAVED_HELP)                              \
     X(cache_output, "weir_cache_saved_tokens_total",                          \
@@ -153,6 +165,8 @@
       "Requests that are held for a job now.")                                \
     X(redis_ready, "weir_redis_ready",                                        \
       "Connections to Redis that are ready now.")                             \
+    X(kept_ready, "weir_cache_redis_ready",                                   \
+      "Connections to the Redis of weir_cache_redis that are ready now.")     \
     X(fleet_ready, "weir_limit_fleet_ready",                                  \
       "Connections for limits over the fleet that are ready now.")            \
     X(fleet_waiting, "weir_limit_fleet_waiting",                              \

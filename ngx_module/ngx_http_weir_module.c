@@ -15,7 +15,14 @@ static ngx_command_t  ngx_http_weir_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_weir_set_redis,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_weir_main_conf_t, redis),
+      NULL },
+
+    { ngx_string("weir_cache_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_weir_set_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_weir_main_conf_t, cache_redis),
       NULL },
 
     { ngx_string("weir_key_file"),

@@ -48,12 +48,14 @@ typedef struct ngx_http_weir_spend_s    ngx_http_weir_spend_t;
 typedef struct ngx_http_weir_memo_s     ngx_http_weir_memo_t;
 typedef struct ngx_http_weir_memos_s    ngx_http_weir_memos_t;
 typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
+typedef struct ngx_http_weir_kept_s     ngx_http_weir_kept_t;
 
 
 /* configuration */
 
 typedef struct {
     ngx_http_weir_redis_conf_t   redis;
+    ngx_http_weir_redis_conf_t   cache_redis;   /* no address: redis */
 
     ngx_str_t                    key_file;
     ngx_str_t                    pepper_file;
@@ -311,6 +313,7 @@ struct ngx_http_weir_process_s {
     ngx_queue_t                  held;
 
     ngx_http_weir_fleet_t       *fleet;       /* NULL: not wanted */
+    ngx_http_weir_kept_t        *kept;        /* NULL: answers are in cmd's */
 
     ngx_queue_t                  orphans;       /* submissions to cancel */
     ngx_uint_t                   norphans;
@@ -531,6 +534,11 @@ ngx_uint_t ngx_http_weir_ask_submission(ngx_http_weir_ctx_t *ctx,
 void ngx_http_weir_ask_sent(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_ask_release(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_ask_cleanup(ngx_http_weir_ctx_t *ctx);
+
+/* kept: answers in a Redis of their own */
+ngx_int_t ngx_http_weir_kept_init(ngx_http_weir_process_t *p);
+void ngx_http_weir_kept_exit(ngx_http_weir_process_t *p);
+void ngx_http_weir_kept_tick(ngx_http_weir_process_t *p);
 
 /* stale: what is in reserve */
 ngx_uint_t ngx_http_weir_may_spare(ngx_http_weir_ctx_t *ctx);

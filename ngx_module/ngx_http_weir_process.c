@@ -64,7 +64,9 @@ ngx_http_weir_link(ngx_http_weir_process_t *p, ngx_log_t *log)
         return NGX_OK;
     }
 
-    if (ngx_http_weir_redis_init(&p->mail, log) != NGX_OK) {
+    if (ngx_http_weir_redis_init(&p->mail, log) != NGX_OK
+        || ngx_http_weir_kept_init(p) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -166,6 +168,7 @@ ngx_http_weir_exit_process(ngx_cycle_t *cycle)
     p->mail.on_down = NULL;
 
     ngx_http_weir_fleet_exit(p);
+    ngx_http_weir_kept_exit(p);
     ngx_http_weir_redis_destroy(&p->cmd);
     ngx_http_weir_redis_destroy(&p->mail);
 
@@ -350,6 +353,7 @@ ngx_http_weir_tick(ngx_event_t *ev)
     }
 
     ngx_http_weir_fleet_tick(p);
+    ngx_http_weir_kept_tick(p);
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_KEYS == 0) {
         ngx_http_weir_limit_tick(&p->conf->limit);

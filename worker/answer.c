@@ -5,8 +5,34 @@
 
 #include "runner.h"
 
+#include <stdlib.h>
+
 #include "log.h"
+#include "mem.h"
 #include "weir_cached.h"
+#include "weir_txn_ask.h"
+
+
+/* an answer on its way to a Redis of their own */
+
+typedef struct {
+    runner_t     *runner;
+    weir_kind_e   kind;
+} answer_sent_t;
+
+
+/* Said once, until one is taken again: each run would say the same. */
+
+static void
+answer_not_kept(runner_t *r, weir_str_t reason)
+{
+    counters_add(r->counters, not_kept, 1);
+
+    if (!r->refused) {
+        r->refused = true;
+        LOG(LOG_WARN, "answers_not_kept", log_str("reason", reason));
+    }
+}
 
 
 /* A cell has sent the document only. */
@@ -89,18 +115,10 @@ answer_drop(job_t *job)
 }
 
 
-void
-answer_count(const job_t *job)
+static void
+answer_count_kind(counters_t *c, weir_kind_e kind)
 {
-    counters_t  *c;
-
-    c = job->runner->counters;
-
-    if (job->answer.len == 0) {
-        return;
-    }
-
-    switch (job->answer_kind) {
+    switch (kind) {
 
     case WEIR_KIND_ANSWER:
         counters_add(c, stored_answer, 1);
@@ -118,4 +136,67 @@ answer_count(const job_t *job)
         counters_add(c, stored_failed, 1);
         break;
     }
+}
+
+
+void
+answer_count(const job_t *job)
+{
+    if (job->answer.len) {
+        answer_count_kind(job->runner->counters, job->answer_kind);
+    }
+}
+
+
+/* in a Redis of their own */
+
+static void
+answer_on_kept(void *data, const weir_answer_t *answer)
+{
+    answer_sent_t  *sent;
+
+    sent = data;
+
+    if (answer->code == WEIR_ANSWER_OK) {
+        sent->runner->refused = false;
+        answer_count_kind(sent->runner->counters, sent->kind);
+
+    } else {
+        answer_not_kept(sent->runner, answer->error);
+    }
+
+    free(sent);
+}
+
+
+void
+answer_send(job_t *job)
+{
+    runner_t       *r;
+    weir_txn_t     *t;
+    weir_finish_t   f;
+    answer_sent_t  *sent;
+
+    r = job->runner;
+
+    if (r->keeping == NULL || job->answer.len == 0) {
+        return;
+    }
+
+    finish_fill(job, &f);
+    t = runner_txn(r);
+    weir_txn_answer_keep(t, &f);
+
+    sent = mem_alloc(sizeof(answer_sent_t));
+    sent->runner = r;
+    sent->kind = job->answer_kind;
+
+    if (redis_send(r->keeping, t, (uint64_t) r->conf->cache.timeout,
+                   answer_on_kept, sent) != 0)
+    {
+        answer_not_kept(r, weir_str("the Redis for answers is not connected"));
+        free(sent);
+    }
+
+    answer_drop(job);
 }

@@ -52,6 +52,9 @@ conf_base(conf_t *conf, setting_section_e section, size_t i)
     case SETTING_REDIS:
         return &conf->redis;
 
+    case SETTING_CACHE_REDIS:
+        return &conf->cache;
+
     case SETTING_WORKER:
         return &conf->worker;
 
@@ -111,8 +114,8 @@ conf_on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
         } else if (section == SETTING_SECTIONS) {
             snprintf(text, sizeof(text), "unknown section \"%.60s\" (known: "
-                     "redis, worker, log, metrics, webhook, provider, model)",
-                     name);
+                     "redis, cache_redis, worker, log, metrics, webhook, "
+                     "provider, model)", name);
 
         } else {
             setting_names(section, names, sizeof(names));
@@ -293,6 +296,8 @@ conf_take(conf_t *conf, cfg_t *cfg)
     size_t  i;
 
     conf_take_section(conf, cfg_getsec(cfg, "redis"), SETTING_REDIS, 0);
+    conf_take_section(conf, cfg_getsec(cfg, "cache_redis"),
+                      SETTING_CACHE_REDIS, 0);
     conf_take_section(conf, cfg_getsec(cfg, "worker"), SETTING_WORKER, 0);
     conf_take_section(conf, cfg_getsec(cfg, "log"), SETTING_LOG, 0);
     conf_take_section(conf, cfg_getsec(cfg, "metrics"), SETTING_METRICS, 0);
@@ -435,8 +440,10 @@ conf_free(conf_t **confp)
     }
 
     conf_wipe(conf->redis.password);
+    conf_wipe(conf->cache.password);
 
     setting_free(SETTING_REDIS, &conf->redis);
+    setting_free(SETTING_CACHE_REDIS, &conf->cache);
     setting_free(SETTING_WORKER, &conf->worker);
     setting_free(SETTING_LOG, &conf->log);
     setting_free(SETTING_METRICS, &conf->metrics);

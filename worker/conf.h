@@ -109,6 +109,8 @@ typedef struct {
 
 typedef struct {
     conf_redis_t      redis;
+    conf_redis_t      cache;            /* address NULL: answers are kept in
+                                           redis */
     conf_worker_t     worker;
     conf_log_t        log;
     conf_metrics_t    metrics;

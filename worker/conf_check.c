@@ -195,6 +195,40 @@ conf_default_names(conf_worker_t *w)
 }
 
 
+static int
+conf_check_redis(conf_redis_t *redis, const char *section, const char *path,
+    char *error_r)
+{
+    char  text[CONF_ERROR];
+
+    if (redis->address == NULL
+        && (redis->user || redis->password_file || redis->database))
+    {
+        snprintf(error_r, CONF_ERROR, "%s: \"address\" is missing in section "
+                 "\"%s\"", path, section);
+        return -1;
+    }
+
+    if (redis->user && redis->password_file == NULL) {
+        snprintf(error_r, CONF_ERROR, "%s: \"user\" without \"password_file\" "
+                 "in section \"%s\"", path, section);
+        return -1;
+    }
+
+    if (redis->password_file) {
+        redis->password = conf_secret(redis->password_file, text);
+
+        if (redis->password == NULL) {
+            snprintf(error_r, CONF_ERROR, "%s: \"password_file\" in section "
+                     "\"%s\": %.300s", path, section, text);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 int
 conf_check(conf_t *conf, const char *path, char *error_r)
 {
@@ -239,20 +273,10 @@ conf_check(conf_t *conf, const char *path, char *error_r)
         return -1;
     }
 
-    if (conf->redis.user && conf->redis.password_file == NULL) {
-        snprintf(error_r, CONF_ERROR, "%s: \"user\" without \"password_file\" "
-                 "in section \"redis\"", path);
+    if (conf_check_redis(&conf->redis, "redis", path, error_r) != 0
+        || conf_check_redis(&conf->cache, "cache_redis", path, error_r) != 0)
+    {
         return -1;
-    }
-
-    if (conf->redis.password_file) {
-        conf->redis.password = conf_secret(conf->redis.password_file, text);
-
-        if (conf->redis.password == NULL) {
-            snprintf(error_r, CONF_ERROR, "%s: \"password_file\" in section "
-                     "\"redis\": %.300s", path, text);
-            return -1;
-        }
     }
 
     return 0;

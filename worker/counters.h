@@ -93,6 +93,8 @@
       "")                                                                     \
     X(stored_refusal, "answers_stored", "outcome=\"refusal\"", counter, "")   \
     X(stored_failed, "answers_stored", "outcome=\"failed\"", counter, "")     \
+    X(not_kept, "answers_not_kept", "", counter,                              \
+      "Answers that the Redis for them did not take, or not in time")         \
     X(evicted, "answers_evicted", "", counter,                                \
       "Answers given up because they took more room than they may")           \
     X(voided, "answers_voided", "", counter,                                  \
@@ -121,6 +123,8 @@
       "Bytes that they take, about")                                          \
     X(connections, "redis_connected", "", gauge,                              \
       "Connections to Redis that are up")                                     \
+    X(keeping, "cache_redis_connected", "", gauge,                            \
+      "Connections to the Redis of the answers that are up")                  \
     X(queue_paused, "queue_paused", "", highest,                              \
       "1: an operator has paused the queue")                                  \
     X(queue_full, "queue_full", "", highest,                                  \

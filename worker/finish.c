@@ -118,7 +118,7 @@ finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes,
 }
 
 
-static void
+void
 finish_fill(const job_t *job, weir_finish_t *f)
 {
     memset(f, 0, sizeof(weir_finish_t));
@@ -313,6 +313,8 @@ finish_now(job_t *job)
 static void
 finish_send(job_t *job)
 {
+    answer_send(job);
+
     /* another may have it by now, and be at it: a result that comes late must
      * not cut that one short */
 

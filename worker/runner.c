@@ -27,6 +27,7 @@
 #define RUNNER_LEAVE_TIME    1000               /* ms for the last answers */
 #define RUNNER_TXN_KEEP      (256 * 1024)       /* bytes */
 #define RUNNER_OUTPUT_MAX    (256UL * 1024 * 1024)
+#define RUNNER_KEEP_MAX      (64UL * 1024 * 1024)
 #define RUNNER_PENDING_MORE  4096
 #define RUNNER_BEAT          1000               /* ms between turns, at most */
 #define RUNNER_LOCK_STEP     50                 /* ms */
@@ -179,6 +180,7 @@ runner_is_done(const runner_t *r)
 {
     return jobs_in_hand(r->jobs) == 0 && queue_is_idle(r->queue)
            && redis_pending(r->cmd) == 0 && redis_pending(r->renew) == 0
+           && (r->keeping == NULL || redis_pending(r->keeping) == 0)
            && settle_is_idle(r->settle) && askers_is_idle(r->askers);
 }
 
@@ -297,6 +299,20 @@ runner_on_settling_up(void *data)
 
 
 static void
+runner_on_keeping_up(void *data)
+{
+    counters_set(((runner_t *) data)->counters, keeping, 1);
+}
+
+
+static void
+runner_on_keeping_down(void *data)
+{
+    counters_set(((runner_t *) data)->counters, keeping, 0);
+}
+
+
+static void
 runner_on_asking_up(void *data)
 {
     askers_on_up(((runner_t *) data)->askers);
@@ -318,23 +334,31 @@ runner_on_other_down(void *data)
 
 
 static redis_t *
-runner_connect(runner_t *r, const char *name, void (*on_up)(void *),
-    void (*on_down)(void *))
+runner_connect_to(runner_t *r, const conf_redis_t *conf, const char *name,
+    void (*on_up)(void *), void (*on_down)(void *))
 {
     redis_options_t  o;
 
     memset(&o, 0, sizeof(redis_options_t));
 
     o.name = name;
-    o.conf = &r->conf->redis;
+    o.conf = conf;
     o.counters = r->counters;
     o.pending = (size_t) r->conf->worker.slots * 4 + RUNNER_PENDING_MORE;
-    o.bytes = RUNNER_OUTPUT_MAX;
+    o.bytes = conf == &r->conf->redis ? RUNNER_OUTPUT_MAX : RUNNER_KEEP_MAX;
     o.on_up = on_up;
     o.on_down = on_down;
     o.data = r;
 
     return redis_create(r->loop, &o);
+}
+
+
+static redis_t *
+runner_connect(runner_t *r, const char *name, void (*on_up)(void *),
+    void (*on_down)(void *))
+{
+    return runner_connect_to(r, &r->conf->redis, name, on_up, on_down);
 }
 
 
@@ -413,6 +437,12 @@ runner_up(runner_process_t *p)
     r->asking = runner_connect(r, "askers", runner_on_asking_up,
                                runner_on_other_down);
 
+    if (r->conf->cache.address) {
+        r->keeping = runner_connect_to(r, &r->conf->cache, "answers",
+                                       runner_on_keeping_up,
+                                       runner_on_keeping_down);
+    }
+
     loop_turn_add(r->loop, &p->flush);
     counters_set(r->counters, slots, r->conf->worker.slots);
 }
@@ -426,6 +456,10 @@ runner_down(runner_process_t *p)
 
     r = &p->runner;
     r->state = RUNNER_LEAVING;
+
+    if (r->keeping) {
+        redis_destroy(&r->keeping);
+    }
 
     redis_destroy(&r->asking);
     redis_destroy(&r->settling);

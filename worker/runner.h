@@ -67,6 +67,8 @@ struct runner_s {
     redis_t          *word;             /* reads of the control stream */
     redis_t          *settling;         /* one settlement at a time */
     redis_t          *asking;           /* is anybody left? one at a time */
+    redis_t          *keeping;          /* answers; NULL: they go by cmd */
+    bool              refused;          /* the last of them; it was said */
 
     jobs_t           *jobs;
     provider_t      **providers;        /* by their index in conf */
@@ -174,6 +176,7 @@ void cells_add(job_t *job, weir_str_t payload);
 void cells_forget(job_t *job);                  /* nor in a cell any more */
 
 /* finish.c: the end of runs, and whom to tell */
+void finish_fill(const job_t *job, weir_finish_t *f);
 finish_t *finish_create(runner_t *r);
 void finish_destroy(finish_t **f);
 void finish_on_up(finish_t *f);                 /* cmd is up */
@@ -196,6 +199,10 @@ void finish_tell(runner_t *r, const weir_finish_t *f,
 void answer_make(job_t *job);                   /* its document is there */
 void answer_drop(job_t *job);
 void answer_count(const job_t *job);            /* it was stored */
+
+/* Where answers are kept in a Redis of their own: it goes there now, and the
+ * finish has none.  Nothing waits for it. */
+void answer_send(job_t *job);
 
 /* fence.c: what may be done only while a run is still ours */
 fence_t *fence_create(runner_t *r);

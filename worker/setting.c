@@ -57,6 +57,7 @@ static const char *const  http2_words[] = { "auto", "off", NULL };
 
 
 #define REDIS(f)     SETTING_REDIS, #f
+#define CACHE(f)     SETTING_CACHE_REDIS, #f
 #define WORKER(f)    SETTING_WORKER, #f
 #define WEBHOOK(f)   SETTING_WEBHOOK, #f
 #define PROVIDER(f)  SETTING_PROVIDER, #f
@@ -78,6 +79,12 @@ const setting_t  settings[] = {
     { REDIS(database), set_int, RE(database), "0", 0, 65535, NULL },
     { REDIS(timeout), set_time, RE(timeout), "5s", 100, 60 * S, NULL },
     { REDIS(allow_eviction), set_bool, RE(allow_eviction), "off", 0, 1, NULL },
+
+    { CACHE(address), set_address, RE(address), NULL, 0, 0, NULL },
+    { CACHE(user), set_text, RE(user), NULL, 1, 256, NULL },
+    { CACHE(password_file), set_text, RE(password_file), NULL, 1, 4095, NULL },
+    { CACHE(database), set_int, RE(database), "0", 0, 65535, NULL },
+    { CACHE(timeout), set_time, RE(timeout), "1s", 100, 60 * S, NULL },
 
     { WORKER(runners), set_int, WO(runners), "1", 1, CONF_RUNNERS_MAX, NULL },
     { WORKER(slots), set_int, WO(slots), "64", 3, 10000, NULL },
@@ -142,6 +149,7 @@ static const struct {
     bool         title;
 } sections[SETTING_SECTIONS] = {
     { "redis", false },
+    { "cache_redis", false },
     { "worker", false },
     { "log", false },
     { "metrics", false },

@@ -15,6 +15,7 @@
 
 typedef enum {
     SETTING_REDIS = 0,
+    SETTING_CACHE_REDIS,
     SETTING_WORKER,
     SETTING_LOG,
     SETTING_METRICS,

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "mem.h"
 #include "weir_cached.h"
+#include "weir_info.h"
 #include "weir_txn_ask.h"
 
 
@@ -48,6 +49,7 @@ struct sweep_s {
     int64_t         entries;
     int64_t         bytes;
     int64_t         budget;
+    int64_t         limit;              /* maxmemory of a Redis of their own */
 
     size_t          shown;              /* of it; not all may be answers */
     unsigned        n;
@@ -100,17 +102,41 @@ sweep_fail(sweep_t *s, const weir_answer_t *answer)
 
 
 static void
+sweep_ask_by(sweep_t *s, redis_t *redis, const conf_redis_t *conf,
+    const weir_txn_t *t, weir_answer_pt fn)
+{
+    if (s->stopped
+        || redis_send(redis, t, (uint64_t) conf->timeout, fn, s) != 0)
+    {
+        sweep_fail(s, NULL);
+    }
+}
+
+
+/* where the answers are */
+
+static void
 sweep_ask(sweep_t *s, const weir_txn_t *t, weir_answer_pt fn)
 {
     runner_t  *r;
 
     r = s->runner;
 
-    if (s->stopped || redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout,
-                                 fn, s) != 0)
-    {
-        sweep_fail(s, NULL);
+    if (r->keeping) {
+        sweep_ask_by(s, r->keeping, &r->conf->cache, t, fn);
+
+    } else {
+        sweep_ask_by(s, r->cmd, &r->conf->redis, t, fn);
     }
+}
+
+
+/* where the purges are: with the queue */
+
+static void
+sweep_ask_queue(sweep_t *s, const weir_txn_t *t, weir_answer_pt fn)
+{
+    sweep_ask_by(s, s->runner->cmd, &s->runner->conf->redis, t, fn);
 }
 
 
@@ -122,7 +148,7 @@ sweep_budget(const sweep_t *s)
     int64_t  limit, setting;
 
     setting = s->runner->conf->worker.cache_budget;
-    limit = gate_limit(s->runner->gate);
+    limit = s->runner->keeping ? s->limit : gate_limit(s->runner->gate);
 
     if (setting >= 0) {
         return setting;
@@ -154,7 +180,9 @@ sweep_counted(sweep_t *s)
 
     /* jobs need the memory more */
 
-    if (gate_is_full(s->runner->gate) && s->budget > s->bytes / 2) {
+    if (s->runner->keeping == NULL && gate_is_full(s->runner->gate)
+        && s->budget > s->bytes / 2)
+    {
         s->budget = s->bytes / 2;
     }
 
@@ -364,7 +392,7 @@ sweep_on_heads(void *data, const weir_answer_t *answer)
 
     t = runner_txn(s->runner);
     weir_txn_marks(t, RUNNER_SHARD);
-    sweep_ask(s, t, sweep_on_marks);
+    sweep_ask_queue(s, t, sweep_on_marks);
 }
 
 
@@ -461,6 +489,36 @@ sweep_on_count(void *data, const weir_answer_t *answer)
 
 
 static void
+sweep_purges(sweep_t *s)
+{
+    weir_txn_t  *t;
+
+    t = runner_txn(s->runner);
+    weir_txn_purgecount(t, RUNNER_SHARD);
+    sweep_ask_queue(s, t, sweep_on_count);
+}
+
+
+/* of a Redis of their own */
+
+static void
+sweep_on_memory(void *data, const weir_answer_t *answer)
+{
+    sweep_t  *s;
+
+    s = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        sweep_fail(s, answer);
+        return;
+    }
+
+    s->limit = weir_info_number(weir_reply_str(answer->reply), "maxmemory");
+    sweep_purges(s);
+}
+
+
+static void
 sweep_on_look(void *data, const weir_answer_t *answer)
 {
     sweep_t     *s;
@@ -490,9 +548,14 @@ sweep_on_look(void *data, const weir_answer_t *answer)
         askers_forget(s->runner->askers);
     }
 
+    if (s->runner->keeping == NULL) {
+        sweep_purges(s);
+        return;
+    }
+
     t = runner_txn(s->runner);
-    weir_txn_purgecount(t, RUNNER_SHARD);
-    sweep_ask(s, t, sweep_on_count);
+    weir_txn_words(t, 2, (const char *[]) { "INFO", "memory" });
+    sweep_ask(s, t, sweep_on_memory);
 }
 
 

@@ -17,9 +17,12 @@
 #define F_RUN   "weir:{0}:run:" F
 #define MAILBOX "mailboxmailboxma"
 
-#define READS                                                                 \
+#define LOOK                                                                  \
     "HGETALL " ASK "\n"                                                       \
-    "HMGET " PURGED " all key:" QUESTION " owner:al model:m class:a tag:b\n"  \
+    "HMGET " PURGED " all key:" QUESTION " owner:al model:m class:a tag:b\n"
+
+#define READS                                                                 \
+    LOOK                                                                      \
     "GET " ANSWER "\n"                                                        \
     "EXEC\n"
 
@@ -64,6 +67,13 @@ test_ask(void **state)
     a.run = NULL;
     weir_txn_ask(&t, &a);
     expect(&t, "MULTI\n" READS);
+
+    /* answers are in another Redis */
+
+    a.apart = true;
+    weir_txn_ask(&t, &a);
+    expect(&t, "MULTI\n" LOOK "EXEC\n");
+    a.apart = false;
 
     /* no such mark can be set; and no more labels than there is room for */
 
@@ -168,6 +178,16 @@ test_asked(void **state)
             assert_string_equal(s.text, rows[i].text);
         }
     }
+
+    s.ask = first;
+    s.ask.apart = true;
+    answer("*2\r\n*2\r\n" OWN("1") "*1\r\n$2\r\n70\r\n", true, asked_read,
+           &s);
+    assert_true(s.ok);
+    assert_string_equal(s.text, "1 " ID " 3000 ours 70 ");
+
+    answer("*1\r\n*0\r\n", true, asked_read, &s);
+    assert_false(s.ok);
 }
 
 

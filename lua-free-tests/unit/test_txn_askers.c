@@ -83,6 +83,8 @@ test_finish(void **state)
     f.answer_nx = true;
     weir_txn_finish(&t, &f);
     expect_has(&t, STORED("70 NX"));
+    weir_txn_answer_keep(&t, &f);
+    expect(&t, "MULTI\n" STORED("70 NX") "EXEC\n");
     f.answer_nx = false;
 
     /* nothing to store: the question is not forgotten early */
