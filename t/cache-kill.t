@@ -148,7 +148,7 @@ $select->remove($_->{socket}) for values %open;
 note(join ' ', map { "$_: $n{$_}" } sort keys %n);
 note('emptied ' . metric('resets_total{zone="answers"}') . ' times');
 
-is($n{wrong}, 0, 'no answer is torn, or another one\'s');
+is($n{wrong}, 0, 'RC-22: no answer is torn, or another one\'s');
 is($n{200}, $answers, 'all were answered, but by those who were killed');
 cmp_ok($n{lost}, '>', 0, 'who were at work');
 cmp_ok($n{hits}, '>', $answers * 0.9, 'from what is stored');

@@ -44,7 +44,7 @@ sub joined {
 my ($leader, @all) = joined('once', 'status=503 times=1 delay=800', 30);
 is($leader->status, 502, 'failed once: the leader is told');
 is(status_of(@all), 200, 'failed once: the others get another answer');
-is($near->calls('once'), 2, 'failed once: two calls');
+is($near->calls('once'), 2, 'RC-11, failed once: two calls');
 is(scalar(led(@all)), 1, 'failed once: one of them leads');
 is(scalar(grep { $_->body ne $all[0]->body } @all), 0,
    'failed once: the same bytes');
@@ -55,7 +55,7 @@ is($leader->header('X-Weir-Job'), undef, 'failed once: no job');
 
 ($leader, @all) = joined('twice', 'status=503 delay=600', 30);
 is(status_of($leader, @all), 502, 'failed twice: all are told');
-is($near->calls('twice'), 2, 'failed twice: two calls');
+is($near->calls('twice'), 2, 'RC-11, failed twice: two calls');
 is(status_of(ask_all(10, chat($far, '[[mock tag=twice status=503 delay=600]] Hi'))),
    502, 'failed twice: asked later');
 is($near->calls('twice'), 3, 'failed twice: nothing was stored');

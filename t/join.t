@@ -59,7 +59,8 @@ for my $round (1 .. 3) {
 
 # other tests may be under way on this machine
 
-cmp_ok(min(@late), '<=', 50, 'all are answered within 50 ms of the leader');
+cmp_ok(min(@late), '<=', 50,
+       'RC-09, C2: all are answered within 50 ms of the leader');
 
 
 # a large answer does not ride in the message
@@ -83,7 +84,7 @@ ask_all(10, @all);
 is(status_of(@all), 200, 'mixed: all are answered');
 is($near->calls('mixed'), 1, 'mixed: one call');
 is(scalar(grep { $_->header('Content-Type') =~ m{^text/event-stream} } @all),
-   10, 'mixed: the streams are streams');
+   10, 'C2, mixed: the streams are streams');
 is(scalar(grep { $_->body =~ /\[DONE\]/ } @all), 10, 'mixed: to their end');
 
 
@@ -119,7 +120,7 @@ parked(11, $near, $far);
 $leader->close;
 ask_all(10, @all);
 is(status_of(@all), 200, 'the leader leaves: the others are answered');
-is($near->calls('leaves'), 1, 'the leader leaves: one call');
+is($near->calls('leaves'), 1, 'RC-10: the leader leaves: one call');
 is(scalar(collapsed(@all)), 10, 'the leader leaves: nobody takes over');
 
 
