@@ -565,6 +565,16 @@ ngx_http_weir_ask_submission(ngx_http_weir_ctx_t *ctx, weir_submission_t *s,
     s->by = ngx_min(s->by, cache->by);
     s->n = cache->n;
 
+    /* Redis has told of a purge: what is asked now is younger, whatever our
+     * idea of its clock */
+
+    if (cache->purged >= s->created
+        && cache->purged < s->created + NGX_HTTP_WEIR_ASK_TIME)
+    {
+        s->created = cache->purged + 1;
+        ctx->job.created = s->created;
+    }
+
     if (cache->jobful) {
         ctx->job.asked = s->created;
         ngx_str_set(&ctx->job.part, WEIR_PART_LED);

@@ -203,6 +203,22 @@ ngx_http_weir_cache_satisfies(const weir_cachectl_t *ctl, int64_t age,
 }
 
 
+/* Void by a mark that matches who asks.  Another's record has marks of its own,
+ * which are asked for before it is served. */
+
+static ngx_uint_t
+ngx_http_weir_cache_void(ngx_http_weir_ctx_t *ctx, const weir_cached_t *cached)
+{
+    ngx_http_weir_cache_t  *c;
+
+    c = ctx->cache;
+
+    return cached->created <= c->purged
+           && weir_str_eq(cached->owner, ngx_http_weir_str(ctx->visit->owner))
+           && weir_str_eq(cached->labels, ngx_http_weir_str(c->labels));
+}
+
+
 ngx_http_weir_cache_use_e
 ngx_http_weir_cache_use(ngx_http_weir_ctx_t *ctx, const weir_cached_t *cached)
 {
@@ -214,7 +230,7 @@ ngx_http_weir_cache_use(ngx_http_weir_ctx_t *ctx, const weir_cached_t *cached)
 
     /* nor what is from the future, of a clock that was set back since */
 
-    if (cached->created <= c->purged
+    if (ngx_http_weir_cache_void(ctx, cached)
         || cached->finished - WEIR_SHELF_AHEAD > now)
     {
         return NGX_HTTP_WEIR_CACHE_UNUSABLE;
