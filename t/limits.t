@@ -143,6 +143,8 @@ is($stack->redis('ZCARD', 'weir:{0}:open:alice'), 1, 'and counted once');
 $stack->ask('/three/v1/jobs', body => body()) for 1 .. 2;
 @key = (headers => ['Idempotency-Key: k2']);
 is($stack->ask('/three/v1/jobs', body => body(), @key)->status, 429, 'full');
+$stack->wait_for(5, sub { $stack->redis('ZCARD', 'weir:{0}:open:alice') == 3 },
+                 'who was refused gave his back');
 ($id) = map { "job_$_->[0]" } [grep { /^00/ }
                                @{ $stack->redis('ZRANGE', 'weir:{0}:open:alice',
                                                 0, 0) }];
