@@ -138,18 +138,10 @@ ngx_http_weir_ask_cleanup(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_ask_failed_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_failure_t  f;
-
     ngx_http_weir_forget(ctx);
     ngx_http_weir_follow_end(ctx);
-    ngx_http_weir_count(ctx->process, submit_failed);
-    ctx->status = "UNAVAILABLE";
 
-    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                     "the job could not be queued, and will not run");
-    f.retry_after = 1;
-
-    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+    return ngx_http_weir_submit_failed(ctx);
 }
 
 

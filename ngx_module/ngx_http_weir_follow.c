@@ -150,16 +150,10 @@ ngx_http_weir_follow_failed_run(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_follow_full_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_failure_t  f;
-
     ngx_http_weir_follow_end(ctx);
     ngx_http_weir_admit_release(ctx);
 
-    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                     "too many requests are waiting here already");
-    f.retry_after = 1;
-
-    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+    return ngx_http_weir_submit_full(ctx);
 }
 
 

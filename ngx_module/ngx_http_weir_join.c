@@ -103,13 +103,8 @@ ngx_http_weir_admit_again(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_join_wait_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_failure_t  f;
-
     if (ngx_http_weir_wait_add(ctx) != NGX_OK) {
-        weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                         "too many requests are waiting here already");
-        f.retry_after = 1;
-        return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+        return ngx_http_weir_submit_full(ctx);
     }
 
     return &ngx_http_weir_step_look;    /* as one of those who are told */

@@ -570,6 +570,10 @@ const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);
 
 /* submit, job, models */
 ngx_int_t ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_submit_failed(
+    ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_submit_full(
+    ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx,
     weir_submission_t *s);
 const ngx_http_weir_step_t *ngx_http_weir_submit_job(

@@ -50,6 +50,39 @@ ngx_http_weir_submit_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 }
 
 
+/* Redis did not take it, or not in time. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_submit_failed(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    ngx_http_weir_count(ctx->process, submit_failed);
+    ctx->status = "UNAVAILABLE";
+
+    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
+                     "the job could not be queued, and will not run");
+    f.retry_after = 1;
+
+    return ngx_http_weir_submit_fail(ctx, &f);
+}
+
+
+/* It would be held, and as many are as may. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_submit_full(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t  f;
+
+    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
+                     "too many requests are waiting here already");
+    f.retry_after = 1;
+
+    return ngx_http_weir_submit_fail(ctx, &f);
+}
+
+
 ngx_int_t
 ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx)
 {
@@ -125,15 +158,9 @@ ngx_http_weir_submit_release(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_hold_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_failure_t  f;
-
     if (ctx->hold != 0 && ngx_http_weir_wait_add(ctx) != NGX_OK) {
         ngx_http_weir_submit_release(ctx);
-
-        weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                         "too many requests are waiting here already");
-        f.retry_after = 1;
-        return ngx_http_weir_submit_fail(ctx, &f);
+        return ngx_http_weir_submit_full(ctx);
     }
 
     return &ngx_http_weir_step_submit;
@@ -381,8 +408,6 @@ ngx_http_weir_submit_run(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_submit_refused_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_failure_t  f;
-
     if (ctx->call) {
         ctx->call->submission = 0;
         ngx_http_weir_forget(ctx);
@@ -390,14 +415,8 @@ ngx_http_weir_submit_refused_run(ngx_http_weir_ctx_t *ctx)
     }
 
     ngx_http_weir_wait_remove(ctx);
-    ngx_http_weir_count(ctx->process, submit_failed);
-    ctx->status = "UNAVAILABLE";
 
-    weir_failure_set(&f, WEIR_FAIL_UNAVAILABLE,
-                     "the job could not be queued, and will not run");
-    f.retry_after = 1;
-
-    return ngx_http_weir_submit_fail(ctx, &f);
+    return ngx_http_weir_submit_failed(ctx);
 }
 
 
