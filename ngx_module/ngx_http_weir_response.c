@@ -7,7 +7,7 @@
 
 
 #define NGX_HTTP_WEIR_HEADER_MAX  512
-#define NGX_HTTP_WEIR_PIECE       65536
+#define NGX_HTTP_WEIR_PIECE 57344
 
 
 /* headers */
@@ -187,7 +187,7 @@ ngx_http_weir_send_headers(ngx_http_weir_ctx_t *ctx, ngx_uint_t status)
 
 
 /* In pieces: the kernel moves a large body for two thirds of the CPU time if it
- * gets no more than this at once. */
+ * gets no more at once than fits a segment of 64 KB, with the headers. */
 
 static ngx_int_t
 ngx_http_weir_send_body(ngx_http_request_t *r, const ngx_str_t *body)
