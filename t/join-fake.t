@@ -144,20 +144,25 @@ $fake->drop;
 $stack->wait_for(10, sub { cancelled($silent) }, 'silent: it is given up');
 
 
-# it was done, and another was told of it: it is not cancelled
+# it was done, and another was told of it: it is not cancelled.  Until he is,
+# nobody learns its fate, or he would have to lead.
 
 $text = begin({ on => 'EXEC', with => 'XADD', times => 1, done => 1,
                 close => 1 },
-              { on => 'EXEC', with => 'edge', times => 1, close => 1 });
+              { on => 'EXEC', with => 'edge', close => 1 });
 my $leader = chat($stack, $text);
 my $run = wait_submitted(1);
 my $other = chat($edge, $text);
 
 ok($fake->wait_command(5, 'EXEC', 'kept'), 'kept: the other follows');
+my $before = $fake->rules;
 $leader->wait(5);
 is($leader->status, 503, 'kept: the leader gets 503');
-$stack->wait_for(5, sub { $fake->count('EXEC', 'edge') >= 2 },
-                 'the question of its fate');
+$stack->wait_for(5, sub {
+    my @since = $fake->commands;
+    splice @since, 0, $before;
+    return grep { $_->[0] eq 'EXEC' && grep { $_ eq 'edge' } @$_ } @since;
+}, 'the question of its fate');
 finish($run, 'kept');
 ask_all(30, $other);
 is($other->status, 200, 'kept: the other is answered');
@@ -233,7 +238,7 @@ is($leader->status, 503, 'refused: 503');
 $since = time;
 $other = chat($stack, $text);
 $run = wait_submitted(2);
-cmp_ok(time - $since, '<', 0.25, 'refused: the next one leads at once');
+cmp_ok(time - $since, '<', 1, 'refused: the next one leads at once');
 finish($run, 'at once');
 ask_all(30, $other);
 is($other->status, 200, 'refused: and is answered');

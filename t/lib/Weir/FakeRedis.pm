@@ -92,7 +92,10 @@ sub DESTROY {
 }
 
 
-sub rules    { my $self = shift; $self->control('rules', [@_]) }
+# rules(RULE...): from now on these; returns how many commands came before
+
+sub rules    { my $self = shift; return $self->control('rules', [@_]) }
+
 sub mode     { my $self = shift; $self->control('mode', {@_}) }
 sub commands { @{ $_[0]->control('commands', 0) } }
 sub forget   { $_[0]->control('forget', 0) }
@@ -360,6 +363,7 @@ sub obey {
 
     if ($what eq 'rules') {
         $f->{rules} = $data;
+        return scalar @{ $f->{log} };
 
     } elsif ($what eq 'mode') {
         $f->{mode} = $data;
