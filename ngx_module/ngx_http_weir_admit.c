@@ -225,14 +225,8 @@ ngx_http_weir_admit(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 
 /* reserve */
 
-static void
-ngx_http_weir_admit_ignore(void *data, const weir_answer_t *a)
-{
-    /* what is not given back lapses */
-}
-
-
-/* Nothing was queued: tickets, and the key's job, are given back. */
+/* Nothing was queued: tickets, and the key's job, are given back.  What is not
+ * lapses. */
 
 static void
 ngx_http_weir_admit_give_back(ngx_http_weir_ctx_t *ctx, bool key)
@@ -244,8 +238,7 @@ ngx_http_weir_admit_give_back(ngx_http_weir_ctx_t *ctx, bool key)
     weir_txn_reset(&p->txn);
     weir_txn_unreserve(&p->txn, &ctx->admit->reserve, key);
 
-    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
-                                    ngx_http_weir_admit_ignore, NULL);
+    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn, NULL, NULL);
 }
 
 

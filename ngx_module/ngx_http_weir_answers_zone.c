@@ -51,37 +51,6 @@ ngx_http_weir_answers_zone(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
-/* the zone of that name in the running configuration has another size */
-
-static ngx_uint_t
-ngx_http_weir_answers_resized(ngx_shm_zone_t *zone)
-{
-    ngx_uint_t        i;
-    ngx_shm_zone_t   *old;
-    ngx_list_part_t  *part;
-
-    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
-         part;
-         part = part->next)
-    {
-        old = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (&old[i] != zone && old[i].tag == &ngx_http_weir_answers_tag
-                && old[i].shm.name.len == zone->shm.name.len
-                && ngx_memcmp(old[i].shm.name.data, zone->shm.name.data,
-                              zone->shm.name.len)
-                   == 0)
-            {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
-}
-
-
 static ngx_int_t
 ngx_http_weir_answers_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
@@ -119,7 +88,7 @@ ngx_http_weir_answers_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     slab->data = z->shelf;
 
-    if (ngx_http_weir_answers_resized(shm_zone)) {
+    if (ngx_http_weir_conf_zone_lost(shm_zone, &ngx_http_weir_answers_tag, 1)) {
         ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
                       "weir: the size of the cache zone \"%V\" has changed, it "
                       "starts empty", &z->name);

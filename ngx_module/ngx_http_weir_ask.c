@@ -69,14 +69,7 @@ ngx_http_weir_ask_write(ngx_http_weir_ctx_t *ctx, weir_ask_t *ask,
 }
 
 
-static void
-ngx_http_weir_ask_ignore(void *data, const weir_answer_t *a)
-{
-    /* else its time will be over */
-}
-
-
-/* Nothing was submitted, and others need not wait for it. */
+/* Nothing was submitted, and others need not wait until its time is over. */
 
 static void
 ngx_http_weir_ask_give_back(ngx_http_weir_ctx_t *ctx, long long n)
@@ -95,8 +88,7 @@ ngx_http_weir_ask_give_back(ngx_http_weir_ctx_t *ctx, long long n)
     weir_txn_reset(&p->txn);
     weir_txn_unask(&p->txn, &ask);
 
-    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
-                                    ngx_http_weir_ask_ignore, NULL);
+    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn, NULL, NULL);
 }
 
 

@@ -185,6 +185,39 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
+ngx_uint_t
+ngx_http_weir_conf_zone_lost(ngx_shm_zone_t *zone, const ngx_uint_t *tags,
+    ngx_uint_t ntags)
+{
+    ngx_uint_t         i;
+    ngx_shm_zone_t    *old;
+    ngx_list_part_t   *part;
+    const ngx_uint_t  *tag;
+
+    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+         part;
+         part = part->next)
+    {
+        old = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            tag = old[i].tag;
+
+            if (&old[i] != zone && tag >= tags && tag < tags + ntags
+                && old[i].shm.name.len == zone->shm.name.len
+                && ngx_memcmp(old[i].shm.name.data, zone->shm.name.data,
+                              zone->shm.name.len)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 /* "name=value" of an argument; value is what follows */
 
 ngx_uint_t

@@ -38,13 +38,6 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_follow_full = {
 };
 
 
-static void
-ngx_http_weir_follow_ignore(void *data, const weir_answer_t *a)
-{
-    /* others will see to it, only later */
-}
-
-
 /* Whose job it is has the run beside it; who has none waits for the run. */
 
 void
@@ -217,12 +210,13 @@ ngx_http_weir_follow_done(ngx_http_weir_ctx_t *ctx,
 
     p = ctx->process;
 
+    /* else a worker sees to it, only later */
+
     if (ctx->cache->jobful) {
         weir_txn_reset(&p->txn);
         weir_txn_hand_on_now(&p->txn, ctx->job.shard, ctx->cache->run,
                              ngx_http_weir_now(p));
-        (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
-                                        ngx_http_weir_follow_ignore, NULL);
+        (void) ngx_http_weir_redis_send(&p->cmd, &p->txn, NULL, NULL);
 
         return ngx_http_weir_follow_alive(ctx, got);
     }
@@ -254,8 +248,7 @@ ngx_http_weir_follow_cancel(ngx_http_weir_ctx_t *ctx)
     weir_txn_reset(&p->txn);
     weir_txn_cancel(&p->txn, &cancel);
 
-    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
-                                    ngx_http_weir_follow_ignore, NULL);
+    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn, NULL, NULL);
 }
 
 

@@ -64,38 +64,6 @@ ngx_http_weir_limit_set_date(ngx_http_weir_counters_t *counters, int64_t now)
 }
 
 
-/* the same zone of the running configuration, where it is not taken over */
-
-static ngx_uint_t
-ngx_http_weir_limit_zone_lost(ngx_shm_zone_t *zone)
-{
-    ngx_uint_t        i;
-    ngx_shm_zone_t   *old;
-    ngx_list_part_t  *part;
-
-    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
-         part;
-         part = part->next)
-    {
-        old = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (old[i].shm.name.len == zone->shm.name.len
-                && ngx_memcmp(old[i].shm.name.data, zone->shm.name.data,
-                              zone->shm.name.len)
-                   == 0
-                && old[i].tag >= (void *) &ngx_http_weir_limit_tags[0]
-                && old[i].tag <= (void *) &ngx_http_weir_limit_tags[2])
-            {
-                return &old[i] != zone;
-            }
-        }
-    }
-
-    return 0;
-}
-
-
 static const char *
 ngx_http_weir_limit_zone_changed(ngx_http_weir_limit_zone_t *old,
     ngx_http_weir_limit_zone_t *zone)
@@ -159,7 +127,7 @@ ngx_http_weir_limit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     slab->data = zone->table;
 
-    if (ngx_http_weir_limit_zone_lost(shm_zone)) {
+    if (ngx_http_weir_conf_zone_lost(shm_zone, ngx_http_weir_limit_tags, 3)) {
         ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
                       "weir: the size of the limit zone \"%V\", or what it "
                       "holds, has changed, its counters start anew",

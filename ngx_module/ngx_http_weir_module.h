@@ -371,6 +371,10 @@ char *ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* A zone that was made anew has another of its name, with one of these tags, in
+ * the running configuration: what that one holds is not taken over. */
+ngx_uint_t ngx_http_weir_conf_zone_lost(ngx_shm_zone_t *zone,
+    const ngx_uint_t *tags, ngx_uint_t ntags);
 ngx_uint_t ngx_http_weir_conf_param(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
 char *ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg,

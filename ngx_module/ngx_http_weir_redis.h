@@ -76,8 +76,8 @@ ngx_int_t ngx_http_weir_redis_init(ngx_http_weir_redis_t *redis,
 /* No callback is called any more but for pending answers, which are LOST. */
 void ngx_http_weir_redis_destroy(ngx_http_weir_redis_t *redis);
 
-/* NGX_OK: fn will be called once, never before this returns.  NGX_BUSY: not
- * ready, or too much is pending; nothing was sent. */
+/* NGX_OK: fn (NULL: none) will be called once, never before this returns.
+ * NGX_BUSY: not ready, or too much is pending; nothing was sent. */
 ngx_int_t ngx_http_weir_redis_send(ngx_http_weir_redis_t *redis,
     const weir_txn_t *t, weir_answer_pt fn, void *data);
 

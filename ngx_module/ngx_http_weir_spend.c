@@ -310,13 +310,6 @@ ngx_http_weir_spend_submission(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 }
 
 
-static void
-ngx_http_weir_spend_ignore(void *data, const weir_answer_t *a)
-{
-    /* else it lapses */
-}
-
-
 /* Nothing was queued: no need to wait until the reservation lapses. */
 
 void
@@ -337,6 +330,5 @@ ngx_http_weir_spend_release(ngx_http_weir_ctx_t *ctx)
     weir_txn_settle_later(&p->txn, hold->shard, hold->run,
                           ngx_http_weir_now(p));
 
-    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
-                                    ngx_http_weir_spend_ignore, NULL);
+    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn, NULL, NULL);
 }
