@@ -55,7 +55,7 @@
 #define WEIR_KEY_ANSWER          "weir:{%u}:answer:%s"
 #define WEIR_KEY_ANSWERS         "weir:{%u}:answers"
 #define WEIR_KEY_SWEEP           "weir:{%u}:sweep"
-#define WEIR_KEY_PURGED          "weir:{%u}:purged"
+#define WEIR_KEY_MARKS           "weir:{%u}:marks"
 #define WEIR_KEY_PURGES          "weir:{%u}:purges"
 #define WEIR_KEY_PURGECOUNT      "weir:{%u}:purgecount"
 #define WEIR_KEY_APIKEY          "weir:{keys}:key:%.*s"
@@ -254,7 +254,7 @@
 #define WEIR_TTL_ASKERS          172800     /* s, after the last one wants it */
 #define WEIR_TTL_ASKED           600        /* s, a question's run, at least */
 #define WEIR_ANSWER_MAX          2592000    /* s, an answer with its windows */
-#define WEIR_TTL_PURGED          2678400    /* s, the marks outlive answers */
+#define WEIR_TTL_MARKS           2678400    /* s, marks outlive answers */
 #define WEIR_PURGES_MAX          1000       /* entries, about */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
 

@@ -16,6 +16,7 @@
 
 #define WEIR_PIPE_RING     64
 #define WEIR_ERROR_MAX     127
+#define WEIR_EXACT         9e15         /* no larger score is exact */
 #define WEIR_ARGS_MAX      160
 
 /* the parsing position of a half-read reply is hiredis's; a reply larger than
@@ -563,6 +564,10 @@ weir_reply_str(const weir_reply_t *r)
 long long
 weir_reply_int(const weir_reply_t *r)
 {
+    char      *end;
+    double     score;
+    long long  n;
+
     if (r == NULL) {
         return 0;
     }
@@ -571,7 +576,20 @@ weir_reply_int(const weir_reply_t *r)
         return r->integer;
     }
 
-    return r->type == REDIS_REPLY_STRING ? strtoll(r->str, NULL, 10) : 0;
+    if (r->type != REDIS_REPLY_STRING) {
+        return 0;
+    }
+
+    n = strtoll(r->str, &end, 10);
+
+    /* a score, as newer ones write it: 1.8e+12 */
+
+    if (*end == '.' || *end == 'e') {
+        score = strtod(r->str, NULL);
+        n = score > -WEIR_EXACT && score < WEIR_EXACT ? (long long) score : 0;
+    }
+
+    return n;
 }
 
 

@@ -221,7 +221,7 @@ weir_txn_purge(weir_txn_t *t, unsigned shard, weir_str_t mark, int64_t now)
 {
     char        key[WEIR_NAME_MAX], at[WEIR_DECIMAL_MAX];
     char        most[WEIR_DECIMAL_MAX];
-    weir_str_t  ms, purged;
+    weir_str_t  ms, marks;
 
     if (!weir_mark_valid(mark)) {
         t->out.failed = true;
@@ -229,11 +229,13 @@ weir_txn_purge(weir_txn_t *t, unsigned shard, weir_str_t mark, int64_t now)
     }
 
     ms = weir_decimal(at, now);
-    purged = weir_name(key, WEIR_KEY_PURGED, shard);
+    marks = weir_name(key, WEIR_KEY_MARKS, shard);
+
+    /* GT: if the clock was set back, what was void stays void */
 
     weir_add(t, W("MULTI"));
-    weir_add(t, W("HSET"), purged, mark, ms);
-    weir_add_expire(t, purged, WEIR_TTL_PURGED);
+    weir_add(t, W("ZADD"), marks, W("GT"), ms, mark);
+    weir_add_expire(t, marks, WEIR_TTL_MARKS);
     weir_add(t, W("INCR"), weir_name(key, WEIR_KEY_PURGECOUNT, shard));
     weir_add(t, W("XADD"), weir_name(key, WEIR_KEY_PURGES, shard),
              W("MAXLEN"), W("~"), weir_decimal(most, WEIR_PURGES_MAX), W("*"),
@@ -247,43 +249,18 @@ weir_txn_marks(weir_txn_t *t, unsigned shard)
 {
     char  key[WEIR_NAME_MAX];
 
-    weir_add(t, W("HGETALL"), weir_name(key, WEIR_KEY_PURGED, shard));
+    weir_add(t, W("ZRANGE"), weir_name(key, WEIR_KEY_MARKS, shard), W("0"),
+             W("-1"), W("WITHSCORES"));
 }
 
 
 void
-weir_txn_marks_watch(weir_txn_t *t, unsigned shard)
+weir_txn_marks_forget(weir_txn_t *t, unsigned shard, int64_t before)
 {
-    char  key[WEIR_NAME_MAX];
+    char  key[WEIR_NAME_MAX], to[WEIR_NAME_MAX];
 
-    weir_add(t, W("WATCH"), weir_name(key, WEIR_KEY_PURGED, shard));
-    weir_txn_marks(t, shard);
-}
-
-
-void
-weir_txn_marks_forget(weir_txn_t *t, unsigned shard, const weir_str_t *marks,
-    unsigned n)
-{
-    char        key[WEIR_NAME_MAX];
-    unsigned    i;
-    weir_str_t  args[2 + WEIR_ANSWERS_BATCH];
-
-    if (n == 0 || n > WEIR_ANSWERS_BATCH) {
-        t->out.failed = true;
-        return;
-    }
-
-    args[0] = W("HDEL");
-    args[1] = weir_name(key, WEIR_KEY_PURGED, shard);
-
-    for (i = 0; i < n; i++) {
-        args[2 + i] = marks[i];
-    }
-
-    weir_add(t, W("MULTI"));
-    weir_txn_add(t, 2 + n, args);
-    weir_add(t, W("EXEC"));
+    weir_add(t, W("ZREMRANGEBYSCORE"), weir_name(key, WEIR_KEY_MARKS, shard),
+             W("-inf"), weir_name(to, "(%lld", (long long) before));
 }
 
 
@@ -299,58 +276,6 @@ weir_txn_marks_at(const weir_answer_t *a, size_t i, weir_str_t *mark_r,
     *at_r = weir_reply_int(weir_reply_at(a->reply, 2 * i + 1));
 
     return true;
-}
-
-
-static bool
-weir_mark_is(weir_str_t mark, const char *kind, weir_str_t what)
-{
-    size_t  n;
-
-    n = strlen(kind);
-
-    return mark.len == n + what.len && memcmp(mark.data, kind, n) == 0
-           && memcmp(mark.data + n, what.len ? what.data : "", what.len) == 0;
-}
-
-
-static bool
-weir_mark_is_label(weir_str_t mark, weir_str_t labels)
-{
-    weir_str_t  label;
-
-    while (weir_str_split(&labels, ' ', &label)) {
-        if (label.len && weir_str_eq(mark, label)) {
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
-bool
-weir_txn_marks_void(const weir_answer_t *a, weir_str_t question,
-    weir_str_t owner, weir_str_t model, weir_str_t labels, int64_t created)
-{
-    size_t      i;
-    int64_t     at;
-    weir_str_t  mark;
-
-    for (i = 0; weir_txn_marks_at(a, i, &mark, &at); i++) {
-
-        if (created <= at
-            && (weir_str_eq(mark, W(WEIR_MARK_ALL))
-                || weir_mark_is(mark, "key:", question)
-                || weir_mark_is(mark, "owner:", owner)
-                || weir_mark_is(mark, "model:", model)
-                || weir_mark_is_label(mark, labels)))
-        {
-            return true;
-        }
-    }
-
-    return false;
 }
 
 

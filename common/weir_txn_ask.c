@@ -180,8 +180,8 @@ weir_add_marks(weir_txn_t *t, const weir_ask_t *a)
     weir_str_t  args[2 + WEIR_MARKS_MAX], labels, label;
 
     n = 0;
-    args[n++] = W("HMGET");
-    args[n++] = weir_name(key, WEIR_KEY_PURGED, a->shard);
+    args[n++] = W("ZMSCORE");
+    args[n++] = weir_name(key, WEIR_KEY_MARKS, a->shard);
     args[n++] = W(WEIR_MARK_ALL);
     args[n++] = weir_mark_name(names[0], WEIR_MARK_QUESTION,
                                weir_str_of(a->question));
@@ -197,6 +197,45 @@ weir_add_marks(weir_txn_t *t, const weir_ask_t *a)
     }
 
     weir_txn_add(t, n, args);
+}
+
+
+static int64_t
+weir_marks_newest(const weir_reply_t *marks)
+{
+    size_t   i;
+    int64_t  at, newest;
+
+    newest = 0;
+
+    for (i = 0; i < weir_reply_count(marks); i++) {
+        at = weir_reply_int(weir_reply_at(marks, i));
+        newest = at > newest ? at : newest;
+    }
+
+    return newest;
+}
+
+
+void
+weir_txn_marked(weir_txn_t *t, const weir_ask_t *asks, unsigned n)
+{
+    unsigned  i;
+
+    weir_add(t, W("MULTI"));
+
+    for (i = 0; i < n; i++) {
+        weir_add_marks(t, &asks[i]);
+    }
+
+    weir_add(t, W("EXEC"));
+}
+
+
+int64_t
+weir_txn_marked_at(const weir_answer_t *a, unsigned i)
+{
+    return weir_marks_newest(weir_reply_at(a->reply, i));
 }
 
 
@@ -277,9 +316,7 @@ bool
 weir_txn_ask_read(const weir_answer_t *a, const weir_ask_t *ask,
     weir_asked_t *r)
 {
-    size_t               i, n;
-    int64_t              at;
-    const weir_reply_t  *marks;
+    size_t  n;
 
     memset(r, 0, sizeof(weir_asked_t));
 
@@ -292,12 +329,7 @@ weir_txn_ask_read(const weir_answer_t *a, const weir_ask_t *ask,
         return false;
     }
 
-    marks = weir_reply_at(a->reply, n - WEIR_ASK_MARKS);
-
-    for (i = 0; i < weir_reply_count(marks); i++) {
-        at = weir_reply_int(weir_reply_at(marks, i));
-        r->purged = at > r->purged ? at : r->purged;
-    }
+    r->purged = weir_marks_newest(weir_reply_at(a->reply, n - WEIR_ASK_MARKS));
 
     if (!ask->apart) {
         r->answer = weir_reply_str(weir_reply_at(a->reply,

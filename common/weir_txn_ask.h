@@ -225,19 +225,16 @@ bool weir_mark_valid(weir_str_t mark);
 void weir_txn_purge(weir_txn_t *t, unsigned shard, weir_str_t mark,
     int64_t now);
 
-/* All marks: names and times by turns; watched, so that those of n, up to
- * WEIR_ANSWERS_BATCH, which are older than any answer can be forgotten in a
- * transaction of its own. */
+/* All marks, the oldest first.  And those that were set before "before" go. */
 void weir_txn_marks(weir_txn_t *t, unsigned shard);
-void weir_txn_marks_watch(weir_txn_t *t, unsigned shard);
-void weir_txn_marks_forget(weir_txn_t *t, unsigned shard,
-    const weir_str_t *marks, unsigned n);
+void weir_txn_marks_forget(weir_txn_t *t, unsigned shard, int64_t before);
 bool weir_txn_marks_at(const weir_answer_t *a, size_t i, weir_str_t *mark_r,
     int64_t *at_r);
 
-/* Is the answer of such a run void by the marks of weir_txn_marks()? */
-bool weir_txn_marks_void(const weir_answer_t *a, weir_str_t question,
-    weir_str_t owner, weir_str_t model, weir_str_t labels, int64_t created);
+/* What marks say about n answers, of which question, owner, model and labels
+ * are given (worker): of the i-th, the newest that matches, ms; 0: none. */
+void weir_txn_marked(weir_txn_t *t, const weir_ask_t *asks, unsigned n);
+int64_t weir_txn_marked_at(const weir_answer_t *a, unsigned i);
 
 /*
  * What was purged behind entry "after" ("0-0": from the oldest that is kept)?

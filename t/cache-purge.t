@@ -209,6 +209,17 @@ is(chat($b, '[[mock tag=moment]] Hi',
         headers => ['Cache-Control: only-if-cached'])->status, 504,
    'RC-18: also what was asked a moment ago');
 
+# a mark does not go back with a clock
+
+my $mark = $a->redis('ZSCORE', 'weir:{0}:marks', 'owner:alice');
+cmp_ok($mark, '>', 0, 'a mark');
+$proxy->rules({ on => 'TIME', reply => sprintf("*2\r\n\$10\r\n%d\r\n\$1\r\n0\r\n",
+                                               time - 3600) });
+is(purge($b, { owner => 'alice' })->status, 200, 'purged an hour ago');
+$proxy->rules;
+is($a->redis('ZSCORE', 'weir:{0}:marks', 'owner:alice'), $mark,
+   'RC-18: it stays where it was');
+
 
 # news that are missed: a stream that is gone, and one that ran over
 

@@ -61,7 +61,7 @@ sub kept {
 sub purge {
     my ($mark, $at) = @_;
 
-    $stack->redis('HSET', 'weir:{0}:purged', $mark, $at // $asked->now);
+    $stack->redis('ZADD', 'weir:{0}:marks', $at // $asked->now, $mark);
     $stack->redis('INCR', 'weir:{0}:purgecount');
 }
 
@@ -150,8 +150,18 @@ swept(408);
 is($stack->redis('EXISTS', "weir:{0}:answer:$q[8]"), 0,
    'a record that nobody can read');
 
+# of many marks only those that may match are read
+
+sub sent { $stack->redis('INFO', 'stats') =~ /^total_net_output_bytes:(\d+)/m }
+
+$stack->redis('ZADD', 'weir:{0}:marks',
+              map { ($then => "tag:elsewhere-$_-$n") } $_ * 1000 .. $_ * 1000 + 999)
+    for 0 .. 19;
+
+my ($sent) = sent();
 purge('owner:many');
 swept(8);
+cmp_ok((sent())[0] - $sent, '<', 600_000, 'few bytes were read');
 is(kept(@q), '0 1 2 3 4 5 6 7', 'owner: many');
 is($stack->metric('answers_voided_total'), 401, 'metric: voided');
 
@@ -178,13 +188,13 @@ $asked = Weir::Asked->new(stack => $stack);
 
 my $old = $asked->now - 31 * 86400_000 - 1000;
 
-$stack->redis('HSET', 'weir:{0}:purged', (map { ("tag:$_" => $old) } 1 .. 250),
-              'tag:young' => $old + 3600_000, 'all' => $asked->now);
+$stack->redis('ZADD', 'weir:{0}:marks', (map { ($old => "tag:$_") } 1 .. 250),
+              $old + 3600_000 => 'tag:young', $asked->now => 'all');
 $stack->start('worker');
-$stack->wait_for(20, sub { $stack->redis('HLEN', 'weir:{0}:purged') <= 2 },
+$stack->wait_for(20, sub { $stack->redis('ZCARD', 'weir:{0}:marks') <= 2 },
                  'old marks go');
-is(join(' ', sort @{ $stack->redis('HKEYS', 'weir:{0}:purged') }),
-   'all tag:young', 'the others stay');
+is(join(' ', @{ $stack->redis('ZRANGE', 'weir:{0}:marks', 0, -1) }),
+   'tag:young all', 'the others stay');
 $stack->end;
 
 

@@ -100,18 +100,28 @@ for my $kind (sort keys %mark) {
     $t->ok(['cache', 'purge', "--$kind", @value],
            qr/\A\d{4}-\S+Z \Q$mark{$kind}\E\n\z/, qr/\A\z/, "purge --$kind");
 
-    my $at = $stack->redis('HGET', key('purged'), $mark{$kind});
+    my $at = $stack->redis('ZSCORE', key('marks'), $mark{$kind});
     cmp_ok($at, '>=', $before, 'the mark');
     is($stack->redis('GET', key('purgecount')), ++$n, 'counted');
 
     is(newest(key('purges')), "mark $mark{$kind} at $at", 'told');
 }
 
-cmp_ok($stack->redis('TTL', key('purged')), '>', 2592000,
+cmp_ok($stack->redis('TTL', key('marks')), '>', 2592000,
        'marks outlive answers');
 is_deeply([sort map { $_->{mark} } @{ $t->json(qw(cache stats))->{marks} }],
           [sort values %mark], 'marks in force');
 like(($t->run(qw(cache stats)))[1], qr/^purged +\d{4}-\S+Z tag:x$/m, 'as text');
+
+# what is void stays void, if the clock was set back
+
+my $later = now() + 3600_000;
+$stack->redis('ZADD', key('marks'), $later, 'tag:later');
+$t->ok([qw(cache purge --tag later)], qr/ tag:later\n\z/, qr/\A\z/,
+       'a purge that is older than its mark');
+is($stack->redis('ZSCORE', key('marks'), 'tag:later'), $later, 'the mark stays');
+$n++;
+$stack->redis('ZREM', key('marks'), 'tag:later');
 
 $t->refused([qw(cache purge)], 2, qr/one of "--all", .* is needed/, 'nothing');
 $t->refused([qw(cache purge --all --owner a)], 2, qr/one of/, 'two things');

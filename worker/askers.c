@@ -617,13 +617,6 @@ askers_left(askers_t *a, weir_str_t run)
 }
 
 
-void
-askers_forget(askers_t *a)
-{
-    left_forget(a->left);
-}
-
-
 bool
 askers_is_idle(const askers_t *a)
 {

@@ -46,7 +46,6 @@ typedef struct left_s  left_t;
 left_t *left_create(runner_t *r);
 void left_destroy(left_t **l);
 void left_look(left_t *l, const char *run, bool ended);
-void left_forget(left_t *l);            /* marks of purges that are old */
 void left_on_up(left_t *l);             /* asking is up */
 bool left_is_idle(const left_t *l);
 

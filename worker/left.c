@@ -21,11 +21,10 @@
 
 #define LEFT_QUEUE  1024                /* runs */
 #define LEFT_AGAIN  500                 /* ms, after "later" */
-#define LEFT_OLD    (WEIR_TTL_PURGED * 1000LL)          /* ms, a mark */
 
 
 typedef struct {
-    char           run[WEIR_ID_LEN + 1];    /* "": no run, but old marks */
+    char           run[WEIR_ID_LEN + 1];
     bool           ended;
 } left_task_t;
 
@@ -257,66 +256,6 @@ left_on_watch(void *data, const weir_answer_t *answer)
 }
 
 
-/* Marks of purges that are older than any answer.  The watch says that none of
- * them was set again since. */
-
-static void
-left_on_forgotten(void *data, const weir_answer_t *answer)
-{
-    left_t  *l;
-
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-        return;
-    }
-
-    l->busy = false;
-    left_next(l);                           /* until there are none */
-}
-
-
-static void
-left_on_marks(void *data, const weir_answer_t *answer)
-{
-    size_t       i;
-    left_t      *l;
-    int64_t      at, old;
-    unsigned     n;
-    weir_str_t   mark, marks[WEIR_ANSWERS_BATCH];
-    weir_txn_t  *t;
-
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-        return;
-    }
-
-    old = runner_now(l->runner) - LEFT_OLD;
-    n = 0;
-
-    for (i = 0;
-         n < WEIR_ANSWERS_BATCH && weir_txn_marks_at(answer, i, &mark, &at);
-         i++)
-    {
-        if (at < old) {
-            marks[n++] = mark;
-        }
-    }
-
-    if (n == 0) {
-        left_stays(l);
-        return;
-    }
-
-    t = runner_txn(l->runner);
-    weir_txn_marks_forget(t, RUNNER_SHARD, marks, n);
-    left_send(l, t, left_on_forgotten);
-}
-
-
 static void
 left_next(void *data)
 {
@@ -332,12 +271,6 @@ left_next(void *data)
     }
 
     t = runner_txn(l->runner);
-
-    if (*left_run(l) == '\0') {
-        weir_txn_marks_watch(t, RUNNER_SHARD);
-        left_send(l, t, left_on_marks);
-        return;
-    }
 
     if (l->tasks[l->first].ended) {
         weir_txn_hand_on_watch(t, RUNNER_SHARD, left_run(l));
@@ -363,13 +296,6 @@ left_look(left_t *l, const char *run, bool ended)
 
         left_next(l);
     }
-}
-
-
-void
-left_forget(left_t *l)
-{
-    left_look(l, "", false);
 }
 
 

@@ -260,7 +260,6 @@ void askers_destroy(askers_t **a);
 void askers_on_up(askers_t *a);                 /* asking is up */
 void askers_kick(askers_t *a, const char *run, weir_str_t outcome);  /* ended */
 void askers_left(askers_t *a, weir_str_t run);  /* an asker has gone */
-void askers_forget(askers_t *a);                /* old marks of purges */
 void askers_expire(runner_t *r, const weir_answer_t *due);  /* jobs */
 void askers_stop(askers_t *a);                  /* only what ended here */
 bool askers_is_idle(const askers_t *a);

@@ -24,6 +24,7 @@
 #define SWEEP_PACE      5               /* ms between pages */
 #define SWEEP_HOLD      10000           /* ms of the key */
 #define SWEEP_FORGET    3600000         /* ms between looks for old marks */
+#define SWEEP_OLD       (WEIR_TTL_MARKS * 1000LL)       /* ms, a mark */
 #define SWEEP_OVERHEAD  400             /* bytes that an answer takes besides */
 #define SWEEP_DEFAULT   (256LL * 1024 * 1024)
 
@@ -55,7 +56,7 @@ struct sweep_s {
     unsigned        n;
     char            page[WEIR_ANSWERS_BATCH][WEIR_QUESTION_TEXT + 1];
     weir_str_t      questions[WEIR_ANSWERS_BATCH];
-    weir_buf_t      heads;              /* as many bytes for each */
+    int64_t         created[WEIR_ANSWERS_BATCH];    /* ms, of their runs */
     unsigned        ndrop;
     weir_str_t      drop[WEIR_ANSWERS_BATCH];       /* in page */
 };
@@ -323,15 +324,14 @@ sweep_on_sizes(void *data, const weir_answer_t *answer)
 }
 
 
-/* what was purged */
+/* What was purged: of each answer the marks that would match are read, so that
+ * it does not matter how many there are. */
 
 static void
 sweep_on_marks(void *data, const weir_answer_t *answer)
 {
-    sweep_t        *s;
-    unsigned        i;
-    weir_str_t      head;
-    weir_cached_t   c;
+    sweep_t   *s;
+    unsigned   i;
 
     s = data;
 
@@ -341,16 +341,7 @@ sweep_on_marks(void *data, const weir_answer_t *answer)
     }
 
     for (i = 0; i < s->n; i++) {
-        head = (weir_str_t) { s->heads.data + (size_t) i * WEIR_CACHED_HEAD,
-                              WEIR_CACHED_HEAD };
-        head.len = strnlen(head.data, head.len);
-
-        /* what nobody can read is of use to nobody */
-
-        if (!weir_cached_read(head, &c)
-            || weir_txn_marks_void(answer, s->questions[i], c.owner, c.model,
-                                   c.labels, c.created))
-        {
+        if (s->created[i] <= weir_txn_marked_at(answer, i)) {
             s->drop[s->ndrop++] = s->questions[i];
         }
     }
@@ -362,12 +353,11 @@ sweep_on_marks(void *data, const weir_answer_t *answer)
 static void
 sweep_on_heads(void *data, const weir_answer_t *answer)
 {
-    char        *to;
-    size_t       len;
-    sweep_t     *s;
-    unsigned     i;
-    weir_str_t   head;
-    weir_txn_t  *t;
+    sweep_t        *s;
+    unsigned        i;
+    weir_ask_t     *ask, asks[WEIR_ANSWERS_BATCH];
+    weir_txn_t     *t;
+    weir_cached_t   c;
 
     s = data;
 
@@ -376,22 +366,28 @@ sweep_on_heads(void *data, const weir_answer_t *answer)
         return;
     }
 
-    weir_buf_reset(&s->heads);
-    to = weir_buf_reserve(&s->heads, sizeof(s->page) / sizeof(s->page[0])
-                                     * WEIR_CACHED_HEAD);
-    mem_check(to == NULL);
+    memset(asks, 0, sizeof(asks));
 
     for (i = 0; i < s->n; i++) {
-        head = weir_reply_str(weir_reply_at(answer->reply, i));
-        len = head.len < WEIR_CACHED_HEAD ? head.len : WEIR_CACHED_HEAD;
+        ask = &asks[i];
+        ask->shard = RUNNER_SHARD;
+        ask->question = s->page[i];
+        s->created[i] = 0;              /* older than any mark, and than none */
 
-        memset(to, 0, WEIR_CACHED_HEAD);
-        memcpy(to, len ? head.data : "", len);
-        to += WEIR_CACHED_HEAD;
+        /* what nobody can read is of use to nobody */
+
+        if (weir_cached_read(weir_reply_str(weir_reply_at(answer->reply, i)),
+                             &c))
+        {
+            ask->owner = c.owner;
+            ask->model = c.model;
+            ask->labels = c.labels;
+            s->created[i] = c.created;
+        }
     }
 
     t = runner_txn(s->runner);
-    weir_txn_marks(t, RUNNER_SHARD);
+    weir_txn_marked(t, asks, s->n);
     sweep_ask_queue(s, t, sweep_on_marks);
 }
 
@@ -518,6 +514,24 @@ sweep_on_memory(void *data, const weir_answer_t *answer)
 }
 
 
+/* marks that are older than any answer; what fails is done in an hour */
+
+static void
+sweep_forget(sweep_t *s)
+{
+    runner_t    *r;
+    weir_txn_t  *t;
+
+    r = s->runner;
+    s->forget = loop_now(r->loop) + SWEEP_FORGET;
+
+    t = runner_txn(r);
+    weir_txn_marks_forget(t, RUNNER_SHARD, runner_now(r) - SWEEP_OLD);
+    (void) redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout, NULL,
+                      NULL);
+}
+
+
 static void
 sweep_on_look(void *data, const weir_answer_t *answer)
 {
@@ -544,8 +558,7 @@ sweep_on_look(void *data, const weir_answer_t *answer)
     }
 
     if (loop_now(s->runner->loop) >= s->forget) {
-        s->forget = loop_now(s->runner->loop) + SWEEP_FORGET;
-        askers_forget(s->runner->askers);
+        sweep_forget(s);
     }
 
     if (s->runner->keeping == NULL) {
@@ -582,7 +595,6 @@ sweep_create(runner_t *r)
     s->runner = r;
     s->purged = -1;                     /* what came before is not known */
     s->next.data = s;
-    weir_buf_init(&s->heads, 0);
     sweep_rest(s);
 
     return s;
@@ -610,6 +622,5 @@ sweep_destroy(sweep_t **sp)
     *sp = NULL;
 
     sweep_stop(s);
-    weir_buf_free(&s->heads);
     free(s);
 }

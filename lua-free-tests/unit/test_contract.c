@@ -300,7 +300,7 @@ test_numbers(void **state)
     said("XRANGE purges (<last entry known> + COUNT %lld", WEIR_PURGES_BATCH);
     said("XADD purges MAXLEN ~ %lld ", WEIR_PURGES_MAX);
     said("A mark has at most %lld bytes", WEIR_MARK_LEN);
-    said("EXPIRE purged %lld\n", WEIR_TTL_PURGED);
+    said("EXPIRE marks %lld\n", WEIR_TTL_MARKS);
     said("EXPIRE askers:<X> %lld NX", WEIR_TTL_ASKERS);
     said("at least %lld s |", WEIR_TTL_ASKED);
     said("asks, at most %lld s |", WEIR_ANSWER_MAX);

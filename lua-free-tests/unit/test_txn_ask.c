@@ -8,7 +8,7 @@
 
 #define ASK     "weir:{0}:ask:" QUESTION
 #define ANSWER  "weir:{0}:answer:" QUESTION
-#define PURGED  "weir:{0}:purged"
+#define MARKS   "weir:{0}:marks"
 #define FATE    "weir:{0}:fate:" ID
 #define ASKERS  "weir:{0}:askers:" ID
 #define ENDED   "weir:{0}:ended"
@@ -19,7 +19,7 @@
 
 #define LOOK                                                                  \
     "HGETALL " ASK "\n"                                                       \
-    "HMGET " PURGED " all key:" QUESTION " owner:al model:m class:a tag:b\n"
+    "ZMSCORE " MARKS " all key:" QUESTION " owner:al model:m class:a tag:b\n"
 
 #define READS                                                                 \
     LOOK                                                                      \
@@ -82,7 +82,7 @@ test_ask(void **state)
     a.model = weir_str_null;
     a.labels = weir_str("1 2 3 4 5 6 7 8 9");
     weir_txn_ask(&t, &a);
-    expect_has(&t, "HMGET " PURGED " all key:" QUESTION "  model: 1 2 3 4 5 6 "
+    expect_has(&t, "ZMSCORE " MARKS " all key:" QUESTION "  model: 1 2 3 4 5 6 "
                    "7 8\nGET ");
 
     weir_txn_unask(&t, &first);

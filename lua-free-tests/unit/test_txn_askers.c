@@ -411,7 +411,6 @@ test_purge(void **state)
 {
     size_t      i;
     weir_txn_t  t;
-    weir_str_t  marks[] = { weir_str("tag:a"), weir_str("all") };
 
     static const struct {
         const char  *mark;
@@ -449,8 +448,8 @@ test_purge(void **state)
     weir_txn_purge(&t, 0, weir_str("model:m"), 7);
     expect(&t,
            "MULTI\n"
-           "HSET weir:{0}:purged model:m 7\n"
-           "EXPIRE weir:{0}:purged 2678400\n"
+           "ZADD weir:{0}:marks GT 7 model:m\n"
+           "EXPIRE weir:{0}:marks 2678400\n"
            "INCR weir:{0}:purgecount\n"
            "XADD weir:{0}:purges MAXLEN ~ 1000 * mark model:m at 7\n"
            "EXEC\n");
@@ -467,13 +466,9 @@ test_purge(void **state)
            "EXEC\n");
 
     weir_txn_marks(&t, 0);
-    expect(&t, "HGETALL weir:{0}:purged\n");
-    weir_txn_marks_watch(&t, 0);
-    expect(&t, "WATCH weir:{0}:purged\nHGETALL weir:{0}:purged\n");
-    weir_txn_marks_forget(&t, 0, marks, 2);
-    expect(&t, "MULTI\nHDEL weir:{0}:purged tag:a all\nEXEC\n");
-    weir_txn_marks_forget(&t, 0, marks, 0);
-    assert_true(t.out.failed);
+    expect(&t, "ZRANGE weir:{0}:marks 0 -1 WITHSCORES\n");
+    weir_txn_marks_forget(&t, 0, 70);
+    expect(&t, "ZREMRANGEBYSCORE weir:{0}:marks -inf (70\n");
     weir_txn_free(&t);
 }
 
@@ -539,50 +534,74 @@ test_purges(void **state)
 
 
 static void
-void_read(void *data, const weir_answer_t *a)
+marks_read(void *data, const weir_answer_t *a)
 {
-    int64_t  created = *(int64_t *) data;
+    char        *text = data;
+    size_t       i, n;
+    int64_t      at;
+    weir_str_t   mark;
 
-    *(int64_t *) data = weir_txn_marks_void(a, weir_str("q"), weir_str("al"),
-                                            weir_str("m"),
-                                            weir_str("class:a tag:b"), created);
+    text[0] = '\0';
+    n = 0;
+
+    for (i = 0; weir_txn_marks_at(a, i, &mark, &at); i++) {
+        n += (size_t) snprintf(text + n, 128 - n, "%.*s@%lld ", (int) mark.len,
+                               mark.len ? mark.data : "", (long long) at);
+    }
 }
 
 
 static void
-test_void(void **state)
+marked_read(void *data, const weir_answer_t *a)
 {
-    size_t   i;
-    int64_t  created;
+    char      *text = data;
+    size_t     n;
+    unsigned   i;
 
-    static const struct {
-        const char  *resp;
-        int64_t      created;
-        bool         is_void;
-    } rows[] = {
-        { "*2\r\n$3\r\nall\r\n$2\r\n70\r\n", 70, true },
-        { "*2\r\n$3\r\nall\r\n$2\r\n70\r\n", 71, false },
-        { "*2\r\n$5\r\nkey:q\r\n$2\r\n70\r\n", 70, true },
-        { "*2\r\n$8\r\nowner:al\r\n$2\r\n70\r\n", 70, true },
-        { "*2\r\n$7\r\nowner:a\r\n$2\r\n70\r\n", 70, false },
-        { "*2\r\n$7\r\nmodel:m\r\n$2\r\n70\r\n", 70, true },
-        { "*2\r\n$7\r\nclass:a\r\n$2\r\n70\r\n", 70, true },
-        { "*2\r\n$5\r\ntag:b\r\n$2\r\n70\r\n", 70, true },
-        { "*2\r\n$5\r\ntag:a\r\n$2\r\n70\r\n", 70, false },
-        { "*4\r\n$3\r\nall\r\n$2\r\n60\r\n$5\r\ntag:b\r\n$2\r\n80\r\n", 70,
-          true },
-        { "*0\r\n", 70, false },
-        { "-OOM x\r\n", 70, false },
-        { NULL, 70, false }
+    n = 0;
+
+    for (i = 0; i < 3; i++) {
+        n += (size_t) snprintf(text + n, 128 - n, "%lld ",
+                               (long long) weir_txn_marked_at(a, i));
+    }
+}
+
+
+static void
+test_marks(void **state)
+{
+    char         text[128];
+    weir_ask_t   asks[2] = {
+        { .question = QUESTION, .owner = { "al", 2 }, .model = { "m", 1 },
+          .labels = { "class:a tag:b", 13 } },
+        { .question = QUESTION }
     };
+    weir_txn_t   t;
 
     (void) state;
 
-    for (i = 0; i < ROWS(rows); i++) {
-        created = rows[i].created;
-        answer(rows[i].resp, false, void_read, &created);
-        assert_int_equal(created, rows[i].is_void);
-    }
+    weir_txn_init(&t);
+    weir_txn_marked(&t, asks, 2);
+    expect(&t,
+           "MULTI\n"
+           "ZMSCORE weir:{0}:marks all key:" QUESTION
+           " owner:al model:m class:a tag:b\n"
+           "ZMSCORE weir:{0}:marks all key:" QUESTION " owner: model:\n"
+           "EXEC\n");
+    weir_txn_free(&t);
+
+    answer("*3\r\n*3\r\n$-1\r\n$13\r\n1795228071123\r\n$1\r\n9\r\n"
+           "*1\r\n$7\r\n1.8e+12\r\n*1\r\n$-1\r\n", true, marked_read, text);
+    assert_string_equal(text, "1795228071123 1800000000000 0 ");
+
+    answer("*4\r\n$3\r\nall\r\n$2\r\n60\r\n$5\r\ntag:b\r\n$7\r\n1.8e+12\r\n",
+           false, marks_read, text);
+    assert_string_equal(text, "all@60 tag:b@1800000000000 ");
+
+    answer("-OOM x\r\n", false, marks_read, text);
+    assert_string_equal(text, "");
+    answer("*0\r\n", false, marks_read, text);
+    assert_string_equal(text, "");
 }
 
 
@@ -599,7 +618,7 @@ main(void)
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_purge),
         cmocka_unit_test(test_purges),
-        cmocka_unit_test(test_void)
+        cmocka_unit_test(test_marks)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
