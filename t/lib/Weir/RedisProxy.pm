@@ -17,7 +17,7 @@ package Weir::RedisProxy;
 #     lose     it is done, but the connection is closed instead of an answer
 #     mute     nothing is done, and no answer comes any more on this connection
 #
-# Modes: mute (all connections).
+# Modes: mute (all connections); delay: answers come so many seconds later.
 
 use strict;
 use warnings;
@@ -28,6 +28,7 @@ use IO::Select;
 use IO::Socket::UNIX;
 use JSON::PP;
 use POSIX ();
+use Time::HiRes qw(time);
 use Weir::FakeRedis;
 
 my $json = JSON::PP->new->latin1->canonical;
@@ -73,7 +74,9 @@ sub serve {
     my ($f) = @_;
 
     while (getppid() == $f->{parent}) {
-        for my $socket ($f->{select}->can_read(1)) {
+        my $late = grep { @{ $_->{late} } } values %{ $f->{pairs} };
+
+        for my $socket ($f->{select}->can_read($late ? 0.005 : 1)) {
             if ($socket == $f->{listen}) {
                 join_pair($f, $socket->accept // next);
                 next;
@@ -91,6 +94,8 @@ sub serve {
 
             part($f, $p) if $p->{closed};
         }
+
+        answers_late($_) for values %{ $f->{pairs} };
     }
 }
 
@@ -100,7 +105,7 @@ sub join_pair {
 
     my $redis = IO::Socket::UNIX->new(Peer => $f->{to});
     my $p = { client => $client, redis => $redis, from_client => '',
-              from_redis => '', expected => [] };
+              from_redis => '', expected => [], late => [] };
 
     $f->{pairs}{fileno $_} = $p for grep { $_ } $client, $redis;
     $f->{select}->add($_) for grep { $_ } $client, $redis;
@@ -256,8 +261,23 @@ sub answers_of {
             return;
         }
 
+        if ($f->{mode}{delay} || @{ $p->{late} }) {
+            push @{ $p->{late} }, [time + ($f->{mode}{delay} // 0),
+                                   $e->{own} // $bytes];
+            next;
+        }
+
         write_all($p->{client}, $e->{own} // $bytes) if !$p->{mute};
         flush_own($p);
+    }
+}
+
+
+sub answers_late {
+    my ($p) = @_;
+
+    while (@{ $p->{late} } && $p->{late}[0][0] <= time) {
+        write_all($p->{client}, (shift @{ $p->{late} })->[1]);
     }
 }
 
