@@ -436,6 +436,8 @@ my %run = (
     SMEMBERS => sub { array(map { bulk($_) } sort keys %{ $_[0]{$_[1]} // {} }) },
     HMGET   => sub { my $h = $_[0]{$_[1]} // {};
                      array(map { bulk($h->{$_}) } @_[2 .. $#_]) },
+    ZMSCORE => sub { my $z = $_[0]{$_[1]} // {};
+                     array(map { bulk($z->{$_}) } @_[2 .. $#_]) },
     HGETALL => sub { my $h = $_[0]{$_[1]} // {};
                      array(map { bulk($_) } map { ($_, $h->{$_}) }
                            sort keys %$h) },
