@@ -54,6 +54,8 @@
 #define WEIR_KEY_ENDED           "weir:{%u}:ended"
 #define WEIR_KEY_ANSWER          "weir:{%u}:answer:%s"
 #define WEIR_KEY_ANSWERS         "weir:{%u}:answers"
+#define WEIR_KEY_ANSWERS_ID      "weir:{%u}:answersid"
+#define WEIR_KEY_ANSWERS_AT      "weir:{%u}:answersat"
 #define WEIR_KEY_SWEEP           "weir:{%u}:sweep"
 #define WEIR_KEY_MARKS           "weir:{%u}:marks"
 #define WEIR_KEY_PURGES          "weir:{%u}:purges"
@@ -254,6 +256,7 @@
 #define WEIR_TTL_ASKERS          172800     /* s, after the last one wants it */
 #define WEIR_TTL_ASKED           600        /* s, a question's run, at least */
 #define WEIR_ANSWER_MAX          2592000    /* s, an answer with its windows */
+#define WEIR_TTL_ANSWERS_AT      3600       /* s, told at each pass */
 #define WEIR_TTL_MARKS           2678400    /* s, marks outlive answers */
 #define WEIR_PURGES_MAX          1000       /* entries, about */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)

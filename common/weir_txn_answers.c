@@ -154,6 +154,60 @@ weir_txn_answer(weir_txn_t *t, unsigned shard, const char *question)
 }
 
 
+/* where they are kept */
+
+void
+weir_txn_place(weir_txn_t *t, unsigned shard, const char *id)
+{
+    char        key[WEIR_NAME_MAX];
+    weir_str_t  name;
+
+    name = weir_name(key, WEIR_KEY_ANSWERS_ID, shard);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("SET"), name, weir_str_of(id), W("NX"));
+    weir_add(t, W("GET"), name);
+    weir_add(t, W("EXEC"));
+}
+
+
+weir_str_t
+weir_txn_place_read(const weir_answer_t *a)
+{
+    return a->code == WEIR_ANSWER_OK
+           ? weir_reply_str(weir_reply_at(a->reply, 1)) : weir_str_null;
+}
+
+
+void
+weir_txn_place_tell(weir_txn_t *t, unsigned shard, const char *id)
+{
+    char  key[WEIR_NAME_MAX], ttl[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("SET"), weir_name(key, WEIR_KEY_ANSWERS_AT, shard),
+             weir_str_of(id), W("EX"), weir_decimal(ttl, WEIR_TTL_ANSWERS_AT),
+             W("GET"));
+}
+
+
+void
+weir_txn_place_told(weir_txn_t *t, unsigned shard)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("GET"), weir_name(key, WEIR_KEY_ANSWERS_AT, shard));
+}
+
+
+void
+weir_txn_place_look(weir_txn_t *t, unsigned shard)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add(t, W("GET"), weir_name(key, WEIR_KEY_ANSWERS_ID, shard));
+}
+
+
 /* marks */
 
 static bool

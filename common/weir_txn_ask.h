@@ -212,6 +212,19 @@ void weir_txn_answers_drop(weir_txn_t *t, unsigned shard,
 /* One answer, whole: a string, or nil. */
 void weir_txn_answer(weir_txn_t *t, unsigned shard, const char *question);
 
+/*
+ * Where answers are kept: each Redis that keeps some has an id of its own, and
+ * the queue's says which one workers use.  Who keeps them brings an id (worker)
+ * and reads which it is; tells it to the queue, and reads which one was told
+ * before.  Who looks for them (edge) asks both: a pair, where both are in one
+ * Redis.
+ */
+void weir_txn_place(weir_txn_t *t, unsigned shard, const char *id);
+weir_str_t weir_txn_place_read(const weir_answer_t *a);
+void weir_txn_place_tell(weir_txn_t *t, unsigned shard, const char *id);
+void weir_txn_place_told(weir_txn_t *t, unsigned shard);
+void weir_txn_place_look(weir_txn_t *t, unsigned shard);
+
 /* What a finish would keep of its answer, by itself: where answers are in a
  * Redis of their own. */
 void weir_txn_answer_keep(weir_txn_t *t, const weir_finish_t *f);

@@ -123,6 +123,15 @@ ngx_http_weir_kept_exit(ngx_http_weir_process_t *p)
 }
 
 
+/* where answers are, whichever it is */
+
+ngx_http_weir_redis_t *
+ngx_http_weir_kept_redis(ngx_http_weir_process_t *p)
+{
+    return p->kept ? &p->kept->redis : &p->cmd;
+}
+
+
 static void
 ngx_http_weir_kept_pong(void *data, const weir_answer_t *a)
 {

@@ -167,6 +167,8 @@
       "Connections to Redis that are ready now.")                             \
     X(kept_ready, "weir_cache_redis_ready",                                   \
       "Connections to the Redis of weir_cache_redis that are ready now.")     \
+    X(misplaced, "weir_cache_misplaced",                                      \
+      "Processes that look for answers where no worker keeps them.")          \
     X(fleet_ready, "weir_limit_fleet_ready",                                  \
       "Connections for limits over the fleet that are ready now.")            \
     X(fleet_waiting, "weir_limit_fleet_waiting",                              \

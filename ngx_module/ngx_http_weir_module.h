@@ -302,6 +302,15 @@ struct ngx_http_weir_ctx_s {
 
 /* the state of a worker process */
 
+/* where answers are kept: place.c */
+
+typedef struct {
+    char                         told[64];      /* the id, by the queue */
+    ngx_uint_t                   wrong;         /* times in a row */
+    unsigned                     asking:1;
+} ngx_http_weir_place_t;
+
+
 struct ngx_http_weir_process_s {
     ngx_http_weir_main_conf_t   *conf;
     ngx_http_weir_redis_t        cmd;
@@ -314,6 +323,7 @@ struct ngx_http_weir_process_s {
 
     ngx_http_weir_fleet_t       *fleet;       /* NULL: not wanted */
     ngx_http_weir_kept_t        *kept;        /* NULL: answers are in cmd's */
+    ngx_http_weir_place_t        place;
 
     ngx_queue_t                  orphans;       /* submissions to cancel */
     ngx_uint_t                   norphans;
@@ -543,6 +553,8 @@ void ngx_http_weir_ask_cleanup(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_kept_init(ngx_http_weir_process_t *p);
 void ngx_http_weir_kept_exit(ngx_http_weir_process_t *p);
 void ngx_http_weir_kept_tick(ngx_http_weir_process_t *p);
+ngx_http_weir_redis_t *ngx_http_weir_kept_redis(ngx_http_weir_process_t *p);
+void ngx_http_weir_place_tick(ngx_http_weir_process_t *p);
 
 /* stale: what is in reserve */
 ngx_uint_t ngx_http_weir_may_spare(ngx_http_weir_ctx_t *ctx);

@@ -370,6 +370,7 @@ ngx_http_weir_tick(ngx_event_t *ev)
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_PING == 0) {
         ngx_http_weir_clock_ask(p);
+        ngx_http_weir_place_tick(p);
 
         t = &p->txn;
         weir_txn_reset(t);

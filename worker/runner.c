@@ -421,6 +421,7 @@ runner_up(runner_process_t *p)
     r->settle = settle_create(r);
     r->askers = askers_create(r);
     r->sweep = sweep_create(r);
+    r->place = place_create(r);
     loop_turn_add(r->loop, &p->turn);
 
     r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
@@ -478,6 +479,7 @@ runner_down(runner_process_t *p)
     }
 
     sweep_destroy(&r->sweep);
+    place_destroy(&r->place);
     askers_destroy(&r->askers);
     settle_destroy(&r->settle);
     webhook_destroy(&r->webhook);

@@ -47,6 +47,7 @@ typedef struct webhook_s    webhook_t;
 typedef struct settle_s     settle_t;
 typedef struct askers_s     askers_t;
 typedef struct sweep_s      sweep_t;
+typedef struct place_s      place_t;
 
 struct runner_s {
     const conf_t     *conf;
@@ -87,6 +88,7 @@ struct runner_s {
     settle_t         *settle;
     askers_t         *askers;
     sweep_t          *sweep;
+    place_t          *place;
 
     zygote_t         *zygote;
     cells_t          *cells;
@@ -268,6 +270,11 @@ bool askers_is_idle(const askers_t *a);
 sweep_t *sweep_create(runner_t *r);
 void sweep_destroy(sweep_t **s);
 void sweep_stop(sweep_t *s);
+
+/* place.c: which Redis that is; the queue is told */
+place_t *place_create(runner_t *r);
+void place_destroy(place_t **p);
+void place_tell(place_t *p);
 
 /* catalogue.c: the list of models */
 catalogue_t *catalogue_create(runner_t *r);

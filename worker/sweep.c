@@ -561,6 +561,8 @@ sweep_on_look(void *data, const weir_answer_t *answer)
         sweep_forget(s);
     }
 
+    place_tell(s->runner->place);
+
     if (s->runner->keeping == NULL) {
         sweep_purges(s);
         return;

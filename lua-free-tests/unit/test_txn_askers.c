@@ -474,6 +474,47 @@ test_purge(void **state)
 
 
 static void
+place_read(void *data, const weir_answer_t *a)
+{
+    weir_str_t  id;
+
+    id = weir_txn_place_read(a);
+    snprintf(data, 128, "%.*s", (int) id.len, id.len ? id.data : "");
+}
+
+
+static void
+test_place(void **state)
+{
+    char        text[128];
+    weir_txn_t  t;
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_place(&t, 0, "abc");
+    expect(&t, "MULTI\n"
+               "SET weir:{0}:answersid abc NX\n"
+               "GET weir:{0}:answersid\n"
+               "EXEC\n");
+    weir_txn_place_tell(&t, 0, "abc");
+    expect(&t, "SET weir:{0}:answersat abc EX 3600 GET\n");
+    weir_txn_place_told(&t, 0);
+    expect(&t, "GET weir:{0}:answersat\n");
+    weir_txn_place_look(&t, 0);
+    expect(&t, "GET weir:{0}:answersid\n");
+    weir_txn_free(&t);
+
+    answer("*2\r\n$-1\r\n$2\r\nxy\r\n", true, place_read, text);
+    assert_string_equal(text, "xy");
+    answer("*2\r\n+OK\r\n$-1\r\n", true, place_read, text);
+    assert_string_equal(text, "");
+    answer("-OOM x\r\n", true, place_read, text);
+    assert_string_equal(text, "");
+}
+
+
+static void
 purges_read(void *data, const weir_answer_t *a)
 {
     char        *text = data;
@@ -617,6 +658,7 @@ main(void)
         cmocka_unit_test(test_left),
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_purge),
+        cmocka_unit_test(test_place),
         cmocka_unit_test(test_purges),
         cmocka_unit_test(test_marks)
     };
