@@ -127,6 +127,7 @@ typedef struct {
     weir_str_t    error;
     weir_str_t    owner;            /* empty: not counted */
     weir_str_t    ask;              /* digest of its question; empty: none */
+    weir_str_t    labels;           /* of its answer */
     int64_t       asked;            /* ms: when the run was submitted that a
                                        job asks for; 0: not known */
 } weir_run_t;

@@ -100,6 +100,12 @@ struct ngx_http_weir_cache_s {
     char                          marked[25];   /* a run whose asker's marks
                                                    were looked at */
 
+    char                          vetted[25];   /* another's run under way,
+                                                   likewise; and who asked */
+    weir_str_t                    vetted_owner;
+    weir_str_t                    vetted_labels;
+    int64_t                       vetted_at;    /* ms: when */
+
     unsigned                      asked:1;      /* question is set */
     unsigned                      raw_set:1;
     unsigned                      bypass:1;     /* the old way; see store */
@@ -123,6 +129,7 @@ struct ngx_http_weir_cache_s {
     unsigned                      recorded:1;   /* a job nobody knows */
     unsigned                      broken:1;     /* a record is */
     unsigned                      voided:1;     /* "marked" was purged */
+    unsigned                      vetoed:1;     /* "vetted" was */
     unsigned                      late:1;       /* the wait was over */
     unsigned                      looked:1;     /* "kept" is set */
 };

@@ -15,6 +15,8 @@ static const ngx_http_weir_step_t *ngx_http_weir_follow_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_follow_look_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_follow_vet_run(
+    ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_follow_failed_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_follow_full_run(
@@ -27,6 +29,10 @@ const ngx_http_weir_step_t  ngx_http_weir_step_follow = {
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_follow_look = {
     "follow, look", ngx_http_weir_follow_look_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_follow_vet = {
+    "follow, vet", ngx_http_weir_follow_vet_run
 };
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_follow_failed = {
@@ -264,7 +270,8 @@ ngx_http_weir_follow_good(ngx_http_weir_ctx_t *ctx, const weir_followed_t *got)
     cache = ctx->cache;
 
     if (!run->found || weir_followed_is_void(got)
-        || (cache->purged && run->created <= cache->purged))
+        || (cache->purged && run->created <= cache->purged)
+        || (cache->vetoed && ngx_strcmp(cache->vetted, cache->run) == 0))
     {
         return 0;
     }
@@ -278,10 +285,97 @@ ngx_http_weir_follow_good(ngx_http_weir_ctx_t *ctx, const weir_followed_t *got)
 }
 
 
+/* It was asked for by another owner, or with other labels, which may have been
+ * purged since.  NULL: it was not, or that was looked at. */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_vet(ngx_http_weir_ctx_t *ctx, const weir_run_t *run)
+{
+    ngx_str_t               text;
+    ngx_http_weir_cache_t  *cache;
+
+    cache = ctx->cache;
+
+    if (run->owner.len == 0
+        || ngx_strcmp(cache->vetted, cache->run) == 0
+        || (weir_str_eq(run->owner, ngx_http_weir_str(ctx->visit->owner))
+            && weir_str_eq(run->labels, ngx_http_weir_str(cache->labels))))
+    {
+        return NULL;
+    }
+
+    ngx_http_weir_follow_end(ctx);          /* until that is known */
+
+    if (ngx_http_weir_copy(ctx->request->pool, &text, run->owner) != NGX_OK) {
+        return &ngx_http_weir_step_ask_failed;
+    }
+
+    cache->vetted_owner = ngx_http_weir_str(text);
+
+    if (ngx_http_weir_copy(ctx->request->pool, &text, run->labels) != NGX_OK) {
+        return &ngx_http_weir_step_ask_failed;
+    }
+
+    cache->vetted_labels = ngx_http_weir_str(text);
+    cache->vetted_at = run->created;
+
+    return &ngx_http_weir_step_follow_vet;
+}
+
+
+static void
+ngx_http_weir_follow_vetted(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    ngx_http_weir_cache_t  *cache;
+
+    cache = ctx->cache;
+
+    if (a->code != WEIR_ANSWER_OK) {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_ask_failed);
+        return;
+    }
+
+    ngx_memcpy(cache->vetted, cache->run, sizeof(cache->vetted));
+    cache->vetoed = (cache->vetted_at <= weir_txn_marked_at(a, 0));
+
+    ngx_http_weir_resume(ctx, cache->vetoed ? ngx_http_weir_ask_next(ctx)
+                                            : ngx_http_weir_follow(ctx));
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_follow_vet_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_ask_t                ask;
+    ngx_http_weir_cache_t    *cache;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+    cache = ctx->cache;
+
+    ngx_memzero(&ask, sizeof(weir_ask_t));
+
+    ask.shard = ctx->job.shard;
+    ask.question = cache->question;
+    ask.owner = cache->vetted_owner;
+    ask.labels = cache->vetted_labels;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_marked(&p->txn, &ask, 1);
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_follow_vetted,
+                             p->conf->redis.timeout,
+                             &ngx_http_weir_step_follow_vet,
+                             &ngx_http_weir_step_ask_failed);
+}
+
+
 static const ngx_http_weir_step_t *
 ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
     const weir_followed_t *got)
 {
+    const ngx_http_weir_step_t  *vet;
+
     if (!got->kept) {
         ngx_http_weir_follow_cancel(ctx);
         return ngx_http_weir_ask_next(ctx);
@@ -289,6 +383,12 @@ ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
 
     if (!ngx_http_weir_follow_good(ctx, got)) {
         return ngx_http_weir_ask_next(ctx);
+    }
+
+    vet = ctx->cache->jobful ? NULL : ngx_http_weir_follow_vet(ctx, &got->run);
+
+    if (vet) {
+        return vet;
     }
 
     return weir_state_is_final(got->run.state)
@@ -309,8 +409,13 @@ ngx_http_weir_follow_looked(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     next = &ngx_http_weir_step_ask_failed;
 
     if (weir_txn_follow_read(a, &got)) {
-        next = ngx_http_weir_follow_good(ctx, &got)
-               ? &ngx_http_weir_step_begin : ngx_http_weir_ask_next(ctx);
+        if (ngx_http_weir_follow_good(ctx, &got)) {
+            next = ngx_http_weir_follow_vet(ctx, &got.run);
+            next = next ? next : &ngx_http_weir_step_begin;
+
+        } else {
+            next = ngx_http_weir_ask_next(ctx);
+        }
     }
 
     ngx_http_weir_resume(ctx, next);
