@@ -226,7 +226,8 @@ $(BUILD)/chaos/driver: $(call chaos_part,driver plan)
 $(BUILD)/chaos/nemesis: $(call chaos_part,nemesis course)
 $(BUILD)/chaos/proxy: $(call chaos_part,proxy)
 $(BUILD)/chaos/checker: $(call chaos_part,checker checker_logs checker_redis \
-                                          checker_aof checker_rules)
+                                          checker_aof checker_asked \
+                                          checker_rules)
 
 $(CHAOS_PARTS):
 	@mkdir -p $(@D)

@@ -68,8 +68,10 @@ main(void)
 
     logs_read(&course);
     redis_read(&course);
+    hooks_read(&course);
     aof_read(&course);
     rules_check(&course);
+    asked_check(&course);
 
     for (i = 0; i < RULES_MAX; i++) {
         if (rules[i].n > SHOWN_MAX) {
@@ -78,6 +80,7 @@ main(void)
     }
 
     figures_print(&course);
+    asked_print(&course);
     printf("violations: %zu\n", violations());
 
     return violations() ? 1 : 0;

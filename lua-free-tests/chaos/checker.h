@@ -41,6 +41,7 @@ typedef struct {
     char       state[16];
     long       text;
     char       id[32];          /* "-": none */
+    char       completion[32];  /* likewise; the id of a run */
 } request_t;
 
 
@@ -56,6 +57,10 @@ typedef struct {
     unsigned   overwrites;      /* times that it was changed or removed */
     unsigned   retries;         /* generations but the first */
     unsigned   job;
+    char       asks[ID_LEN + 1];        /* a job that asks: which run; "" */
+    char       part[8];         /* likewise: led, joined, hit */
+    bool       shared;          /* the run of a question */
+    long       question;        /* that its outcome answers; -1: unknown */
 } run_t;
 
 
@@ -67,6 +72,9 @@ typedef struct {
     int64_t    run_at;          /* s */
     int64_t    deadline;        /* s */
     bool       keyed;           /* one key, any number of submissions */
+    unsigned   question;        /* 0: it is like no other */
+    unsigned   hooks;           /* webhooks that came */
+    char       hook[24];        /* what they said; all the same */
     char       id[32];          /* "job_...", when accepted */
     bool       accepted;
     bool       refused;
@@ -144,6 +152,14 @@ void logs_read(course_t *c);
 /* runs, dead letters, outcomes; what must be gone at rest (I4, I5, I6) */
 void redis_read(course_t *c);
 
+/* hooks.log, at rest: when its sender was killed one comes a lock later */
+void hooks_read(course_t *c);
+
+run_t *run_find(const course_t *c, const char *id);
+
+/* jobs that ask the same, and the runs that they share (Q1 to Q4) */
+void asked_check(course_t *c);
+
 /* every write to a register (I2) */
 void aof_read(course_t *c);
 
@@ -151,6 +167,7 @@ void aof_read(course_t *c);
 void rules_check(course_t *c);
 
 void figures_print(const course_t *c);
+void asked_print(const course_t *c);
 
 
 #endif /* CHECKER_H */

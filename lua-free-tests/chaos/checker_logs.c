@@ -106,11 +106,11 @@ take_job(course_t *c, const char *line)
 {
     char       kind[12], way[8], class[8];
     job_t     *job;
-    unsigned   n, planned, keyed;
+    unsigned   n, planned, keyed, question;
     long long  run_at, deadline;
 
-    if (sscanf(line, "job %u %11s %7s %7s %u %lld %lld %u", &n, kind, way,
-               class, &planned, &run_at, &deadline, &keyed) != 8)
+    if (sscanf(line, "job %u %11s %7s %7s %u %lld %lld %u %u", &n, kind, way,
+               class, &planned, &run_at, &deadline, &keyed, &question) != 9)
     {
         return;
     }
@@ -121,6 +121,7 @@ take_job(course_t *c, const char *line)
     memcpy(job->way, way, sizeof(way));
     job->planned = planned;
     job->keyed = keyed;
+    job->question = question;
     job->run_at = run_at;
     job->deadline = deadline;
 }
@@ -164,14 +165,14 @@ static void
 take_answer(course_t *c, long long at, const char *line)
 {
     int         status, curl;
-    char        op[12], state[16], id[32];
+    char        op[12], state[16], id[32], completion[32];
     long        text;
     job_t      *job;
     unsigned    r, n;
     request_t  *q;
 
-    if (sscanf(line, "answer %u %u %11s %d %15s %ld %31s %d", &r, &n, op,
-               &status, state, &text, id, &curl) != 8
+    if (sscanf(line, "answer %u %u %11s %d %15s %ld %31s %d %31s", &r, &n, op,
+               &status, state, &text, id, &curl, completion) != 9
         || r >= c->nrequests)
     {
         return;
@@ -185,12 +186,13 @@ take_answer(course_t *c, long long at, const char *line)
     q->text = text;
     memcpy(q->state, state, sizeof(state));
     memcpy(q->id, id, sizeof(id));
+    memcpy(q->completion, completion, sizeof(completion));
 
     job = job_at(c, n);
 
     if (is_submission(op)) {
         job->accepted = id[0] != '-';
-        job->refused = id[0] == '-' && status != 0;
+        job->refused = id[0] == '-' && status != 0 && status != 200;
         job->answered_at = at;
         memcpy(job->id, id, sizeof(id));
 
@@ -427,6 +429,40 @@ take_call(course_t *c, long long at, char *line)
 }
 
 
+/* the receiver of webhooks: those of a job are all the same, whoever sent
+ * them */
+
+static void
+take_hook(course_t *c, long long at, char *line)
+{
+    char       id[40], type[24];
+    job_t     *job;
+    unsigned   n;
+
+    (void) at;
+
+    if (sscanf(line, "hook c%u %39s %23s", &n, id, type) != 3) {
+        violation("Q4", "a webhook that is none: %s", line);
+        return;
+    }
+
+    job = job_at(c, n);
+
+    if (job->accepted && strcmp(id + strcspn(id, "_"),
+                                job->id + strcspn(job->id, "_")) != 0)
+    {
+        violation("Q4", "job c%u is %s, and has a webhook %s", n, job->id, id);
+    }
+
+    if (job->hooks++ && strcmp(job->hook, type) != 0) {
+        violation("Q4", "job c%u: webhooks said %s and %s", n, job->hook,
+                  type);
+    }
+
+    memcpy(job->hook, type, sizeof(type));
+}
+
+
 static void
 take_claim(course_t *c, long long at, char *line)
 {
@@ -486,4 +522,11 @@ logs_read(course_t *c)
     if (c->nclaims) {
         qsort(c->claims, c->nclaims, sizeof(claim_t), claim_order);
     }
+}
+
+
+void
+hooks_read(course_t *c)
+{
+    each_line(c, "hooks.log", take_hook);
 }

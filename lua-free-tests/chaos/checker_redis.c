@@ -23,7 +23,7 @@ static const char *const  ready[] = { "high", "normal", "low" };
 
 static const char *const  mortal[] = {
     "job:", "run:", "request:", "waiting:", "outcome:", "idem:", "hook:",
-    "fate:"
+    "fate:", "ask:", "askers:", "answer:"
 };
 
 
@@ -73,7 +73,9 @@ left_over(redisContext *c, char what_r[96])
     size_t       i;
     long long    n, sum;
     redisReply  *reply;
-    static const char *const  sets[] = { "delayed", "deadline", "hooks" };
+    static const char *const  sets[] = {
+        "delayed", "deadline", "hooks", "asked", "ended"
+    };
 
     sum = 0;
     what_r[0] = '\0';
@@ -148,6 +150,27 @@ add_run(course_t *c, const char *id)
 }
 
 
+/* whose end it gets, if it is a job that asks */
+
+static void
+read_asks(redisContext *redis, run_t *run)
+{
+    redisReply  *reply;
+
+    reply = ask(redis, "HMGET " PREFIX "job:%s run part", run->id);
+
+    if (reply->elements == 2 && reply->element[0]->type == REDIS_REPLY_STRING
+        && reply->element[1]->type == REDIS_REPLY_STRING)
+    {
+        snprintf(run->asks, sizeof(run->asks), "%.24s",
+                 reply->element[0]->str);
+        snprintf(run->part, sizeof(run->part), "%.7s", reply->element[1]->str);
+    }
+
+    freeReplyObject(reply);
+}
+
+
 static void
 read_run(course_t *c, redisContext *redis, const char *key)
 {
@@ -158,6 +181,7 @@ read_run(course_t *c, redisContext *redis, const char *key)
     const char  *name, *value, *colon;
 
     run = add_run(c, key + sizeof(PREFIX "run:") - 1);
+    run->question = -1;
     reply = ask(redis, "HGETALL %s", key);
 
     for (i = 0; i + 1 < reply->elements; i += 2) {
@@ -184,6 +208,9 @@ read_run(course_t *c, redisContext *redis, const char *key)
                 run->job = 0;
             }
 
+        } else if (strcmp(name, "ask") == 0) {
+            run->shared = true;
+
         } else if (strncmp(name, "n:", 2) == 0) {
             run->claims += strtoll(value, NULL, 10);
             c->entries = grown(c->entries, c->nentries, sizeof(entry_t));
@@ -194,6 +221,15 @@ read_run(course_t *c, redisContext *redis, const char *key)
     }
 
     freeReplyObject(reply);
+
+    /* that of a question is nobody's own */
+
+    if (run->shared) {
+        run->job = 0;
+
+    } else {
+        read_asks(redis, run);
+    }
 }
 
 
@@ -285,11 +321,11 @@ read_all(course_t *c, redisContext *redis)
 /* outcomes */
 
 static void
-check_outcome(course_t *c, redisContext *redis, const run_t *run)
+check_outcome(course_t *c, redisContext *redis, run_t *run)
 {
     long         n;
     redisReply  *reply;
-    const char  *p;
+    const char  *p, *of;
 
     if (run->token[strspn(run->token, "0123456789")] != '\0') {
         if (strcmp(run->state, "completed") == 0) {
@@ -298,11 +334,20 @@ check_outcome(course_t *c, redisContext *redis, const run_t *run)
         return;
     }
 
-    reply = ask(redis, "GET " PREFIX "outcome:%s:%s", run->id, run->token);
+    of = run->asks[0] ? run->asks : run->id;
+    reply = ask(redis, "GET " PREFIX "outcome:%s:%s", of, run->token);
 
     if (reply->type != REDIS_REPLY_STRING) {
         violation("I4", "run %s (job c%u) is %s, and there is no outcome %s",
                   run->id, run->job, run->state, run->token);
+
+    } else if (run->shared || run->asks[0]) {
+        c->fenced -= run->shared;
+        p = strstr(reply->str, "question q");
+
+        if (p == NULL || sscanf(p, "question q%ld.", &run->question) != 1) {
+            run->question = -1;
+        }
 
     } else {
         c->fenced--;
@@ -353,6 +398,19 @@ read_dead(course_t *c, redisContext *redis)
     }
 
     freeReplyObject(reply);
+}
+
+
+run_t *
+run_find(const course_t *c, const char *id)
+{
+    run_t  key;
+
+    snprintf(key.id, sizeof(key.id), "%s", id);
+
+    return c->nruns ? bsearch(&key, c->runs, c->nruns, sizeof(run_t),
+                              run_order)
+                    : NULL;
 }
 
 

@@ -166,12 +166,12 @@ check_end(const course_t *c, const job_t *job)
 
     run = job->run;
 
-    if (job->runs > 1 + (job->keyed ? job->given_up : 0)) {
+    if (job->runs > 1 + (job->keyed || job->question ? job->given_up : 0)) {
         violation("I1", "job c%u: %u runs of one submission, %u given up",
                   job->n, job->runs, job->given_up);
     }
 
-    if (job->accepted && run == NULL) {
+    if (job->accepted && run == NULL && job->id[0] != '-') {
         violation("I1", "job c%u (%s) was accepted, and Redis has no run",
                   job->n, job->kind);
     }
@@ -354,9 +354,11 @@ check_request(const course_t *c, const request_t *q)
         return;
     }
 
-    if (q->text >= 0 && q->text != (long) q->job) {
-        violation("I5", "job c%u: %s was answered with job c%ld", q->job,
-                  q->op, q->text);
+    if (q->text >= 0
+        && q->text != (long) (job->question ? job->question : q->job))
+    {
+        violation("I5", "job c%u: %s was answered with %s%ld", q->job, q->op,
+                  job->question ? "question q" : "job c", q->text);
     }
 
     if (q->status == 200 && is(q->op, "chat") && q->text < 0) {

@@ -3,16 +3,17 @@
  * nemesis has ended, cancels some, asks for each until it has seen its end.
  * Whatever was asked and answered goes into the ledger, nothing else does:
  *
- *     <ms> job N kind way class planned run_at deadline keyed
+ *     <ms> job N kind way class planned run_at deadline keyed question
  *     <ms> ask R N op
- *     <ms> answer R N op status state text id curl
+ *     <ms> answer R N op status state text id curl completion
  *     <ms> late MS                    how long the driver itself was held up
  *     <ms> end drained|undrained
  *
  * R numbers the requests; op is submit, wait, chat, poll, hold, cancel, or
  * replay, which is a submission that was accepted already; status 0: no answer;
- * state: of a job object; text: the number in "job cN." of an answer, -1 if
- * there is none.  A run is known by its request's id, "cN".
+ * state: of a job object; text: the number in "job cN.", or "question qN.", of
+ * an answer, -1 if there is none; completion: its id, which names the run.  A
+ * run is known by its request's id, "cN".
  *
  * Each request has a connection of its own: libcurl repeats what fails on one
  * that was used before, and the ledger would not know.
@@ -115,14 +116,33 @@ member(const char *text, const char *name, char value[32])
 
 
 static long
-text_of(const char *text)
+text_of(const job_t *job, const char *text)
 {
     long         n;
     const char  *p;
 
+    if (job->question) {
+        p = strstr(text, "question q");
+        return p && sscanf(p, "question q%ld.", &n) == 1 ? n : -1;
+    }
+
     p = strstr(text, "job c");
 
     return p && sscanf(p, "job c%ld.", &n) == 1 ? n : -1;
+}
+
+
+static void
+completion_of(const char *text, char id[32])
+{
+    const char  *p;
+
+    snprintf(id, 32, "-");
+    p = strstr(text, "\"chatcmpl-");
+
+    if (p) {
+        (void) sscanf(p, "\"chatcmpl-%31[A-Za-z0-9]", id);
+    }
 }
 
 
@@ -176,7 +196,10 @@ ask(job_t *job, const char *op, const char *method, const char *path,
         q->headers = curl_slist_append(q->headers, line);
     }
 
-    snprintf(url, sizeof(url), "%s%s", base, path);
+    /* what others ask too goes where answers are kept */
+
+    snprintf(url, sizeof(url), "%s%s%s", base,
+             body && job->question ? "/asked" : "", path);
     curl_easy_setopt(q->easy, CURLOPT_URL, url);
     curl_easy_setopt(q->easy, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
@@ -236,10 +259,10 @@ submit(unsigned n)
     jobs[njobs++] = job;
     nopen++;
 
-    chaos_log(ledger, "job %u %s %s %s %u %lld %lld %d", n,
+    chaos_log(ledger, "job %u %s %s %s %u %lld %lld %d %u", n,
               kind_names[job->kind], way_names[job->way], job->class,
               job->planned, (long long) job->run_at,
-              (long long) job->deadline, job->keyed);
+              (long long) job->deadline, job->keyed, job->question);
 
     send_job(job);
 }
@@ -270,6 +293,13 @@ on_submitted(request_t *q, long status, const char *state, const char *id)
     job_t  *job;
 
     job = q->job;
+
+    if (id[0] == '-' && job->question && job->way == WAY_CHAT && status == 200)
+    {
+        naccepted++;                        /* it has no job */
+        settle(job, JOB_FINAL);
+        return;
+    }
 
     if (id[0] == '-') {
 
@@ -336,7 +366,7 @@ on_asked(request_t *q, long status, const char *state)
 static void
 on_done(CURL *easy, CURLcode code)
 {
-    char        state[32], id[32];
+    char        state[32], id[32], completion[32];
     long        status;
     request_t  *q;
 
@@ -359,9 +389,10 @@ on_done(CURL *easy, CURLcode code)
         snprintf(id, sizeof(id), "-");
     }
 
-    chaos_log(ledger, "answer %u %u %s %ld %s %ld %s %d", q->r, q->job->n,
+    completion_of(q->text, completion);
+    chaos_log(ledger, "answer %u %u %s %ld %s %ld %s %d %s", q->r, q->job->n,
               q->op, status, status == 200 || status == 202 ? state : "-",
-              text_of(q->text), id, (int) code);
+              text_of(q->job, q->text), id, (int) code, completion);
 
     if (q->job->state == JOB_NEW) {
         on_submitted(q, status, state, id);
@@ -495,6 +526,7 @@ main(void)
     plan.seed = (uint64_t) chaos_env_number("CHAOS_SEED", 1);
     plan.poison = chaos_env_number("CHAOS_POISON", 0) != 0;
     plan.times = chaos_env_number("CHAOS_TIMES", 0) != 0;
+    plan.hooks = chaos_env("CHAOS_HOOKS");
 
     snprintf(base, sizeof(base), "http://127.0.0.1:%s",
              chaos_env("CHAOS_PORT"));

@@ -52,6 +52,8 @@ typedef struct {
     int64_t       deadline;     /* s; 0: none */
     bool          keyed;        /* with a key: sent until it is accepted, and
                                  * once more */
+    unsigned      question;     /* that others ask as well; 0: none, the job is
+                                 * like no other */
     char         *body;
 
     job_state_e   state;
@@ -67,6 +69,7 @@ typedef struct {
     uint64_t      seed;
     bool          poison;       /* the worker was built with it */
     bool          times;        /* the edge knows run_at and deadline */
+    const char   *hooks;        /* where webhooks go */
 } plan_t;
 
 

@@ -107,6 +107,42 @@ plan_mistakes(job_t *job, chaos_dice_t *d, char *text, size_t size)
 }
 
 
+/* What others ask too.  Half of those who ask do it at about the same time, and
+ * join; the others come later, and find the answer. */
+
+static void
+plan_question(const plan_t *plan, job_t *job)
+{
+    chaos_dice_t  d;
+
+    chaos_dice(&d, plan->seed * 1000003 + job->n, "question");
+
+    if (chaos_roll(&d, 5) == 0) {
+        job->question = chaos_roll(&d, 2) ? 1 + job->n / 20 * 2
+                                          : 2 + job->n / 100 * 2;
+    }
+}
+
+
+/* The same bytes for all who ask it: how long it takes, and what the provider
+ * does to the first who asks. */
+
+static void
+plan_asked(const plan_t *plan, const job_t *job, char *content, size_t size)
+{
+    unsigned      ms;
+    chaos_dice_t  d;
+
+    chaos_dice(&d, plan->seed * 1000003 + job->question, "asked");
+    ms = 300 + chaos_roll(&d, 1200);
+
+    snprintf(content, size, "[[mock tag=q%u delay=%u%s]]question q%u.",
+             job->question, ms,
+             chaos_roll(&d, 5) == 0 ? " status=500 times=1" : "",
+             job->question);
+}
+
+
 static void
 plan_times(const plan_t *plan, job_t *job, chaos_dice_t *d)
 {
@@ -125,10 +161,11 @@ plan_times(const plan_t *plan, job_t *job, chaos_dice_t *d)
 
 
 static void
-plan_body(job_t *job, chaos_dice_t *d)
+plan_body(const plan_t *plan, job_t *job, chaos_dice_t *d)
 {
     int       len;
     char      content[BODY_MAX / 2], mistakes[DIRECTIVE_MAX], times[64];
+    char      hook[128];
     unsigned  pad;
 
     plan_mistakes(job, d, mistakes, sizeof(mistakes));
@@ -144,6 +181,13 @@ plan_body(job_t *job, chaos_dice_t *d)
              pad ? "." : "");
 
     times[0] = '\0';
+    hook[0] = '\0';
+
+    if (job->question) {
+        plan_asked(plan, job, content, sizeof(content));
+        snprintf(hook, sizeof(hook), ",\"webhook\":\"%s/c%u\"", plan->hooks,
+                 job->n);
+    }
 
     if (job->run_at) {
         snprintf(times, sizeof(times), ",\"run_at\":%lld",
@@ -161,8 +205,8 @@ plan_body(job_t *job, chaos_dice_t *d)
     } else {
         len = asprintf(&job->body, "{\"request\":{\"model\":\"mock-1\","
                        "\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}"
-                       ",\"priority\":\"%s\",\"metadata\":{\"n\":%u}%s}",
-                       content, job->class, job->n, times);
+                       ",\"priority\":\"%s\",\"metadata\":{\"n\":%u}%s%s}",
+                       content, job->class, job->n, times, hook);
     }
 
     if (len < 0) {
@@ -187,6 +231,12 @@ plan_job(const plan_t *plan, unsigned n)
 
     job->n = n;
     job->kind = plan_kind(plan, &d);
+    plan_question(plan, job);
+
+    if (job->question && (job->kind == KIND_POISON || job->kind == KIND_DOOMED))
+    {
+        job->kind = KIND_INNOCENT;
+    }
 
     k = chaos_roll(&d, 4);
     job->way = k < 2 ? WAY_JOB : k == 2 ? WAY_WAIT : WAY_CHAT;
@@ -206,10 +256,15 @@ plan_job(const plan_t *plan, unsigned n)
 
     plan_times(plan, job, &d);
 
-    job->keyed = chaos_roll(&d, 10) < 3 && job->way != WAY_CHAT
-                 && job->run_at == 0 && job->deadline == 0;
+    if (job->question) {
+        job->run_at = 0;
+    }
 
-    plan_body(job, &d);
+    job->keyed = chaos_roll(&d, 10) < 3 && job->way != WAY_CHAT
+                 && job->run_at == 0 && job->deadline == 0
+                 && job->question == 0;
+
+    plan_body(plan, job, &d);
 
     return job;
 }
