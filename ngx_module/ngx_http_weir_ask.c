@@ -208,10 +208,6 @@ ngx_http_weir_ask_next(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_ask_again(ngx_http_weir_ctx_t *ctx)
 {
-    weir_outcome_free(&ctx->outcome);
-    weir_outcome_init(&ctx->outcome);
-
-    ctx->outcome_text.len = 0;
     ctx->lost = 0;
 
     ctx->cache->again = 1;

@@ -91,7 +91,8 @@ ngx_http_weir_follow_abandon(ngx_http_weir_ctx_t *ctx)
 }
 
 
-/* Hangs on to it no more: neither waits, nor has a job there. */
+/* Hangs on to it no more: neither waits, nor has a job there, nor knows what
+ * it came to. */
 
 void
 ngx_http_weir_follow_end(ngx_http_weir_ctx_t *ctx)
@@ -101,6 +102,8 @@ ngx_http_weir_follow_end(ngx_http_weir_ctx_t *ctx)
     cache = ctx->cache;
 
     ngx_http_weir_wait_remove(ctx);
+    weir_outcome_free(&ctx->outcome);
+    ctx->outcome_text.len = 0;
 
     if (cache->recorded) {
         ngx_http_weir_follow_abandon(ctx);

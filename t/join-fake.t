@@ -64,9 +64,9 @@ sub wait_submitted {
 # what a worker would write; the next re-check finds it
 
 sub finish {
-    my ($run, $text) = @_;
+    my ($run, $text, $fin) = @_;
 
-    my $fin = 'completed:1000001';
+    $fin //= 'completed:1000001';
 
     $stack->redis('SET', "weir:{0}:outcome:$run:1000001", encode_json({
         v => 1, state => 'completed', started_at => 1700000000000,
@@ -226,6 +226,30 @@ is($other->status, 503, 'a follower is lost: 503');
 finish($run, 'on');
 ask_all(30, $leader);
 is($leader->status, 200, 'a follower is lost: the leader is answered');
+
+
+# a follower is told of a failure before he knows that he is one: what he gets
+# in the end is of the run that he leads then
+
+$text = begin();
+$leader = chat($stack, $text);
+$run = wait_submitted(1);
+parked(1, $stack);
+my ($box) = map { $_->[2] } grep { $_->[0] eq 'SADD' } $fake->commands;
+my $failure = encode_json({ v => 1, state => 'failed',
+                            error => { kind => 'upstream', message => 'no' } });
+
+$fake->rules({ on => 'EXEC', with => 'kept', times => 1, first =>
+               ['PUBLISH', "weir:mail:$box",
+                "$run failed:1000001 1700000001000\n$failure"] });
+$stack->redis('HSET', "weir:{0}:run:$run", 'fin', 'failed:1000001', 'fin_at',
+              int(1000 * time));
+$other = chat($stack, $text);
+$next = wait_submitted(2);
+finish($next, 'after all');
+ask_all(30, $other);
+is($other->status, 200, 'told too early: answered');
+like($other->body, qr/after all/, 'told too early: by the run that he led');
 
 
 # Redis refuses the submission: nothing was done, and the next one leads at once

@@ -20,6 +20,7 @@ package Weir::FakeRedis;
 #     close    close instead of an answer
 #     mute     no answer to this and what follows on this connection
 #     done     do what the command says before that; else nothing happens
+#     first    another command (its words), done a moment before all that
 #
 # Modes: chop (each byte of an answer is read alone), refuse (connections are
 # closed at once), mute (nobody gets an answer).
@@ -293,13 +294,19 @@ sub rule {
 sub broken {
     my ($f, $c, $r, @words) = @_;
 
+    if ($r->{first}) {
+        run($f, $c, @{ $r->{first} });
+        sleep 0.05;
+    }
+
     if (defined $r->{queue}) {
         $c->{aborted} = 1;
         put($f, $c, $r->{queue});
         return;
     }
 
-    my $answer = $r->{done} || defined $r->{cut} ? answer($f, $c, @words) : '';
+    my $answer = $r->{done} || $r->{first} || defined $r->{cut}
+                 ? answer($f, $c, @words) : '';
 
     delete $c->{queue} if $words[0] eq 'EXEC';
 
@@ -308,6 +315,9 @@ sub broken {
 
     } elsif (defined $r->{cut}) {
         put($f, $c, substr $answer, 0, $r->{cut});
+
+    } elsif ($r->{first}) {
+        put($f, $c, $answer);
     }
 
     $c->{mute} = 1 if $r->{mute};
