@@ -163,3 +163,14 @@ weir_outcome_read(weir_outcome_t *o, weir_str_t text)
 
     return 0;
 }
+
+
+void
+weir_outcome_share(weir_outcome_t *o, const weir_outcome_t *from)
+{
+    *o = *from;
+
+    (void) weir_json_ref(o->choices);
+    (void) weir_json_ref(o->extra);
+    (void) weir_json_ref(o->doc);
+}

@@ -47,5 +47,9 @@ int weir_outcome_write(const weir_outcome_t *o, weir_buf_t *out);
 /* -1: not a document of this version; o is then as initialised. */
 int weir_outcome_read(weir_outcome_t *o, weir_str_t text);
 
+/* Into o, which holds nothing yet, the same document: it lives until both are
+ * freed. */
+void weir_outcome_share(weir_outcome_t *o, const weir_outcome_t *from);
+
 
 #endif /* WEIR_OUTCOME_H */

@@ -521,9 +521,7 @@ ngx_http_weir_cache_question(ngx_http_weir_ctx_t *ctx,
 
     weir_digest_hex(c->digest, WEIR_QUESTION_LEN, c->question);
 
-    c->form = !ctx->events ? NGX_HTTP_WEIR_FORM_CHAT
-              : ctx->usage ? NGX_HTTP_WEIR_FORM_EVENTS_USAGE
-                           : NGX_HTTP_WEIR_FORM_EVENTS;
+    c->form = ngx_http_weir_form(ctx);
 
     ngx_memzero(&facts, sizeof(ngx_http_weir_limit_facts_t));
     facts.model = ngx_http_weir_str(ctx->job.model);

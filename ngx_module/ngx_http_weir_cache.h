@@ -29,6 +29,7 @@ struct ngx_http_weir_step_s;
 #define NGX_HTTP_WEIR_FORM_CHAT          0
 #define NGX_HTTP_WEIR_FORM_EVENTS        1
 #define NGX_HTTP_WEIR_FORM_EVENTS_USAGE  2
+#define NGX_HTTP_WEIR_FORMS              3
 
 
 /* what the cache did: $weir_cache_status, Cache-Status, the metrics */

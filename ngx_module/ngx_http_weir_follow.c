@@ -103,7 +103,6 @@ ngx_http_weir_follow_end(ngx_http_weir_ctx_t *ctx)
 
     ngx_http_weir_wait_remove(ctx);
     weir_outcome_free(&ctx->outcome);
-    ctx->outcome_text.len = 0;
 
     if (cache->recorded) {
         ngx_http_weir_follow_abandon(ctx);

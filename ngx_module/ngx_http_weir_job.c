@@ -456,14 +456,17 @@ ngx_http_weir_outcome_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 {
     weir_str_t  text;
 
-    text = weir_reply_str(a->reply);
-
-    if (a->code != WEIR_ANSWER_OK
-        || ngx_http_weir_copy(ctx->request->pool, &ctx->outcome_text, text)
-           != NGX_OK)
-    {
+    if (a->code != WEIR_ANSWER_OK) {
         ngx_http_weir_resume(ctx, &ngx_http_weir_step_no_outcome);
         return;
+    }
+
+    text = weir_reply_str(a->reply);
+
+    if (text.len && weir_outcome_read(&ctx->outcome, text) != 0) {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "weir: the outcome of " WEIR_JOB_PREFIX "%s is no "
+                      "outcome document", ctx->job.id);
     }
 
     ngx_http_weir_resume(ctx, &ngx_http_weir_step_answer);
@@ -510,7 +513,7 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
     ctx->has_job = !ngx_http_weir_jobless(ctx);
     token = weir_str_of(ctx->job.token);
 
-    if (ctx->outcome_text.len || !weir_token_has_outcome(token)) {
+    if (ctx->outcome.doc || !weir_token_has_outcome(token)) {
         return &ngx_http_weir_step_answer;
     }
 
@@ -555,16 +558,6 @@ ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
     };
 
     ctx->status = status[ctx->job.state];
-
-    if (ctx->outcome_text.len
-        && weir_outcome_read(&ctx->outcome,
-                             ngx_http_weir_str(ctx->outcome_text))
-           != 0)
-    {
-        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
-                      "weir: the outcome of " WEIR_JOB_PREFIX "%s is no "
-                      "outcome document", ctx->job.id);
-    }
 
     if (ngx_http_weir_answer_is_stale(ctx)) {
         return ngx_http_weir_admit_again(ctx);

@@ -77,9 +77,7 @@ ngx_http_weir_admit_again(ngx_http_weir_ctx_t *ctx)
 
     ngx_http_weir_wait_remove(ctx);
     weir_outcome_free(&ctx->outcome);
-    weir_outcome_init(&ctx->outcome);
 
-    ctx->outcome_text.len = 0;
     ctx->has_job = 0;
     ctx->replayed = 0;
     ctx->ended = 0;

@@ -49,6 +49,7 @@ typedef struct ngx_http_weir_memo_s     ngx_http_weir_memo_t;
 typedef struct ngx_http_weir_memos_s    ngx_http_weir_memos_t;
 typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
 typedef struct ngx_http_weir_kept_s     ngx_http_weir_kept_t;
+typedef struct ngx_http_weir_woken_s    ngx_http_weir_woken_t;
 
 
 /* configuration */
@@ -268,7 +269,6 @@ struct ngx_http_weir_ctx_s {
     ngx_http_weir_list_t        *list;
     ngx_http_weir_cache_t       *cache;         /* NULL: off, or no question */
     weir_outcome_t               outcome;
-    ngx_str_t                    outcome_text;  /* from the mail, or empty */
 
     ngx_event_t                  timer;
     ngx_msec_t                   wait_end;      /* ngx_current_msec */
@@ -319,6 +319,7 @@ struct ngx_http_weir_process_s {
 
     ngx_queue_t                  buckets[NGX_HTTP_WEIR_BUCKETS];
     ngx_uint_t                   waiters;
+    ngx_http_weir_woken_t       *woken;         /* NULL: nobody just now */
     ngx_queue_t                  held;
 
     ngx_http_weir_fleet_t       *fleet;       /* NULL: not wanted */
@@ -675,6 +676,11 @@ ngx_int_t ngx_http_weir_add_variables(ngx_conf_t *cf);
 #define ngx_http_weir_process(r)                                              \
     (((ngx_http_weir_main_conf_t *)                                           \
       ngx_http_get_module_main_conf(r, ngx_http_weir_module))->process)
+
+#define ngx_http_weir_form(ctx)                                               \
+    (!(ctx)->events ? NGX_HTTP_WEIR_FORM_CHAT                                 \
+     : (ctx)->usage ? NGX_HTTP_WEIR_FORM_EVENTS_USAGE                         \
+                    : NGX_HTTP_WEIR_FORM_EVENTS)
 
 /* counters are atomics in shared memory; "what" is a name of the table */
 #define ngx_http_weir_count(p, what)                                          \

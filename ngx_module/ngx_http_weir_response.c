@@ -3,7 +3,7 @@
  * Owns the form of the job object; what came of a job is decided elsewhere.
  */
 
-#include "ngx_http_weir_module.h"
+#include "ngx_http_weir_woken.h"
 
 
 #define NGX_HTTP_WEIR_HEADER_MAX  512
@@ -431,26 +431,28 @@ ngx_http_weir_answer_type(ngx_http_weir_ctx_t *ctx)
 static ngx_int_t
 ngx_http_weir_send_completed(ngx_http_weir_ctx_t *ctx)
 {
-    ngx_int_t   rc;
-    weir_buf_t  body;
+    ngx_str_t          text;
+    const weir_buf_t  *body;
+
+    body = ngx_http_weir_body(ctx);
+
+    if (body == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;  /* nginx's, which is dressed */
+    }
 
     if (ngx_http_weir_answer_headers(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    weir_buf_init(&body, 0);
-    ngx_http_weir_outcome_write(ctx, &body);
-
     if (ctx->cache) {
-        ngx_http_weir_cache_keep(ctx, &body);
+        ngx_http_weir_cache_keep(ctx, body);
     }
 
-    rc = ngx_http_weir_send(ctx, NGX_HTTP_OK, ngx_http_weir_answer_type(ctx),
-                            &body);
+    text.data = (u_char *) body->data;
+    text.len = body->len;
 
-    weir_buf_free(&body);
-
-    return rc;
+    return ngx_http_weir_send_text(ctx, NGX_HTTP_OK,
+                                   ngx_http_weir_answer_type(ctx), &text);
 }
 
 

@@ -1,11 +1,10 @@
 /*
  * Requests that wait for a run, found by its id.  Owns the buckets of the
  * process; a waiter itself is part of its request's context and is unlinked by
- * the cleanup of that.  What is delivered is copied into the request's pool;
- * the answer is made elsewhere.
+ * the cleanup of that.  The answer is made elsewhere.
  */
 
-#include "ngx_http_weir_module.h"
+#include "ngx_http_weir_woken.h"
 
 
 /* a re-check under way: the requests may be gone when it is answered */
@@ -14,6 +13,17 @@ typedef struct {
     ngx_http_weir_process_t  *process;
     char                      run[WEIR_ID_LEN + 1];
 } ngx_http_weir_recheck_t;
+
+
+/* a large outcome that several wait for, likewise */
+
+typedef struct {
+    ngx_http_weir_process_t  *process;
+    char                      run[WEIR_ID_LEN + 1];
+    char                      token[WEIR_TOKEN_MAX + 1];
+    weir_state_e              state;
+    int64_t                   at;
+} ngx_http_weir_large_t;
 
 
 static ngx_queue_t *
@@ -120,26 +130,26 @@ ngx_http_weir_wait_pop(ngx_queue_t *all)
 }
 
 
-void
-ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
-    weir_str_t fin, int64_t at, weir_str_t outcome)
+static void
+ngx_http_weir_wait_wake(ngx_http_weir_process_t *p, const char *run,
+    weir_state_e state, weir_str_t token, int64_t at, weir_str_t outcome)
 {
-    u_char               *text;
-    weir_str_t            token;
-    ngx_queue_t           all;
-    weir_state_e          state;
-    ngx_http_weir_ctx_t  *ctx;
+    ngx_queue_t             all;
+    ngx_http_weir_ctx_t    *ctx;
+    ngx_http_weir_woken_t   woken;
 
-    if (run.len != WEIR_ID_LEN || !weir_fin_parse(fin, &state, &token)) {
+    ngx_http_weir_wait_collect(p, run, &all);
+
+    if (ngx_queue_empty(&all)) {
         return;
     }
 
-    ngx_http_weir_wait_collect(p, run.data, &all);
+    ngx_http_weir_woken_begin(p, &woken, outcome);
 
     for ( ;; ) {
         ctx = ngx_http_weir_wait_pop(&all);
         if (ctx == NULL) {
-            return;
+            break;
         }
 
         ngx_http_weir_count(p, answered);
@@ -149,14 +159,7 @@ ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
         ngx_memcpy(ctx->job.token, token.data, token.len);
         ctx->job.token[token.len] = '\0';
 
-        text = outcome.len ? ngx_pnalloc(ctx->request->pool, outcome.len)
-                           : NULL;
-
-        if (text) {                     /* else it is fetched */
-            ngx_memcpy(text, outcome.data, outcome.len);
-            ctx->outcome_text.data = text;
-            ctx->outcome_text.len = outcome.len;
-        }
+        ngx_http_weir_woken_take(ctx);
 
         if (ngx_http_weir_follow_told(ctx)) {
             continue;
@@ -177,6 +180,124 @@ ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
                                   ? &ngx_http_weir_step_outcome
                                   : &ngx_http_weir_step_look);
     }
+
+    ngx_http_weir_woken_end(p);
+}
+
+
+/* If the connection is lost meanwhile they wait on, and are looked up over the
+ * next one.  If there is no outcome each asks for it himself, and finds out
+ * what that means. */
+
+static void
+ngx_http_weir_wait_fetched(void *data, const weir_answer_t *a)
+{
+    ngx_http_weir_large_t  *large = data;
+
+    if (a->code != WEIR_ANSWER_LOST) {
+        ngx_http_weir_wait_wake(large->process, large->run, large->state,
+                                weir_str_of(large->token), large->at,
+                                a->code == WEIR_ANSWER_OK
+                                ? weir_reply_str(a->reply) : weir_str_null);
+    }
+
+    ngx_free(large);
+}
+
+
+/* One of those who wait for a run; NULL: there are not several. */
+
+static ngx_http_weir_ctx_t *
+ngx_http_weir_wait_one(ngx_http_weir_process_t *p, const char *run)
+{
+    ngx_queue_t          *q, *bucket;
+    ngx_http_weir_ctx_t  *ctx, *one;
+
+    one = NULL;
+    bucket = ngx_http_weir_wait_bucket(p, run);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
+
+        if (ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) != 0) {
+            continue;
+        }
+
+        if (one) {
+            return one;
+        }
+
+        one = ctx;
+    }
+
+    return NULL;
+}
+
+
+/* An outcome that is too large for a message is fetched once for all who wait
+ * for it in this process.  NGX_DECLINED: it is not. */
+
+static ngx_int_t
+ngx_http_weir_wait_fetch(ngx_http_weir_process_t *p, const char *run,
+    weir_state_e state, weir_str_t token, int64_t at)
+{
+    ngx_http_weir_ctx_t    *one;
+    ngx_http_weir_large_t  *large;
+
+    one = ngx_http_weir_wait_one(p, run);
+
+    if (one == NULL || !weir_token_has_outcome(token)) {
+        return NGX_DECLINED;
+    }
+
+    large = ngx_calloc(sizeof(ngx_http_weir_large_t), &p->cmd.log);
+    if (large == NULL) {
+        return NGX_DECLINED;
+    }
+
+    large->process = p;
+    large->state = state;
+    large->at = at;
+    ngx_memcpy(large->run, run, WEIR_ID_LEN);
+    ngx_memcpy(large->token, token.data, token.len);
+
+    weir_txn_reset(&p->txn);
+    weir_txn_outcome(&p->txn, one->job.shard, ngx_http_weir_run_id(&one->job),
+                     token);
+
+    if (ngx_http_weir_redis_send(&p->cmd, &p->txn, ngx_http_weir_wait_fetched,
+                                 large)
+        != NGX_OK)
+    {
+        ngx_free(large);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
+    weir_str_t fin, int64_t at, weir_str_t outcome)
+{
+    weir_str_t    token;
+    weir_state_e  state;
+
+    if (run.len != WEIR_ID_LEN || !weir_fin_parse(fin, &state, &token)) {
+        return;
+    }
+
+    if (outcome.len == 0
+        && ngx_http_weir_wait_fetch(p, run.data, state, token, at) == NGX_OK)
+    {
+        return;
+    }
+
+    ngx_http_weir_wait_wake(p, run.data, state, token, at, outcome);
 }
 
 

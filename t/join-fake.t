@@ -228,6 +228,34 @@ ask_all(30, $leader);
 is($leader->status, 200, 'a follower is lost: the leader is answered');
 
 
+# what a run came to is fetched once for all who wait for it; if that is lost,
+# once more
+
+for (['closed', close => 1], ['silent', mute => 1],
+     ['refused', reply => "-LOADING wait\r\n"])
+{
+    my ($name, @how) = @$_;
+
+    $name = "the answer is fetched, $name";
+    $text = begin();
+    my ($gone, @waiting) = map { chat($stack, $text) } 1 .. 6;
+    $run = wait_submitted(1);
+    parked(6, $stack);
+
+    my $key = "weir:{0}:outcome:$run:1000001";
+    $fake->rules({ on => 'GET', with => $key, times => 1, @how });
+    finish($run, 'large');
+    ok($fake->wait_command(10, 'GET', $key), "$name: it was asked for");
+    $gone->close;
+    ask_all(30, @waiting);
+    is(status_of(@waiting), 200, "$name: all are answered");
+    is(scalar(grep { $_->body ne $waiting[0]->body } @waiting), 0,
+       "$name: the same bytes");
+    cmp_ok($fake->count('GET', $key), '<', 5, "$name: not by each")
+        if $name !~ /refused/;              # then each tries himself
+}
+
+
 # a follower is told of a failure before he knows that he is one: what he gets
 # in the end is of the run that he leads then
 

@@ -63,14 +63,21 @@ cmp_ok(min(@late), '<=', 50,
        'RC-09, C2: all are answered within 50 ms of the leader');
 
 
-# a large answer does not ride in the message
+# a large answer does not ride in the message, and each process fetches it once
 
+sub sent {
+    return $near->redis('INFO', 'stats') =~ /total_net_output_bytes:(\d+)/
+           ? $1 : die 'no figure';
+}
+
+my $sent = sent();
 my @all = map { chat($_ % 2 ? $far : $near, '[[mock tag=large delay=800 size=60000]] x') }
           1 .. 40;
 ask_all(20, @all);
 is(status_of(@all), 200, 'large: all are answered');
 is($near->calls('large'), 1, 'large: one call');
 is(scalar(grep { $_->body ne $all[0]->body } @all), 0, 'large: the same bytes');
+cmp_ok(sent() - $sent, '<', 20 * 60000, 'large: not fetched by each');
 note sprintf 'large: %.1f ms', last_after(led(@all), @all);
 
 

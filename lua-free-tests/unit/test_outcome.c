@@ -55,8 +55,14 @@ test_completed(void **state)
     assert_true(weir_str_eq(unit_buf(&b), unit_buf(&again)));
 
     weir_outcome_free(&o);
+    weir_outcome_share(&o, &got);
     weir_outcome_free(&got);
     weir_outcome_free(&got);
+
+    weir_buf_reset(&again);
+    assert_int_equal(weir_outcome_write(&o, &again), 0);
+    assert_true(weir_str_eq(unit_buf(&b), unit_buf(&again)));
+    weir_outcome_free(&o);
     weir_buf_free(&b);
     weir_buf_free(&again);
 }
