@@ -526,6 +526,7 @@ main(void)
     plan.seed = (uint64_t) chaos_env_number("CHAOS_SEED", 1);
     plan.poison = chaos_env_number("CHAOS_POISON", 0) != 0;
     plan.times = chaos_env_number("CHAOS_TIMES", 0) != 0;
+    plan.askers = (unsigned) chaos_env_number("CHAOS_ASKERS", 20);
     plan.hooks = chaos_env("CHAOS_HOOKS");
 
     snprintf(base, sizeof(base), "http://127.0.0.1:%s",

@@ -69,6 +69,7 @@ typedef struct {
     uint64_t      seed;
     bool          poison;       /* the worker was built with it */
     bool          times;        /* the edge knows run_at and deadline */
+    unsigned      askers;       /* in a hundred, who ask what others ask */
     const char   *hooks;        /* where webhooks go */
 } plan_t;
 

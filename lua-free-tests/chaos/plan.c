@@ -117,7 +117,7 @@ plan_question(const plan_t *plan, job_t *job)
 
     chaos_dice(&d, plan->seed * 1000003 + job->n, "question");
 
-    if (chaos_roll(&d, 5) == 0) {
+    if (chaos_roll(&d, 100) < plan->askers) {
         job->question = chaos_roll(&d, 2) ? 1 + job->n / 20 * 2
                                           : 2 + job->n / 100 * 2;
     }
