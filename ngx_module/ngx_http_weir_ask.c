@@ -212,6 +212,7 @@ ngx_http_weir_ask_again(ngx_http_weir_ctx_t *ctx)
 
     ctx->cache->again = 1;
     ctx->cache->asking = ngx_http_weir_now(ctx->process);
+    ctx->cache->since = ngx_current_msec;
 
     return ngx_http_weir_ask_next(ctx);
 }
@@ -283,14 +284,23 @@ ngx_http_weir_ask_lead(ngx_http_weir_ctx_t *ctx, const weir_asked_t *asked)
 static const ngx_http_weir_step_t *
 ngx_http_weir_ask_join(ngx_http_weir_ctx_t *ctx, const weir_asked_t *asked)
 {
-    ngx_http_weir_cache_t  *cache;
+    ngx_http_weir_cache_t       *cache;
+    const ngx_http_weir_step_t  *next;
 
     cache = ctx->cache;
     cache->n = asked->n;
     cache->by = asked->by;
 
-    if (asked->by == 0) {
-        return ngx_http_weir_ask_next(ctx);             /* given back */
+    if (asked->by == 0) {                               /* given back */
+        next = ngx_http_weir_spend_waited(ctx, cache->since);
+
+        if (next == NULL) {
+            return ngx_http_weir_ask_next(ctx);
+        }
+
+        ngx_http_weir_follow_end(ctx);
+
+        return next;
     }
 
     if (asked->submitted) {
@@ -445,6 +455,7 @@ ngx_http_weir_ask_ids(ngx_http_weir_ctx_t *ctx)
 
     if (cache->asking == 0) {
         cache->asking = ngx_http_weir_now(ctx->process);
+        cache->since = ngx_current_msec;
         cache->n = 1;
 
     } else if (ngx_http_weir_submit_id(ctx) != NGX_OK) {

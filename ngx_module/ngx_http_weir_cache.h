@@ -95,6 +95,7 @@ struct ngx_http_weir_cache_s {
     char                          own[25];
     int64_t                       own_by;       /* ms */
     int64_t                       asking;       /* ms: since when; 0 */
+    ngx_msec_t                    since;        /* the same */
     weir_cached_t                 found;        /* in the pool */
     ngx_str_t                     kept;         /* with weir_cache_redis: the
                                                    record there, or empty */

@@ -87,6 +87,12 @@ struct ngx_http_weir_fleet_ask_s {
 ngx_int_t ngx_http_weir_fleet_ask(struct ngx_http_weir_process_s *p,
     ngx_http_weir_fleet_ask_t *ask);
 
+/* Has Redis refused that name since the request was there, so that it would
+ * have refused this as well?  Then verdict and state are set as by an answer.
+ * Nothing is asked, or charged. */
+ngx_uint_t ngx_http_weir_fleet_refused_since(struct ngx_http_weir_process_s *p,
+    ngx_http_weir_fleet_item_t *item, ngx_msec_t since);
+
 /* The request is gone: what is charged all the same is given back, unless it is
  * final.  Harmless if the ask is idle. */
 void ngx_http_weir_fleet_cancel(ngx_http_weir_fleet_ask_t *ask);

@@ -6,6 +6,10 @@
  *
  * An operator may remove a state, or set a clock: hence nothing is believed for
  * longer than a second.
+ *
+ * What may be given back says nothing about later requests.  But a request that
+ * was there when the state was read, and would have been refused beside the
+ * other, may be told so without another look.
  */
 
 #include "ngx_http_weir_fleet_part.h"
@@ -19,7 +23,9 @@
 
 typedef struct {
     char                 name[WEIR_LIMIT_KEY_MAX + 1];
+    weir_limit_t         limit;
     weir_limit_state_t   state;
+    weir_limit_verdict_t verdict;
     int64_t              now;                   /* us, Redis's */
     ngx_msec_t           seen;                  /* not later than that */
 } ngx_http_weir_refused_t;
@@ -69,7 +75,9 @@ ngx_http_weir_fleet_remember(ngx_http_weir_fleet_t *fleet,
     refused = ngx_http_weir_fleet_refused(fleet, item->name);
 
     ngx_memcpy(refused->name, item->name, sizeof(refused->name));
+    refused->limit = item->limit;
     refused->state = item->state;
+    refused->verdict = item->verdict;
     refused->now = item->now;
     refused->seen = fleet->asked;
 }
@@ -106,6 +114,52 @@ ngx_http_weir_fleet_remembers(ngx_http_weir_fleet_t *fleet,
 
     item->verdict = v;
     item->state = refused->state;
+    item->known = 1;
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_http_weir_fleet_refused_since(ngx_http_weir_process_t *p,
+    ngx_http_weir_fleet_item_t *item, ngx_msec_t since)
+{
+    weir_limit_verdict_t      v;
+    ngx_http_weir_refused_t  *refused;
+
+    if (p->fleet == NULL) {
+        return 0;
+    }
+
+    refused = ngx_http_weir_fleet_refused(p->fleet, item->name);
+
+    if (ngx_strcmp(refused->name, item->name) != 0
+        || (ngx_msec_int_t) (refused->seen - since) < 0
+        || ngx_current_msec - refused->seen > NGX_HTTP_WEIR_MEMORY_TIME)
+    {
+        return 0;
+    }
+
+    if (item->limit.form != WEIR_LIMIT_AT_ONCE) {
+        weir_limit_check(&item->limit, &refused->state, refused->now,
+                         item->cost, &v);
+
+    } else if (ngx_memcmp(&item->limit, &refused->limit, sizeof(weir_limit_t))
+               == 0)
+    {
+        v = refused->verdict;
+
+    } else {
+        return 0;
+    }
+
+    if (v.allowed) {
+        return 0;
+    }
+
+    item->verdict = v;
+    item->state = refused->state;
+    item->now = refused->now;
     item->known = 1;
 
     return 1;

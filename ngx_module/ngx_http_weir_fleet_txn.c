@@ -138,7 +138,7 @@ ngx_http_weir_fleet_txn_finish(ngx_http_weir_fleet_t *fleet, ngx_int_t rc)
         for (i = 0; rc == NGX_OK && op->rc == NGX_BUSY && i < op->n; i++) {
             item = &op->items[i];
 
-            if (item->final && !item->verdict.allowed) {
+            if (item->known && !item->dry_run && !item->verdict.allowed) {
                 ngx_http_weir_fleet_remember(fleet, item);
             }
         }

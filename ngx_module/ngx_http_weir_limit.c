@@ -417,3 +417,41 @@ ngx_http_weir_limit_decide(ngx_http_weir_limited_t *l)
 
     return ngx_http_weir_limit_done(l, rc);
 }
+
+
+ngx_int_t
+ngx_http_weir_limit_waited(ngx_http_weir_limited_t *l, ngx_msec_t since)
+{
+    ngx_uint_t                         i, refused;
+    ngx_http_weir_fleet_item_t        *f;
+    ngx_http_weir_limit_item_t        *item;
+    const ngx_http_weir_limit_rule_t  *rule;
+
+    f = ngx_pcalloc(l->ctx->request->pool,
+                    l->n * sizeof(ngx_http_weir_fleet_item_t));
+    if (f == NULL) {
+        return NGX_DECLINED;
+    }
+
+    for (refused = 0, i = 0; i < l->n; i++, f++) {
+        item = &l->items[i];
+        rule = item->rule;
+
+        if (!rule->zone->fleet || rule->zone->sync || rule->dry_run) {
+            continue;
+        }
+
+        ngx_http_weir_limit_name(item, f);
+
+        if (ngx_http_weir_fleet_refused_since(l->process, f, since)) {
+            item->fleet = f;
+            refused = 1;
+        }
+    }
+
+    if (!refused || ngx_http_weir_limit_prepare(l) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_weir_limit_done(l, ngx_http_weir_limit_answer(l, NGX_BUSY));
+}

@@ -572,6 +572,8 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_wait_late;
 ngx_uint_t ngx_http_weir_spend_submission(ngx_http_weir_ctx_t *ctx,
     weir_submission_t *s);
 void ngx_http_weir_spend_release(ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_spend_waited(
+    ngx_http_weir_ctx_t *ctx, ngx_msec_t since);
 extern const ngx_http_weir_step_t  ngx_http_weir_step_spend;
 
 /* cache_purge, cache_admin */

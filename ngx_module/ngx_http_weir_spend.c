@@ -268,6 +268,44 @@ ngx_http_weir_spend_run(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* Who led was refused, and so would be this one, who waited for him: all at
+ * once, and not each in his turn.  NULL: he may be lucky. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_spend_waited(ngx_http_weir_ctx_t *ctx, ngx_msec_t since)
+{
+    ngx_http_weir_spend_t        *s;
+    ngx_http_weir_limited_t      *l;
+    ngx_http_weir_limit_facts_t   facts;
+
+    ngx_http_weir_spend_facts(ctx, &facts);
+
+    if (ngx_http_weir_limit_select(ctx, &facts, &l) != NGX_OK
+        || (ctx->process->catalogue == NULL
+            && ngx_http_weir_spend_counts(l, WEIR_UNIT_COST)))
+    {
+        return NULL;
+    }
+
+    s = ngx_pcalloc(ctx->request->pool, sizeof(ngx_http_weir_spend_t));
+
+    if (s == NULL) {
+        return NULL;
+    }
+
+    (void) ngx_http_weir_spend_items(ctx, l);
+
+    if (ngx_http_weir_limit_waited(l, since) != NGX_BUSY) {
+        return NULL;
+    }
+
+    s->limited = l;
+    ctx->spend = s;
+
+    return &ngx_http_weir_step_spend_decided;
+}
+
+
 static const ngx_http_weir_step_t *
 ngx_http_weir_spend_decided_run(ngx_http_weir_ctx_t *ctx)
 {
