@@ -225,8 +225,8 @@ ngx_int_t ngx_http_weir_limit_select(struct ngx_http_weir_ctx_s *ctx,
  * handler is called when l->rc is one of these. */
 ngx_int_t ngx_http_weir_limit_decide(ngx_http_weir_limited_t *l);
 
-/* The same where another was refused by one of these since "since", when this
- * request was waiting: NGX_BUSY.  NGX_DECLINED: nobody was, nothing was done. */
+/* NGX_BUSY as well: another was refused by one of these since "since", when
+ * this request was waiting.  NGX_DECLINED: nobody was, nothing was done. */
 ngx_int_t ngx_http_weir_limit_waited(ngx_http_weir_limited_t *l,
     ngx_msec_t since);
 
