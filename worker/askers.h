@@ -50,4 +50,36 @@ void left_on_up(left_t *l);             /* asking is up */
 bool left_is_idle(const left_t *l);
 
 
+/* askers_look.c: one run is looked at.  At the end of it, perhaps from within,
+ * askers_looked() is called, which frees it or keeps it for another look. */
+
+typedef struct look_s  look_t;
+
+struct look_s {
+    look_t        *next;
+    runner_t      *runner;
+    left_t        *left;
+    char           run[WEIR_ID_LEN + 1];
+    char          *outcome;             /* a small one; NULL: not known */
+    bool           again;               /* once more, when this is over */
+
+    /* its end, as far as it is read: strings are in token */
+    weir_hand_on_t  end;
+    char           token[ASKERS_TOKEN_MAX];
+
+    /* a page of those who ask */
+    unsigned       n;
+    unsigned       pending;
+    struct {
+        char       name[WEIR_ID_LEN + 1];
+        bool       job;
+        bool       gone;
+    } of[WEIR_ASKERS_BATCH];
+};
+
+void look_start(look_t *l);
+void look_free(look_t *l);
+void askers_looked(look_t *l);
+
+
 #endif /* ASKERS_H */
