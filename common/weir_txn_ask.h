@@ -170,9 +170,11 @@ void weir_txn_hand_on_end(weir_txn_t *t, unsigned shard, const char *run);
 
 /*
  * Left (worker, on a connection with one transaction in flight): does anybody
- * still want the run?  The reply to the first is their number, under WATCH;
- * if it is 0, the second; then weir_txn_cancel() with WEIR_TOKEN_LEFT, or
- * weir_txn_unwatch().  ABORTED: again.
+ * still want the run?  The reply to the first is their number, with them and
+ * the run under WATCH; the second says whether the run goes on.  Then, if it
+ * does, weir_txn_cancel() with WEIR_TOKEN_LEFT where the number is 0, and else
+ * weir_txn_left_later(): it is not looked at before "until" unless there is a
+ * reason.  If it does not, weir_txn_unwatch().  ABORTED: again.
  */
 void weir_txn_left_watch(weir_txn_t *t, unsigned shard, const char *run,
     int64_t now);
@@ -181,9 +183,11 @@ void weir_txn_left_look(weir_txn_t *t, unsigned shard, const char *run);
 
 /* A question's run that goes on; *owner_r for the cancel, may be empty. */
 bool weir_txn_left_look_read(const weir_answer_t *a, weir_str_t *owner_r);
+void weir_txn_left_later(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t until);
 
-/* Jobs past their deadline: ids (worker).  From the nearest deadline on
- * (tool). */
+/* Jobs whose time has come: their deadline, or before that once the moment up
+ * to which they were to arrive: ids (worker).  From the nearest on (tool). */
 void weir_txn_asked(weir_txn_t *t, unsigned shard, int64_t now,
     unsigned count);
 void weir_txn_asked_list(weir_txn_t *t, unsigned shard, long long from,

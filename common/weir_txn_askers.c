@@ -183,11 +183,13 @@ weir_txn_left_watch(weir_txn_t *t, unsigned shard, const char *run,
     int64_t now)
 {
     char        key[WEIR_NAME_MAX], after[WEIR_NAME_MAX];
+    char        name[WEIR_NAME_MAX];
     weir_str_t  askers;
 
     askers = weir_name(key, WEIR_KEY_ASKERS, shard, run);
 
-    weir_add(t, W("WATCH"), askers);
+    weir_add(t, W("WATCH"), askers,
+             weir_name(name, WEIR_KEY_RUN, shard, run));
     weir_add(t, W("ZCOUNT"), askers, weir_name(after, "(%lld", (long long) now),
              W("+inf"));
 }
@@ -232,6 +234,19 @@ weir_txn_left_look_read(const weir_answer_t *a, weir_str_t *owner_r)
     return !weir_reply_is_nil(weir_reply_at(a->reply, WEIR_LEFT_GEN))
            && weir_reply_is_nil(weir_reply_at(a->reply, WEIR_LEFT_FIN))
            && weir_reply_str(weir_reply_at(a->reply, WEIR_LEFT_ASK)).len > 0;
+}
+
+
+void
+weir_txn_left_later(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t until)
+{
+    char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ENDED, shard), W("XX"),
+             W("GT"), weir_decimal(ms, until), weir_str_of(run));
+    weir_add(t, W("EXEC"));
 }
 
 

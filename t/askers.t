@@ -252,6 +252,32 @@ $stack->redis('ZREM', 'weir:{0}:asked', @f);
 $asked->told($x);
 
 
+# nobody needs to look at a run again that somebody wants
+
+$x = $asked->run(text => '[[mock hang tag=wanted]] Hi', unqueued => 1);
+@f = map { $asked->job($x) } 1 .. 2;
+$asked->queue($x);
+calling(1);
+$stack->redis('ZADD', 'weir:{0}:ended', $asked->now, $x);
+$stack->wait_for(5, sub {
+    $stack->redis('ZSCORE', 'weir:{0}:ended', $x) > $asked->now + 500_000
+}, 'it is put off');
+is($asked->fin($x), undef, 'it goes on');
+
+$stack->redis('ZREM', "weir:{0}:askers:$x", $f[0]);
+$stack->redis('ZADD', 'weir:{0}:ended', 'XX', $asked->now, $x);
+$stack->wait_for(5, sub {
+    $stack->redis('ZSCORE', 'weir:{0}:ended', $x) > $asked->now + 500_000
+}, 'one has left: put off again');
+
+$stack->redis('ZREM', "weir:{0}:askers:$x", $f[1]);
+$stack->redis('ZADD', 'weir:{0}:ended', 'XX', $asked->now, $x);
+calling(0);
+is($asked->fin($x), 'cancelled:left', 'the last one has left');
+$asked->told($x);
+$stack->redis('ZREM', 'weir:{0}:asked', @f);
+
+
 # deadlines
 
 $x = $asked->run(text => '[[mock hang tag=late]] Hi', unqueued => 1);

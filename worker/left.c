@@ -21,11 +21,13 @@
 
 #define LEFT_QUEUE  1024                /* runs */
 #define LEFT_AGAIN  500                 /* ms, after "later" */
+#define LEFT_LATER  600000              /* ms, of a run that somebody wants */
 
 
 typedef struct {
     char           run[WEIR_ID_LEN + 1];
     bool           ended;
+    bool           wanted;              /* goes on, and somebody asks for it */
 } left_task_t;
 
 
@@ -165,6 +167,37 @@ left_on_cancel(void *data, const weir_answer_t *answer)
 }
 
 
+/* Who leaves, and the end of the run, make it due before that: WATCH says that
+ * neither was in between. */
+
+static void
+left_on_later(void *data, const weir_answer_t *answer)
+{
+    left_t  *l;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+        return;
+    }
+
+    left_done(l);
+}
+
+
+static void
+left_later(left_t *l)
+{
+    weir_txn_t  *t;
+
+    t = runner_txn(l->runner);
+    weir_txn_left_later(t, RUNNER_SHARD, left_run(l),
+                        runner_now(l->runner) + LEFT_LATER);
+    left_send(l, t, left_on_later);
+}
+
+
 static void
 left_on_look(void *data, const weir_answer_t *answer)
 {
@@ -186,6 +219,12 @@ left_on_look(void *data, const weir_answer_t *answer)
     }
 
     FAULT("left_watched");
+
+    if (l->tasks[l->first].wanted) {
+        left_later(l);
+        return;
+    }
+
     memset(&c, 0, sizeof(weir_cancel_t));
 
     c.shard = RUNNER_SHARD;
@@ -223,8 +262,9 @@ left_on_end(void *data, const weir_answer_t *answer)
 static void
 left_on_watch(void *data, const weir_answer_t *answer)
 {
-    left_t      *l;
-    weir_txn_t  *t;
+    left_t       *l;
+    weir_txn_t   *t;
+    left_task_t  *task;
 
     l = data;
 
@@ -233,25 +273,23 @@ left_on_watch(void *data, const weir_answer_t *answer)
         return;
     }
 
+    task = &l->tasks[l->first];
+    task->wanted = !weir_txn_left_nobody(answer);
     t = runner_txn(l->runner);
 
-    if (!weir_txn_left_nobody(answer)) {
+    if (!task->ended) {
+        weir_txn_left_look(t, RUNNER_SHARD, task->run);
+        left_send(l, t, left_on_look);
 
-        /* who came to one that has ended is told, too */
-
-        if (l->tasks[l->first].ended) {
-            askers_kick(l->runner->askers, left_run(l), weir_str_null);
-        }
-
-        left_stays(l);
-
-    } else if (l->tasks[l->first].ended) {
-        weir_txn_hand_on_end(t, RUNNER_SHARD, left_run(l));
+    } else if (!task->wanted) {
+        weir_txn_hand_on_end(t, RUNNER_SHARD, task->run);
         left_send(l, t, left_on_end);
 
     } else {
-        weir_txn_left_look(t, RUNNER_SHARD, left_run(l));
-        left_send(l, t, left_on_look);
+        /* who came to one that has ended is told, too */
+
+        askers_kick(l->runner->askers, task->run, weir_str_null);
+        left_stays(l);
     }
 }
 

@@ -339,9 +339,14 @@ test_left(void **state)
 
     weir_txn_init(&t);
     weir_txn_left_watch(&t, 0, ID, 7);
-    expect(&t, "WATCH " ASKERS "\nZCOUNT " ASKERS " (7 +inf\n");
+    expect(&t, "WATCH " ASKERS " " RUN "\nZCOUNT " ASKERS " (7 +inf\n");
     weir_txn_left_look(&t, 0, ID);
     expect(&t, "HMGET " RUN " gen fin ask owner\n");
+    weir_txn_left_later(&t, 0, ID, 600007);
+    expect(&t,
+           "MULTI\n"
+           "ZADD " ENDED " XX GT 600007 " ID "\n"
+           "EXEC\n");
     weir_txn_free(&t);
 
     for (i = 0; i < ROWS(rows); i++) {
