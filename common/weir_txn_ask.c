@@ -12,6 +12,14 @@
 #define WEIR_ASK_VALUE    64            /* "<id> <by>" */
 #define WEIR_ASK_DIGITS   18
 
+/* of a job that follows: the replies that tell whether it came in time */
+
+enum {
+    WEIR_FOLLOW_FATE = 1,
+    WEIR_FOLLOW_SET,
+    WEIR_FOLLOW_PERSIST
+};
+
 /* the last replies of an ask */
 
 enum {
@@ -57,12 +65,19 @@ weir_add_asker(weir_txn_t *t, const weir_submission_t *job, const char *run,
     const char *part)
 {
     char         key[WEIR_NAME_MAX], deadline[WEIR_DECIMAL_MAX];
-    weir_str_t   id, ms;
+    char         until[WEIR_DECIMAL_MAX];
+    weir_str_t   id, by;
     weir_keys_t  k;
 
     weir_keys(&k, job->shard, job->id, job->id);
     id = weir_str_of(job->id);
-    ms = weir_decimal(deadline, job->deadline);
+    by = weir_decimal(until, job->by);
+
+    /* it has no request of its own: what stands here says that it came in
+     * time, as with a submission */
+
+    weir_add(t, W("SET"), k.request, W("1"), W("NX"), W("PXAT"), by);
+    weir_add(t, W("PERSIST"), k.request);
 
     weir_add_job(t, job, k.job, run);
     weir_add(t, W("HSET"), k.job, W(WEIR_JOB_PART), weir_str_of(part));
@@ -73,9 +88,11 @@ weir_add_asker(weir_txn_t *t, const weir_submission_t *job, const char *run,
         weir_add_expire(t, k.waiting, WEIR_TTL_WAITING);
     }
 
-    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ASKED, job->shard), ms, id);
+    /* looked at then, whether it is void; if not, at its deadline */
+
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ASKED, job->shard), by, id);
     weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ASKERS, job->shard, run),
-             ms, id);
+             weir_decimal(deadline, job->deadline), id);
     weir_add_askers_life(t, job->shard, run, job->deadline - job->created);
 
     /* its ticket: among all that is unfinished its run counts */
@@ -455,7 +472,7 @@ weir_txn_follow(weir_txn_t *t, const weir_follow_t *f)
 
 
 bool
-weir_txn_follow_read(const weir_answer_t *a, weir_followed_t *r)
+weir_txn_follow_read(const weir_answer_t *a, bool job, weir_followed_t *r)
 {
     size_t  n;
 
@@ -467,8 +484,16 @@ weir_txn_follow_read(const weir_answer_t *a, weir_followed_t *r)
     }
 
     r->kept = n == 2
-              || weir_str_eq(weir_reply_str(weir_reply_at(a->reply, 1)),
+              || weir_str_eq(weir_reply_str(weir_reply_at(a->reply,
+                                                          WEIR_FOLLOW_FATE)),
                              W(WEIR_FATE_KEPT));
+
+    /* nil: it was there already, for good */
+
+    r->late = job && n > 2
+              && !weir_reply_is_nil(weir_reply_at(a->reply, WEIR_FOLLOW_SET))
+              && weir_reply_int(weir_reply_at(a->reply, WEIR_FOLLOW_PERSIST))
+                 != 1;
     r->request = weir_reply_int(weir_reply_at(a->reply, n - 2)) == 1;
     weir_run_read(&r->run, weir_reply_at(a->reply, n - 1));
 

@@ -79,6 +79,7 @@ typedef struct {
 
 typedef struct {
     bool          kept;             /* who leads cannot give it up any more */
+    bool          late;             /* the job is void, and will be ended */
     bool          request;          /* is there */
     weir_run_t    run;              /* not found: not submitted yet */
 } weir_followed_t;
@@ -86,8 +87,9 @@ typedef struct {
 void weir_txn_follow_look(weir_txn_t *t, const weir_follow_t *f);
 void weir_txn_follow(weir_txn_t *t, const weir_follow_t *f);
 
-/* Both; where it was only looked, kept is true. */
-bool weir_txn_follow_read(const weir_answer_t *a, weir_followed_t *r);
+/* Both; where it was only looked, kept is true.  job: a job followed. */
+bool weir_txn_follow_read(const weir_answer_t *a, bool job,
+    weir_followed_t *r);
 
 /* It is found, not final, and came too late: it will never run. */
 bool weir_followed_is_void(const weir_followed_t *r);
@@ -134,7 +136,7 @@ bool weir_txn_hit_done(const weir_answer_t *a, const weir_hit_t *h);
  * what it came to, and up to count (at most WEIR_ASKERS_BATCH) of its askers;
  * from now on it is due at "until" again, if it was due at all, so that who
  * finds it not final leaves it alone.  Jobs among the askers are read by
- * weir_txn_looks() and finished with "asker" set.
+ * weir_txn_asked_looks() and finished with "asker" set.
  */
 void weir_txn_ended(weir_txn_t *t, unsigned shard, int64_t now,
     unsigned count);
@@ -192,6 +194,15 @@ void weir_txn_asked(weir_txn_t *t, unsigned shard, int64_t now,
     unsigned count);
 void weir_txn_asked_list(weir_txn_t *t, unsigned shard, long long from,
     unsigned count);
+
+/* The records of n of them, and of the i-th whether it came too late and has
+ * no end yet (worker).  One that did not is next looked at then. */
+void weir_txn_asked_looks(weir_txn_t *t, unsigned shard,
+    const weir_str_t *ids, unsigned n);
+bool weir_txn_asked_looks_read(const weir_answer_t *a, unsigned i,
+    weir_job_t *job_r, weir_run_t *own_r, bool *late_r);
+void weir_txn_asked_until(weir_txn_t *t, unsigned shard, const char *id,
+    int64_t then);
 
 
 /*

@@ -16,6 +16,15 @@ enum {
     WEIR_HAND_ON_REPLIES
 };
 
+/* of weir_txn_asked_looks(), for each job */
+
+enum {
+    WEIR_ASKED_JOB = 0,
+    WEIR_ASKED_RUN,
+    WEIR_ASKED_REQUEST,
+    WEIR_ASKED_REPLIES
+};
+
 enum {
     WEIR_LEFT_GEN = 0,
     WEIR_LEFT_FIN,
@@ -268,4 +277,67 @@ weir_txn_asked_list(weir_txn_t *t, unsigned shard, long long from,
     char  key[WEIR_NAME_MAX];
 
     weir_add_page(t, weir_name(key, WEIR_KEY_ASKED, shard), from, count);
+}
+
+
+void
+weir_txn_asked_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids,
+    unsigned n)
+{
+    char         id[WEIR_ID_LEN + 1];
+    unsigned     i;
+    weir_keys_t  k;
+
+    weir_add(t, W("MULTI"));
+
+    for (i = 0; i < n; i++) {
+        if (ids[i].len != WEIR_ID_LEN) {
+            t->out.failed = true;
+            return;
+        }
+
+        memcpy(id, ids[i].data, WEIR_ID_LEN);
+        id[WEIR_ID_LEN] = '\0';
+
+        weir_keys(&k, shard, id, id);
+        weir_add_look(t, &k);
+        weir_add(t, W("EXISTS"), k.request);
+    }
+
+    weir_add(t, W("EXEC"));
+}
+
+
+bool
+weir_txn_asked_looks_read(const weir_answer_t *a, unsigned i,
+    weir_job_t *job_r, weir_run_t *own_r, bool *late_r)
+{
+    size_t               at;
+    const weir_reply_t  *request;
+
+    at = (size_t) i * WEIR_ASKED_REPLIES;
+    request = weir_reply_at(a->reply, at + WEIR_ASKED_REQUEST);
+
+    if (a->code != WEIR_ANSWER_OK || request == NULL) {
+        return false;
+    }
+
+    weir_job_read(job_r, weir_reply_at(a->reply, at + WEIR_ASKED_JOB));
+    weir_run_read(own_r, weir_reply_at(a->reply, at + WEIR_ASKED_RUN));
+
+    *late_r = own_r->found && !weir_state_is_final(own_r->state)
+              && weir_reply_int(request) == 0;
+
+    return true;
+}
+
+
+void
+weir_txn_asked_until(weir_txn_t *t, unsigned shard, const char *id,
+    int64_t then)
+{
+    char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX];
+
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_ASKED, shard), W("XX"),
+             weir_decimal(ms, then), weir_str_of(id));
 }

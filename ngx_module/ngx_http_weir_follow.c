@@ -378,6 +378,10 @@ ngx_http_weir_follow_decide(ngx_http_weir_ctx_t *ctx,
 {
     const ngx_http_weir_step_t  *vet;
 
+    if (got->late) {
+        return &ngx_http_weir_step_ask_failed;
+    }
+
     if (!got->kept) {
         ngx_http_weir_follow_cancel(ctx);
         return ngx_http_weir_ask_next(ctx);
@@ -410,7 +414,7 @@ ngx_http_weir_follow_looked(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 
     next = &ngx_http_weir_step_ask_failed;
 
-    if (weir_txn_follow_read(a, &got)) {
+    if (weir_txn_follow_read(a, false, &got)) {
         if (ngx_http_weir_follow_good(ctx, &got)) {
             next = ngx_http_weir_follow_vet(ctx, &got.run);
             next = next ? next : &ngx_http_weir_step_begin;
@@ -458,7 +462,7 @@ ngx_http_weir_follow_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     cache = ctx->cache;
     ctx->submitting = 0;
 
-    if (weir_txn_follow_read(a, &got)) {
+    if (weir_txn_follow_read(a, cache->jobful, &got)) {
         cache->recorded = cache->jobful;
         next = ngx_http_weir_follow_decide(ctx, &got);
 

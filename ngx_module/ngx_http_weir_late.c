@@ -97,7 +97,7 @@ ngx_http_weir_late_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     next = &ngx_http_weir_step_late_failed;
     ctx->submitting = 0;
 
-    if (weir_txn_follow_read(a, &got)) {
+    if (weir_txn_follow_read(a, true, &got)) {
         ctx->cache->recorded = 1;
 
         if (got.run.found && weir_state_is_final(got.run.state)
@@ -105,7 +105,7 @@ ngx_http_weir_late_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
         {
             next = ngx_http_weir_late_ended(ctx, &got.run);
 
-        } else if (got.kept && got.run.found
+        } else if (got.kept && !got.late && got.run.found
                    && !weir_state_is_final(got.run.state)
                    && !weir_followed_is_void(&got))
         {

@@ -311,6 +311,61 @@ $stack->redis('ZREM', 'weir:{0}:asked', @f);
 is(scalar(() = $receiver->got("three-void")), 0, 'void: no webhook');
 
 
+# jobs that came too late: nobody was told of them
+
+sub unheard {
+    my ($name) = @_;
+
+    $stack->wait_for(5, sub { !$stack->redis('ZCARD', 'weir:{0}:hooks') },
+                     'all webhooks are sent');
+    is(scalar(() = $receiver->got("three-$name")), 0, "$name: no webhook");
+}
+
+$x = $asked->run(unqueued => 1);
+@f = ($asked->job($x, void => 1, url => "$url-handed"), $asked->job($x));
+$asked->queue($x);
+$asked->ended($x, @f);
+is($asked->fin($f[0]), 'cancelled:late', 'handed: it is void');
+like($asked->fin($f[1]), qr/^completed:/, 'handed: the other one is not');
+$asked->told($x);
+unheard('handed');
+
+$x = $asked->run(absent => 1);
+@f = $asked->job($x, void => 1, url => "$url-absent");
+$stack->redis('ZADD', 'weir:{0}:ended', $asked->now, $x);
+$asked->ended(@f);
+is($asked->fin($f[0]), 'cancelled:late', 'absent: it is void');
+$asked->told($x);
+unheard('absent');
+
+# they are looked at before their deadline, once, and those in time are not ended
+
+$x = $asked->run(text => '[[mock hang tag=look]] Hi', unqueued => 1);
+my $far = $asked->now + 3000_000;
+@f = ($asked->job($x, void => 1, look => $asked->now, url => "$url-looked"),
+      $asked->job($x, look => $asked->now, deadline => $far),
+      $asked->job($x, void => 1, look => $asked->now, part => 'led'));
+$asked->queue($x);
+calling(1);
+$asked->ended(@f[0, 2]);
+is($asked->fin($_), 'cancelled:late', 'looked: it is void') for @f[0, 2];
+$stack->wait_for(5, sub {
+    $stack->redis('ZSCORE', 'weir:{0}:asked', $f[1]) == $far
+}, 'looked: the next time at its deadline');
+is($asked->fin($f[1]), undef, 'looked: which was in time');
+is(join(' ', @{ $stack->redis('ZRANGE', "weir:{0}:askers:$x", 0, -1) }), $f[1],
+   'looked: and asks alone');
+is($asked->fin($x), undef, 'looked: the run goes on');
+unheard('looked');
+
+$stack->redis('DEL', "weir:{0}:request:$f[1]");
+$stack->redis('ZADD', 'weir:{0}:asked', $asked->now, $f[1]);
+calling(0);
+is($asked->fin($f[1]), 'cancelled:late', 'looked: the last one is void');
+is($asked->fin($x), 'cancelled:left', 'looked: nobody wants the run');
+$asked->told($x);
+
+
 # a run that is not there: in a minute nobody expects it any more
 
 $x = $asked->run(absent => 1);

@@ -1,6 +1,7 @@
 /*
  * The end of a job that asks for the run of another: the finish of every run,
- * without an outcome of its own.  And of those whose deadline has passed.
+ * without an outcome of its own.  And of those whose time has come: their
+ * deadline has passed, or they came too late from the start.
  */
 
 #include "askers.h"
@@ -164,7 +165,7 @@ asker_end(runner_t *r, const asker_end_t *e)
 }
 
 
-/* jobs past their deadline */
+/* jobs whose time has come */
 
 typedef struct {
     runner_t      *runner;
@@ -175,7 +176,7 @@ typedef struct {
 
 static void
 overdue_end(const overdue_t *o, unsigned i, const weir_job_t *job,
-    const weir_run_t *own)
+    const weir_run_t *own, bool late)
 {
     char         run[WEIR_ID_LEN + 1];
     asker_end_t  e;
@@ -188,17 +189,34 @@ overdue_end(const overdue_t *o, unsigned i, const weir_job_t *job,
     e.run = run;
     e.job = job;
     e.own = own;
-    e.state = WEIR_EXPIRED;
-    e.token = WEIR_TOKEN_REAPER;
+    e.state = late ? WEIR_CANCELLED : WEIR_EXPIRED;
+    e.token = late ? WEIR_TOKEN_LATE : WEIR_TOKEN_REAPER;
     e.leaves = true;
 
     asker_end(o->runner, &e);
 }
 
 
+/* It was in time, and is looked at for that reason once. */
+
+static void
+overdue_later(const overdue_t *o, unsigned i, const weir_run_t *own)
+{
+    runner_t    *r;
+    weir_txn_t  *t;
+
+    r = o->runner;
+    t = runner_txn(r);
+    weir_txn_asked_until(t, RUNNER_SHARD, o->ids[i], own->deadline);
+    (void) redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout, NULL,
+                      NULL);
+}
+
+
 static void
 overdue_on_jobs(void *data, const weir_answer_t *answer)
 {
+    bool         late;
     unsigned     i;
     overdue_t   *o;
     weir_job_t   job;
@@ -207,8 +225,17 @@ overdue_on_jobs(void *data, const weir_answer_t *answer)
     o = data;
 
     for (i = 0; i < o->n; i++) {
-        if (weir_txn_looks_read(answer, i, &job, &own)) {
-            overdue_end(o, i, &job, &own);
+        if (!weir_txn_asked_looks_read(answer, i, &job, &own, &late)) {
+            continue;
+        }
+
+        if (!late && own.found && !weir_state_is_final(own.state)
+            && own.deadline > runner_now(o->runner))
+        {
+            overdue_later(o, i, &own);
+
+        } else {
+            overdue_end(o, i, &job, &own, late);
         }
     }
 
@@ -244,7 +271,7 @@ askers_expire(runner_t *r, const weir_answer_t *due)
     }
 
     t = runner_txn(r);
-    weir_txn_looks(t, RUNNER_SHARD, ids, o->n);
+    weir_txn_asked_looks(t, RUNNER_SHARD, ids, o->n);
 
     if (o->n == 0
         || redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout,

@@ -157,20 +157,33 @@ look_end_job(look_t *l, unsigned i, const weir_job_t *job,
 }
 
 
-/* The run is not there: it may come yet, or never came, or is long gone, and
- * nobody will ever have its end. */
+/* The end of a job: nobody was told of one that came too late, and nobody is.
+ * Where the run is not there, it may come yet, or never came, or is long gone,
+ * and nobody will ever have its end. */
 
 static void
-look_lost_job(look_t *l, unsigned i, const weir_job_t *job,
-    const weir_run_t *own)
+look_job(look_t *l, unsigned i, const weir_job_t *job, const weir_run_t *own,
+    bool late)
 {
-    if (!job->found || !own->found || weir_state_is_final(own->state)
-        || !weir_str_eq(job->run, weir_str_of(l->run)))
-    {
-        l->of[i].gone = true;
+    bool  asks;
 
-    } else if (job->created + LOOK_LOST < runner_now(l->runner)) {
+    asks = job->found && own->found && !weir_state_is_final(own->state)
+           && weir_str_eq(job->run, weir_str_of(l->run));
+
+    if (asks && late) {
         look_end_job(l, i, job, own, WEIR_CANCELLED, WEIR_TOKEN_LATE);
+
+    } else if (asks && !l->end.run.found) {
+
+        if (job->created + LOOK_LOST < runner_now(l->runner)) {
+            look_end_job(l, i, job, own, WEIR_CANCELLED, WEIR_TOKEN_LATE);
+        }
+
+    } else if (weir_hand_on_takes(&l->end, l->run, job, own)) {
+        look_end_job(l, i, job, own, l->end.run.state, l->token);
+
+    } else {
+        l->of[i].gone = true;
     }
 }
 
@@ -178,6 +191,7 @@ look_lost_job(look_t *l, unsigned i, const weir_job_t *job,
 static void
 look_on_jobs(void *data, const weir_answer_t *answer)
 {
+    bool         late;
     look_t      *l;
     unsigned     i, k;
     weir_job_t   job;
@@ -196,18 +210,8 @@ look_on_jobs(void *data, const weir_answer_t *answer)
             continue;
         }
 
-        if (!weir_txn_looks_read(answer, k++, &job, &own)) {
-            continue;
-        }
-
-        if (!l->end.run.found) {
-            look_lost_job(l, i, &job, &own);
-
-        } else if (weir_hand_on_takes(&l->end, l->run, &job, &own)) {
-            look_end_job(l, i, &job, &own, l->end.run.state, l->token);
-
-        } else {
-            l->of[i].gone = true;
+        if (weir_txn_asked_looks_read(answer, k++, &job, &own, &late)) {
+            look_job(l, i, &job, &own, late);
         }
     }
 
@@ -239,7 +243,7 @@ look_jobs(look_t *l)
     }
 
     t = runner_txn(l->runner);
-    weir_txn_looks(t, RUNNER_SHARD, ids, n);
+    weir_txn_asked_looks(t, RUNNER_SHARD, ids, n);
     look_ask(l, t, look_on_jobs);
 }
 

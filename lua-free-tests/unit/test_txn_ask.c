@@ -15,6 +15,7 @@
 #define F       OTHER
 #define F_JOB   "weir:{0}:job:" F
 #define F_RUN   "weir:{0}:run:" F
+#define F_REQ   "weir:{0}:request:" F
 #define MAILBOX "mailboxmailboxma"
 
 #define LOOK                                                                  \
@@ -206,6 +207,7 @@ job_of(weir_submission_t *job)
     job->route = weir_str("jobs");
     job->model = weir_str("m");
     job->created = 1000;
+    job->by = 2000;
     job->deadline = 91000;
     job->ttl = 60;
     job->records = 90;
@@ -220,8 +222,12 @@ job_of(weir_submission_t *job)
     "HSET " F_RUN " job " F " request r model m class normal created 1000"    \
     " deadline 91000 ttl 60 records 90\n"
 
+#define F_BY                                                                  \
+    "SET " F_REQ " 1 NX PXAT 2000\n"                                          \
+    "PERSIST " F_REQ "\n"
+
 #define F_ASKS                                                                \
-    "ZADD weir:{0}:asked 91000 " F "\n"                                       \
+    "ZADD weir:{0}:asked 2000 " F "\n"                                        \
     "ZADD " ASKERS " 91000 " F "\n"                                           \
     "EXPIRE " ASKERS " 172890 NX\n"                                           \
     "EXPIRE " ASKERS " 172890 GT\n"                                           \
@@ -273,7 +279,7 @@ test_lead(void **state)
            "EXPIRE " ASK " 660 NX\n"
            "EXPIRE " ASK " 660 GT\n"
            "ZADD " ENDED " NX 86461000 " ID "\n"
-           F_RECORDS("led") F_ASKS
+           F_BY F_RECORDS("led") F_ASKS
            "XADD weir:{0}:ready:normal * run " ID " gen 1\n"
            "EXEC\n");
 
@@ -332,7 +338,7 @@ test_follow(void **state)
            "MULTI\n"
            "SET " FATE " kept NX EX 86400\n"
            "GET " FATE "\n"
-           F_RECORDS("joined") F_ASKS
+           F_BY F_RECORDS("joined") F_ASKS
            "ZADD " LINE " XX GT 91000 " ID "\n"
            "EXPIRE " ASK " 150 GT\n"
            "ZADD " ENDED " NX 6000 " ID "\n"
@@ -349,6 +355,7 @@ test_follow(void **state)
            "MULTI\n"
            "SET " FATE " kept NX EX 86400\n"
            "GET " FATE "\n"
+           F_BY
            "HSET " F_JOB " owner al key k run " ID
            " route jobs request r model m created 1000\n"
            "HSET " F_JOB " hook_url https://h/ hook_secret s\n"
@@ -406,6 +413,7 @@ test_follow(void **state)
 
 
 typedef struct {
+    bool  job;
     bool  ok;
     char  text[128];
 } followed_t;
@@ -417,9 +425,10 @@ followed_read(void *data, const weir_answer_t *a)
     followed_t       *s = data;
     weir_followed_t   r;
 
-    s->ok = weir_txn_follow_read(a, &r);
-    snprintf(s->text, sizeof(s->text), "%s %s %s %s%s%s",
-             r.kept ? "kept" : "edge", r.request ? "request" : "-",
+    s->ok = weir_txn_follow_read(a, s->job, &r);
+    snprintf(s->text, sizeof(s->text), "%s%s %s %s %s%s%s",
+             r.kept ? "kept" : "edge", r.late ? " late" : "",
+             r.request ? "request" : "-",
              r.run.found ? "found" : "-", weir_state_name(r.run.state),
              weir_followed_is_void(&r) ? " void" : "",
              weir_run_is_given_up(&r.run) ? " given up" : "");
@@ -430,6 +439,8 @@ followed_read(void *data, const weir_answer_t *a)
 #define FIN(n, s) "*4\r\n$3\r\ngen\r\n$1\r\n1\r\n$3\r\nfin\r\n$" n "\r\n" s   \
                   "\r\n"
 #define TOLD(w)   "*8\r\n$-1\r\n$4\r\n" w "\r\n:1\r\n:1\r\n:1\r\n:1\r\n"
+#define SET(s, p) "*8\r\n$-1\r\n$4\r\nkept\r\n" s "\r\n" p "\r\n:1\r\n:1"  \
+                  "\r\n:1\r\n" GEN
 
 static void
 test_followed(void **state)
@@ -469,6 +480,8 @@ test_followed(void **state)
 
     (void) state;
 
+    s.job = false;
+
     for (i = 0; i < ROWS(rows); i++) {
         answer(rows[i].resp, true, followed_read, &s);
         assert_int_equal(s.ok, rows[i].text != NULL);
@@ -477,6 +490,22 @@ test_followed(void **state)
             assert_string_equal(s.text, rows[i].text);
         }
     }
+
+    /* a job: did it come in time? */
+
+    s.job = true;
+    answer(SET("+OK", ":1"), true, followed_read, &s);
+    assert_string_equal(s.text, "kept request found queued");
+    answer(SET("$-1", ":0"), true, followed_read, &s);
+    assert_string_equal(s.text, "kept request found queued");
+    answer(SET("+OK", ":0"), true, followed_read, &s);
+    assert_string_equal(s.text, "kept late request found queued");
+    answer("*2\r\n:1\r\n" GEN, true, followed_read, &s);
+    assert_string_equal(s.text, "kept request found queued");
+
+    s.job = false;
+    answer(SET("+OK", ":0"), true, followed_read, &s);
+    assert_string_equal(s.text, "kept request found queued");
 }
 
 

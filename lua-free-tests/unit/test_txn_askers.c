@@ -289,6 +289,87 @@ test_takes(void **state)
 }
 
 
+/* jobs that ask, as their end is decided */
+
+#define OWNER   "*13\r\n$2\r\nal\r\n$24\r\n" ID "\r\n" NIL NIL NIL NIL     \
+                "$4\r\n1000\r\n" NIL NIL NIL NIL NIL "$6\r\njoined\r\n"
+#define NIL     "$-1\r\n"
+#define LIVES   "*4\r\n$3\r\ngen\r\n$1\r\n1\r\n$8\r\ndeadline\r\n$4\r\n9000"   \
+                "\r\n"
+#define FINAL   "*4\r\n$3\r\ngen\r\n$1\r\n1\r\n$3\r\nfin\r\n$8\r\nfailed:1"   \
+                "\r\n"
+
+
+static void
+asked_read(void *data, const weir_answer_t *a)
+{
+    bool        late;
+    char       *text = data;
+    size_t      n;
+    unsigned    i;
+    weir_job_t  job;
+    weir_run_t  own;
+
+    n = 0;
+    text[0] = '\0';
+
+    for (i = 0; i < 3 && weir_txn_asked_looks_read(a, i, &job, &own, &late);
+         i++)
+    {
+        n += (size_t) snprintf(text + n, 128 - n, "%s%s %s%s",
+                               i ? ", " : "",
+                               job.found ? "job" : "-",
+                               own.found ? weir_state_name(own.state) : "-",
+                               late ? " late" : "");
+    }
+}
+
+
+static void
+test_asked_looks(void **state)
+{
+    char        text[128];
+    size_t      i;
+    weir_txn_t  t;
+    weir_str_t  ids[] = { weir_str(F), weir_str(ID), weir_str("short") };
+
+    static const struct {
+        const char  *resp;
+        const char  *text;
+    } rows[] = {
+        { "*3\r\n" OWNER LIVES ":1\r\n", "job queued" },
+        { "*3\r\n" OWNER LIVES ":0\r\n", "job queued late" },
+        { "*3\r\n" OWNER FINAL ":0\r\n", "job failed" },
+        { "*6\r\n" OWNER "*0\r\n" ":0\r\n" OWNER LIVES ":0\r\n",
+          "job -, job queued late" },
+        { "*5\r\n" OWNER LIVES ":0\r\n" OWNER LIVES, "job queued late" },
+        { "*2\r\n" OWNER LIVES, "" },
+        { "*-1\r\n", "" },
+        { "-OOM x\r\n", "" },
+        { NULL, "" }
+    };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_asked_looks(&t, 0, ids, 2);
+    expect_has(&t, "HGETALL " F_RUN "\nEXISTS weir:{0}:request:" F "\n"
+                   "HMGET " JOB " owner run ");
+    weir_txn_asked_looks(&t, 0, ids, 3);
+    assert_true(t.out.failed);
+    weir_txn_reset(&t);
+
+    weir_txn_asked_until(&t, 0, F, 9000);
+    expect(&t, "ZADD weir:{0}:asked XX 9000 " F "\n");
+    weir_txn_free(&t);
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, true, asked_read, text);
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
+
 typedef struct {
     bool  nobody;
     bool  goes_on;
@@ -372,6 +453,7 @@ main(void)
         cmocka_unit_test(test_hand_on),
         cmocka_unit_test(test_handed),
         cmocka_unit_test(test_takes),
+        cmocka_unit_test(test_asked_looks),
         cmocka_unit_test(test_left)
     };
 

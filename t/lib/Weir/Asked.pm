@@ -84,8 +84,9 @@ sub queue {
 }
 
 
-# job(RUN, part, owner, deadline, created, url, mailbox, ttl): a job that asks
-# for it
+# job(RUN, part, owner, deadline, created, url, mailbox, ttl, void, look): a job
+# that asks for it.  void: it came too late; look: when it is looked at, else at
+# its deadline
 
 sub job {
     my ($self, $x, %o) = @_;
@@ -104,9 +105,9 @@ sub job {
                  request => 'r', model => 'm', class => 'normal',
                  created => $now, deadline => $deadline,
                  ttl => $o{ttl} // 3600, records => 86400, owner => $owner);
-    $self->redis('SET', "weir:{0}:request:$f", 1);
+    $self->redis('SET', "weir:{0}:request:$f", 1) if !$o{void};
     $self->redis('SADD', "weir:{0}:waiting:$f", $o{mailbox}) if $o{mailbox};
-    $self->redis('ZADD', 'weir:{0}:asked', $deadline, $f);
+    $self->redis('ZADD', 'weir:{0}:asked', $o{look} // $deadline, $f);
     $self->redis('ZADD', "weir:{0}:open:$owner", $deadline, $f);
     $self->redis('ZADD', "weir:{0}:askers:$x", $deadline, $f);
     $self->redis('ZADD', 'weir:{0}:ended', 'NX', $now + 5000, $x);
