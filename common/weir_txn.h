@@ -47,6 +47,8 @@ typedef struct {
     bool          tell;             /* workers: it may be running */
     const char   *run;              /* the run that the job asks for, which may
                                        have other askers; NULL: id is a run */
+    const char   *hit;              /* token of the end that the job had from
+                                       the start, and that it loses; or NULL */
 } weir_cancel_t;
 
 void weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c);

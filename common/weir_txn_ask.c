@@ -578,6 +578,24 @@ weir_hit_outcome(weir_txn_t *t, const weir_hit_t *h, const char *run,
 }
 
 
+/* Arriving after "by", its records are gone as soon as they are made, and
+ * whoever comes to them by a set finds nobody. */
+
+static void
+weir_hit_by(weir_txn_t *t, const weir_keys_t *k, int64_t by)
+{
+    char        ms[WEIR_DECIMAL_MAX];
+    weir_str_t  at;
+
+    at = weir_decimal(ms, by);
+
+    weir_add(t, W("PEXPIREAT"), k->job, at);
+    weir_add(t, W("PEXPIREAT"), k->run, at);
+    weir_add(t, W("PERSIST"), k->job);
+    weir_add(t, W("PERSIST"), k->run);
+}
+
+
 void
 weir_txn_hit(weir_txn_t *t, const weir_hit_t *h)
 {
@@ -612,6 +630,7 @@ weir_txn_hit(weir_txn_t *t, const weir_hit_t *h)
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT),
              weir_decimal(at, h->now));
+    weir_hit_by(t, &k, job.by);
     weir_add(t, W("ZREM"), k.deadline, weir_str_of(job.id));
     weir_add_unasked(t, job.shard, "", job.id);
 
@@ -623,7 +642,7 @@ weir_txn_hit(weir_txn_t *t, const weir_hit_t *h)
     weir_add_expiry(t, &k, job.records > job.ttl ? job.records : job.ttl);
 
     if (job.hook_url.len) {
-        weir_add_outbox(t, WEIR_KEY_HOOKS, job.shard, token, job.id, h->now);
+        weir_add_outbox(t, WEIR_KEY_HOOKS, job.shard, token, job.id, h->hook);
     }
 
     weir_add(t, W("HGET"), k.run, W(WEIR_RUN_FIN));
@@ -643,4 +662,16 @@ weir_txn_hit_done(const weir_answer_t *a, const weir_hit_t *h)
     return a->code == WEIR_ANSWER_OK && n
            && weir_str_eq(weir_reply_str(weir_reply_at(a->reply, n - 1)),
                           weir_str_of(fin));
+}
+
+
+void
+weir_txn_hit_hook(weir_txn_t *t, unsigned shard, const char *id,
+    const char *token, int64_t now)
+{
+    char  key[WEIR_NAME_MAX], ms[WEIR_DECIMAL_MAX], member[WEIR_NAME_MAX];
+
+    weir_add(t, W("ZADD"), weir_name(key, WEIR_KEY_HOOKS, shard), W("XX"),
+             weir_decimal(ms, now),
+             weir_name(member, WEIR_OUTBOX_MEMBER, token, id));
 }

@@ -122,13 +122,19 @@ typedef struct {
     weir_state_e  state;
     int64_t       asked;            /* ms: when the run was submitted */
     int64_t       now;              /* ms */
+    int64_t       hook;             /* ms: its webhook is not sent before, so
+                                       that the job can be given up */
     weir_str_t    outcome;
 } weir_hit_t;
 
 void weir_txn_hit(weir_txn_t *t, const weir_hit_t *h);
 
-/* The job is there, with this end. */
+/* The job is there, with this end; else it is void. */
 bool weir_txn_hit_done(const weir_answer_t *a, const weir_hit_t *h);
+
+/* It will not be given up: its webhook is due. */
+void weir_txn_hit_hook(weir_txn_t *t, unsigned shard, const char *id,
+    const char *token, int64_t now);
 
 
 /*

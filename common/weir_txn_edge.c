@@ -351,6 +351,21 @@ weir_cancel_ask(weir_txn_t *t, const weir_cancel_t *c)
 }
 
 
+/* Nobody was told of a job whose answer was there: it never was. */
+
+static void
+weir_cancel_hit(weir_txn_t *t, const weir_cancel_t *c, const weir_keys_t *k)
+{
+    char  key[WEIR_NAME_MAX], member[WEIR_NAME_MAX];
+
+    if (c->hit) {
+        weir_add(t, W("ZREM"), weir_name(key, WEIR_KEY_HOOKS, c->shard),
+                 weir_name(member, WEIR_OUTBOX_MEMBER, c->hit, c->id));
+        weir_add(t, W("DEL"), k->job, k->run);
+    }
+}
+
+
 void
 weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c)
 {
@@ -361,6 +376,7 @@ weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c)
     snprintf(fin, sizeof(fin), "%s:%s", WEIR_STATE_CANCELLED, c->token);
 
     weir_add(t, W("MULTI"));
+    weir_cancel_hit(t, c, &k);
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT),
              weir_decimal(at, c->now));

@@ -5,6 +5,9 @@
 #include "ngx_http_weir_ask.h"
 
 
+#define NGX_HTTP_WEIR_HIT_HOOK  5000    /* ms, to give a job up in */
+
+
 static const ngx_http_weir_step_t *ngx_http_weir_hit_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_hit_made_run(
@@ -37,8 +40,6 @@ ngx_http_weir_hit_made_run(ngx_http_weir_ctx_t *ctx)
     ctx->status = weir_state_name(ctx->job.state);
     ctx->job.finished = ctx->job.created;
 
-    ngx_str_set(&ctx->job.part, WEIR_PART_HIT);
-
     if (weir_outcome_read(&ctx->outcome, found->outcome) != 0) {
         return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
     }
@@ -47,6 +48,31 @@ ngx_http_weir_hit_made_run(ngx_http_weir_ctx_t *ctx)
 
     return ctx->hold ? &ngx_http_weir_step_answer
                      : &ngx_http_weir_step_accepted;
+}
+
+
+static void
+ngx_http_weir_hit_ignore(void *data, const weir_answer_t *a)
+{
+    /* else it is due a moment later */
+}
+
+
+/* The job will not be given up any more. */
+
+static void
+ngx_http_weir_hit_hook(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_hit_hook(&p->txn, ctx->job.shard, ctx->job.id, ctx->job.token,
+                      ngx_http_weir_now(p));
+
+    (void) ngx_http_weir_redis_send(&p->cmd, &p->txn,
+                                    ngx_http_weir_hit_ignore, NULL);
 }
 
 
@@ -63,7 +89,13 @@ ngx_http_weir_hit_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     h.token = weir_str_of(ctx->job.token);
     h.state = ctx->job.state;
 
-    if (!weir_txn_hit_done(a, &h)) {
+    if (weir_txn_hit_done(a, &h)) {
+
+        if (ctx->job.hook_url.len) {
+            ngx_http_weir_hit_hook(ctx);
+        }
+
+    } else {
         next = &ngx_http_weir_step_submit_refused;
 
         if (a->code == WEIR_ANSWER_ERROR || a->code == WEIR_ANSWER_OK) {
@@ -108,6 +140,7 @@ ngx_http_weir_hit_run(ngx_http_weir_ctx_t *ctx)
 
     ngx_http_weir_run_set(ctx, found->run.data);
     ctx->job.asked = found->created;
+    ngx_str_set(&ctx->job.part, WEIR_PART_HIT);
 
     token = found->token;
     ngx_snprintf((u_char *) ctx->job.token, sizeof(ctx->job.token), "%*s%Z",
@@ -121,6 +154,8 @@ ngx_http_weir_hit_run(ngx_http_weir_ctx_t *ctx)
     h.state = ctx->job.state;
     h.asked = found->created;
     h.now = job.created;
+    h.hook = job.created + (int64_t) p->conf->redis.timeout
+             + NGX_HTTP_WEIR_HIT_HOOK;
     h.outcome = found->outcome;
 
     weir_txn_reset(&p->txn);

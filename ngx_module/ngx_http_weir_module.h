@@ -160,6 +160,7 @@ typedef void (*ngx_http_weir_answer_pt)(ngx_http_weir_ctx_t *ctx,
 typedef struct {
     char                         id[WEIR_ID_LEN + 1];
     char                         run[WEIR_ID_LEN + 1];  /* or empty: its own */
+    char                         hit[WEIR_TOKEN_MAX + 1];   /* or empty */
     char                         owner[WEIR_OWNER_MAX + 1];
     unsigned                     shard;
     unsigned                     keyed:1;       /* others may ask for it */

@@ -25,6 +25,13 @@ ngx_http_weir_sent(ngx_http_weir_ctx_t *ctx, ngx_http_weir_sent_t *sent)
     sent->shard = ctx->job.shard;
     ngx_memcpy(sent->id, ctx->job.id, sizeof(sent->id));
     ngx_memcpy(sent->run, ctx->job.run, sizeof(sent->run));
+
+    if (weir_str_eq(ngx_http_weir_str(ctx->job.part),
+                    weir_str(WEIR_PART_HIT)))
+    {
+        ngx_memcpy(sent->hit, ctx->job.token, sizeof(sent->hit));
+    }
+
     ngx_memcpy(sent->owner, ctx->visit->owner.data,
                ngx_min(ctx->visit->owner.len, sizeof(sent->owner) - 1));
 
@@ -89,6 +96,7 @@ ngx_http_weir_orphan_write(ngx_http_weir_process_t *p,
     cancel.now = ngx_http_weir_now(p);
     cancel.owner = weir_str_of(sent->owner);
     cancel.run = sent->run[0] ? sent->run : NULL;
+    cancel.hit = sent->hit[0] ? sent->hit : NULL;
 
     weir_txn_cancel(&p->txn, &cancel);
 }

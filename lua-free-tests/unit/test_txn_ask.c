@@ -534,6 +534,7 @@ test_hit(void **state)
         { "*2\r\n:1\r\n$17\r\ncompleted:1000001\r\n", true },
         { "*2\r\n:1\r\n$17\r\ncompleted:1000002\r\n", false },
         { "*2\r\n:1\r\n$14\r\ncancelled:edge\r\n", false },
+        { "*2\r\n:1\r\n$-1\r\n", false },
         { "*2\r\n-WRONGTYPE x\r\n$17\r\ncompleted:1000001\r\n", false },
         { "*0\r\n", false },
         { "*-1\r\n", false },
@@ -551,6 +552,7 @@ test_hit(void **state)
     h.state = WEIR_COMPLETED;
     h.asked = 900;
     h.now = 1005;
+    h.hook = 8005;
     h.outcome = weir_str("{}");
 
     weir_txn_init(&t);
@@ -563,6 +565,10 @@ test_hit(void **state)
            "HSET " F_RUN " asked 900\n"
            "HSETNX " F_RUN " fin completed:1000001\n"
            "HSETNX " F_RUN " fin_at 1005\n"
+           "PEXPIREAT " F_JOB " 2000\n"
+           "PEXPIREAT " F_RUN " 2000\n"
+           "PERSIST " F_JOB "\n"
+           "PERSIST " F_RUN "\n"
            "ZREM " LINE " " F "\n"
            "ZREM weir:{0}:asked " F "\n"
            "EXPIRE " F_RUN " 90 NX\n"
@@ -581,8 +587,11 @@ test_hit(void **state)
            "EXPIRE weir:{0}:jobs:al 2678400\n"
            "EXPIRE " F_RUN " 100 NX\n"
            "EXPIRE " F_JOB " 100 NX\n"
-           "ZADD weir:{0}:hooks NX 1005 1000001:" F "\n"
+           "ZADD weir:{0}:hooks NX 8005 1000001:" F "\n"
            "HGET " F_RUN " fin\n");
+
+    weir_txn_hit_hook(&t, 0, F, "1000001", 1007);
+    expect(&t, "ZADD weir:{0}:hooks XX 1007 1000001:" F "\n");
 
     h.run = weir_str("short");
     weir_txn_hit(&t, &h);

@@ -43,6 +43,16 @@ test_cancel(void **state)
            "HGET " F_RUN " fin\n"
            "SMEMBERS weir:{0}:waiting:" F "\n"
            "EXEC\n");
+
+    /* nobody was told of one that was finished from the start */
+
+    c.hit = "1000001";
+    weir_txn_cancel(&t, &c);
+    expect_has(&t,
+           "MULTI\n"
+           "ZREM weir:{0}:hooks 1000001:" F "\n"
+           "DEL " F_JOB " " F_RUN "\n"
+           "HSETNX " F_RUN " fin cancelled:");
     weir_txn_free(&t);
 }
 

@@ -16,6 +16,8 @@ package Weir::RedisProxy;
 #              are kept back until there are new rules
 #     lose     it is done, but the connection is closed instead of an answer
 #     mute     nothing is done, and no answer comes any more on this connection
+#     hold     it is sent to Redis when there are new rules, even if the client
+#              has gone by then; "last": what it sent after that is lost
 #
 # Modes: mute (all connections); delay: answers come so many seconds later.
 
@@ -86,7 +88,12 @@ sub serve {
             my $side = $socket == $p->{client} ? 'client' : 'redis';
 
             if (!sysread $socket, my $bytes, 1048576) {
-                $p->{closed} = 1;
+                if ($side eq 'client' && defined $p->{held}) {
+                    $p->{left} = 1;
+                    $f->{select}->remove($socket);
+                } else {
+                    $p->{closed} = 1;
+                }
             } else {
                 $p->{"from_$side"} .= $bytes;
                 $side eq 'client' ? commands_of($f, $p) : answers_of($f, $p);
@@ -128,7 +135,9 @@ sub part {
 sub commands_of {
     my ($f, $p) = @_;
 
-    while (!$p->{closed} && $p->{from_client} =~ /\A\*(\d+)\r\n/) {
+    while (!$p->{closed} && !defined $p->{held}
+           && $p->{from_client} =~ /\A\*(\d+)\r\n/)
+    {
         my ($count, $at) = ($1, $+[0]);
         my @words;
 
@@ -164,6 +173,7 @@ sub one_command {
             for my $other (values %{ $f->{pairs} }) {
                 delete $_->{keep} for @{ $other->{expected} };
                 answers_of($f, $other);
+                release($f, $other) if defined $other->{held};
             }
         }
 
@@ -200,6 +210,21 @@ sub one_command {
 }
 
 
+sub release {
+    my ($f, $p) = @_;
+
+    write_all($p->{redis}, delete $p->{held});
+    push @{ $p->{expected} }, {};
+
+    if ($p->{last}) {
+        $p->{mute} = 1;
+        $p->{from_client} = '';
+    } else {
+        commands_of($f, $p);
+    }
+}
+
+
 sub apply {
     my ($p, $rule, $bytes, @words) = @_;
 
@@ -207,6 +232,12 @@ sub apply {
 
     if ($rule && $rule->{mute}) {
         $p->{mute} = 1;
+        return;
+    }
+
+    if ($rule && $rule->{hold}) {
+        $p->{held} = $bytes;
+        $p->{last} = $rule->{hold} eq 'last';
         return;
     }
 
@@ -269,6 +300,7 @@ sub answers_of {
 
         write_all($p->{client}, $e->{own} // $bytes) if !$p->{mute};
         flush_own($p);
+        $p->{closed} = 1 if $p->{left} && !@{ $p->{expected} };
     }
 }
 
