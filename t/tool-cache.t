@@ -115,11 +115,11 @@ like(($t->run(qw(cache stats)))[1], qr/^purged +\d{4}-\S+Z tag:x$/m, 'as text');
 
 # what is void stays void, if the clock was set back
 
-my $later = now() + 3600_000;
-$stack->redis('ZADD', key('marks'), $later, 'tag:later');
+my $ahead = now() + 3600_000;
+$stack->redis('ZADD', key('marks'), $ahead, 'tag:later');
 $t->ok([qw(cache purge --tag later)], qr/ tag:later\n\z/, qr/\A\z/,
        'a purge that is older than its mark');
-is($stack->redis('ZSCORE', key('marks'), 'tag:later'), $later, 'the mark stays');
+is($stack->redis('ZSCORE', key('marks'), 'tag:later'), $ahead, 'the mark stays');
 $n++;
 $stack->redis('ZREM', key('marks'), 'tag:later');
 
