@@ -30,12 +30,14 @@ is(join(' ', map { $_->status } @jobs), '202 202 202 503 503',
 is(full(), 3, 'and no more are there');
 is($jobs[4]->header('Retry-After'), 1, 'Retry-After');
 
-my $held = chat($stack, '[[mock tag=same]] Hi');
-parked(1, $stack);
+my @held = (chat($stack, '[[mock tag=same]] Hi'),
+            chat($stack, '[[mock tag=led]] Hi'));
+parked(2, $stack);
 
 $stack->start('worker');
-ask_all(10, $held);
-is($held->status, 200, 'a held request needs no room');
+ask_all(10, @held);
+is($held[0]->status, 200, 'a held request that follows needs no room');
+is($held[1]->status, 200, 'nor does one that leads, among jobs that ask');
 $stack->wait_for(10, sub { !full() }, 'all are told');
 is(ask_job('[[mock tag=other]] Hi')->status, 202, 'there is room again');
 

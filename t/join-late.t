@@ -61,9 +61,9 @@ for my $id (keys %ids) {
 # who leads is refused by a limit of his own: the others do not wait for it
 
 my %few = (more => { max_tokens => 900 });
-my $first = chat($near, '[[mock tag=first]] Hi', %few);
+my $first = job($near, '[[mock hang tag=first]] Hi', %few);
 ask_all(5, $first);
-is($first->status, 200, 'limit: the first one takes nearly all');
+is($first->status, 202, 'limit: the first one takes nearly all');
 
 my $since = time;
 my @all = map { chat($_ % 2 ? $near : $far, '[[mock tag=limit delay=300]] Hi', %few) }
@@ -77,6 +77,23 @@ cmp_ok(time - $since, '<', 2.5, 'limit: at once');
 is(scalar(grep { $_->header('Cache-Status') } @refused), 0,
    'limit: refusals are not the cache\'s');
 is($near->calls('limit'), @served ? 1 : 0, 'limit: one call');
+
+
+# he gives his place back: who comes next leads at once, and does not wait for what
+# will never be submitted
+
+my $alone = chat($near, '[[mock tag=alone]] Hi', %few);
+ask_all(5, $alone);
+is($alone->status, 429, 'alone: who leads is refused');
+
+my $next = chat($far, '[[mock tag=alone]] Hi', %few);
+ask_all(10, $next);
+is($next->status, 200, 'alone: the next one is answered');
+cmp_ok($next->elapsed, '<', 1.5, 'alone: at once');
+is($near->calls('alone'), 1, 'alone: one call');
+
+is($near->ask('/v1/jobs/' . decode_json($first->body)->{id},
+              method => 'DELETE')->status, 200, 'limit: there is room again');
 
 
 # only what is stored
