@@ -7,7 +7,7 @@
 
 
 #define NGX_HTTP_WEIR_HEADER_MAX  512
-#define NGX_HTTP_WEIR_PIECE 57344
+#define NGX_HTTP_WEIR_PIECE       57344
 
 
 /* headers */
