@@ -165,7 +165,15 @@ ngx_http_weir_wait_wake(ngx_http_weir_process_t *p, const char *run,
             continue;
         }
 
-        /* the answer to the submission may come later than the job's end */
+        /* the answer to the submission may come later than the job's end; late
+         * is what was never accepted */
+
+        if (ctx->submitting
+            && weir_str_eq(token, weir_str(WEIR_TOKEN_LATE)))
+        {
+            ngx_http_weir_resume(ctx, &ngx_http_weir_step_submit_refused);
+            continue;
+        }
 
         if (ctx->call) {
             ctx->call->submission = 0;

@@ -215,10 +215,33 @@ $fake->rules;
 $fake->drop;
 
 
-# the connections break while a request is held: it stays, and is answered
+# so does that of a submission that came late and is void: it was not accepted
 
 $stack->wait_for(10, sub { metric('weir_redis_ready') < 2 }, 'lost');
 ready();
+
+for (['/v1/chat/completions', $chat, []],
+     ['/v1/jobs', $job, ['Prefer: wait=20']])
+{
+    my ($path, $body, $headers) = @$_;
+
+    $fake->rules({ on => 'EXEC', with => 'XADD', times => 1, done => 1,
+                   mute => 1 });
+    my $c = $stack->request($path, body => $body, headers => $headers);
+    ($run, $mailbox) = last_submission();
+    $stack->redis('PUBLISH', "weir:mail:$mailbox",
+                  "$run cancelled:late 1700000001000\n");
+    ok($c->wait(1.5), "$path, void: answered before the time is up");
+    is($c->status, 503, 'with 503');
+    ok(!defined $c->header('X-Weir-Job'), 'and no job');
+    $fake->rules;
+    $fake->drop;
+    $stack->wait_for(10, sub { metric('weir_redis_ready') < 2 }, 'lost');
+    ready();
+}
+
+
+# the connections break while a request is held: it stays, and is answered
 
 for my $try (1 .. 3) {
     my $c = $stack->request('/v1/chat/completions', body => $chat);
