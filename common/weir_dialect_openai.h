@@ -8,6 +8,7 @@
 #define WEIR_DIALECT_OPENAI_H
 
 
+#include "weir_delta.h"
 #include "weir_neutral.h"
 #include "weir_outcome.h"
 
@@ -50,6 +51,24 @@ int weir_openai_call(const weir_json_t *request, weir_str_t model,
 /* A 2xx reply into choices, usage, model and extra of o.  -1: not a reply of
  * this dialect; o->error says what is wrong. */
 int weir_openai_reply(weir_str_t body, weir_outcome_t *o);
+
+/* A 2xx reply that is a stream: its events, one after the other. */
+
+typedef struct {
+    struct weir_openai_chunk_s  *choices;
+    unsigned                     n;
+    weir_json_t                 *told;      /* members of extra */
+    bool                         model;     /* that was told too */
+    bool                         done;      /* [DONE] has come */
+} weir_openai_stream_t;
+
+void weir_openai_stream_init(weir_openai_stream_t *s);
+void weir_openai_stream_free(weir_openai_stream_t *s);
+
+/* Calls fn for what an event says.  0; what fn returned; -1: f says why there
+ * is no more: the provider's own error, or no event of this dialect. */
+int weir_openai_stream_event(weir_openai_stream_t *s, weir_str_t data,
+    weir_delta_pt fn, void *arg, weir_failure_t *f);
 
 /* Another status with its body into f. */
 void weir_openai_error(unsigned status, weir_str_t body, weir_failure_t *f);

@@ -9,9 +9,6 @@
 #include <stdio.h>
 
 
-#define WEIR_TOKENS_MAX  1000000000000LL
-
-
 /* the call */
 
 /* One plain text is written as a string, as nearly every client sends it;
@@ -187,7 +184,7 @@ weir_openai_call(const weir_json_t *request, weir_str_t model, weir_buf_t *out)
 
 /* the reply */
 
-static weir_str_t
+weir_str_t
 weir_stop_of(weir_str_t reason)
 {
     if (weir_str_eq(reason, weir_str("stop"))) {
@@ -262,7 +259,7 @@ weir_choice_read(weir_json_t *choice, size_t index)
 }
 
 
-static long long
+long long
 weir_tokens(const weir_json_t *usage, const char *name)
 {
     long long  n;

@@ -38,6 +38,13 @@ int weir_calls_read(weir_json_t *parts, weir_json_t *calls);
 bool weir_part_is_call(const weir_json_t *part);
 weir_json_t *weir_call_write(weir_json_t *part);
 
+/* of a provider: why a choice has ended, in neutral words; a count of tokens,
+ * within bounds */
+#define WEIR_TOKENS_MAX  1000000000000LL
+
+weir_str_t weir_stop_of(weir_str_t reason);
+long long weir_tokens(const weir_json_t *usage, const char *name);
+
 /* What a completion and its events have in common; all but the reason give a
  * reference, or NULL: no memory.  position: of the choice among all. */
 weir_str_t weir_reason_of(weir_str_t stop);
