@@ -221,7 +221,7 @@ weir_choice_read(weir_json_t *choice, size_t index)
     int                 rc;
     weir_json_t        *to, *parts, *message;
     static const char  *message_but[] = {
-        "role", "content", "refusal", "tool_calls", NULL
+        "role", "content", "refusal", "reasoning_content", "tool_calls", NULL
     };
     static const char  *choice_but[] = {
         "index", "message", "finish_reason", NULL
@@ -236,7 +236,9 @@ weir_choice_read(weir_json_t *choice, size_t index)
     to = weir_json_object();
     parts = weir_json_array();
 
-    rc = weir_text_add(parts, "text", weir_json_get(message, "content"));
+    rc = weir_text_add(parts, "thinking",
+                       weir_json_get(message, "reasoning_content"));
+    rc |= weir_text_add(parts, "text", weir_json_get(message, "content"));
     rc |= weir_text_add(parts, "refusal", weir_json_get(message, "refusal"));
     rc |= weir_calls_read(parts, weir_json_get(message, "tool_calls"));
 

@@ -46,11 +46,13 @@ weir_str_t weir_stop_of(weir_str_t reason);
 long long weir_tokens(const weir_json_t *usage, const char *name);
 
 /* What a completion and its events have in common; all but the reason give a
- * reference, or NULL: no memory.  position: of the choice among all. */
+ * reference, or NULL: no memory.  position: of the choice among all; own: the
+ * provider's usage, or NULL. */
 weir_str_t weir_reason_of(weir_str_t stop);
 weir_json_t *weir_completion_id(weir_str_t id);
 weir_json_t *weir_choice_index(const weir_json_t *choice, size_t position);
-weir_json_t *weir_usage_write(const weir_outcome_t *o);
+weir_json_t *weir_usage_write(weir_json_t *own, long long input,
+    long long output);
 
 
 #endif /* WEIR_DIALECT_OPENAI_PART_H */

@@ -51,57 +51,71 @@ weir_choice_index(const weir_json_t *choice, size_t position)
 }
 
 
-/* text and refusal are concatenated: the dialect has one of each */
+/* The texts of all parts of that type: the dialect has one of each.  "" is not
+ * null. */
+
+static weir_json_t *
+weir_message_text(weir_json_t *parts, const char *type)
+{
+    size_t        i;
+    weir_buf_t    text = { 0 };
+    weir_json_t  *part, *v;
+
+    for (i = 0; i < weir_json_count(parts); i++) {
+        part = weir_json_at(parts, i);
+
+        if (weir_part_is(part, type)) {
+            weir_buf_reserve(&text, 1);
+            weir_buf_str(&text, weir_json_str(weir_json_get(part, "text")));
+        }
+    }
+
+    v = text.failed ? NULL
+        : text.data ? weir_json_new_str((weir_str_t) { text.data, text.len })
+                    : weir_json_new_null();
+    weir_buf_free(&text);
+
+    return v;
+}
+
 
 static int
 weir_message_fill(weir_json_t *message, weir_json_t *parts)
 {
     int           rc;
     size_t        i;
-    weir_str_t    type;
-    weir_buf_t    text = { 0 }, refusal = { 0 };
-    weir_json_t  *part, *calls;
+    weir_json_t  *part, *calls, *thinking;
 
     rc = 0;
     calls = weir_json_array();
 
     for (i = 0; i < weir_json_count(parts); i++) {
         part = weir_json_at(parts, i);
-        type = weir_json_str(weir_json_get(part, "type"));
 
-        if (weir_str_eq(type, weir_str("text"))) {
-            weir_buf_str(&text, weir_json_str(weir_json_get(part, "text")));
-
-            if (text.data == NULL) {
-                weir_buf_reserve(&text, 1);     /* "" is not null */
-            }
-
-        } else if (weir_str_eq(type, weir_str("refusal"))) {
-            weir_buf_str(&refusal, weir_json_str(weir_json_get(part, "text")));
-
-        } else if (weir_part_is_call(part)) {
+        if (weir_part_is_call(part)) {
             rc |= weir_json_add_take(calls, weir_call_write(part));
         }
     }
 
     rc |= weir_json_set_take(message, "content",
-              text.data ? weir_json_new_str((weir_str_t) { text.data,
-                                                           text.len })
-                        : weir_json_new_null());
+                             weir_message_text(parts, "text"));
     rc |= weir_json_set_take(message, "refusal",
-              refusal.len ? weir_json_new_str((weir_str_t) { refusal.data,
-                                                             refusal.len })
-                          : weir_json_new_null());
+                             weir_message_text(parts, "refusal"));
+
+    thinking = weir_message_text(parts, "thinking");
+
+    if (!weir_json_is_null(thinking)) {
+        rc |= weir_json_set_take(message, "reasoning_content",
+                                 weir_json_ref(thinking));
+    }
 
     if (weir_json_count(calls)) {
         rc |= weir_json_set_take(message, "tool_calls", weir_json_ref(calls));
     }
 
-    rc |= (text.failed || refusal.failed);
-
+    rc |= (thinking == NULL);
+    weir_json_free(&thinking);
     weir_json_free(&calls);
-    weir_buf_free(&text);
-    weir_buf_free(&refusal);
 
     return rc;
 }
@@ -146,23 +160,22 @@ weir_choice_write(weir_json_t *from, size_t position)
  * the three counts are ours */
 
 weir_json_t *
-weir_usage_write(const weir_outcome_t *o)
+weir_usage_write(weir_json_t *own, long long input, long long output)
 {
-    weir_json_t  *usage, *own;
+    weir_json_t  *usage;
 
     usage = weir_json_object();
-    own = weir_json_get(weir_json_get(o->extra, "openai"), "usage");
 
     if (own) {
         weir_json_copy(usage, own, NULL);
     }
 
     weir_json_set_take(usage, "prompt_tokens",
-                       weir_json_new_int(o->input_tokens));
+                       weir_json_new_int(input));
     weir_json_set_take(usage, "completion_tokens",
-                       weir_json_new_int(o->output_tokens));
+                       weir_json_new_int(output));
     weir_json_set_take(usage, "total_tokens",
-                       weir_json_new_int(o->input_tokens + o->output_tokens));
+                       weir_json_new_int(input + output));
 
     return usage;
 }
@@ -197,7 +210,10 @@ weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
         rc |= weir_json_copy(to, extra, NULL);
     }
 
-    rc |= weir_json_set_take(to, "usage", weir_usage_write(o));
+    rc |= weir_json_set_take(to, "usage",
+                             weir_usage_write(weir_json_get(extra, "usage"),
+                                              o->input_tokens,
+                                              o->output_tokens));
 
     if (rc != 0) {
         weir_json_free(&to);

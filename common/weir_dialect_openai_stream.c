@@ -1,9 +1,14 @@
 /*
- * The OpenAI dialect: an outcome as the events of a stream.  Pure.
+ * The OpenAI dialect: deltas, or an outcome, as the events of a stream.  Pure.
  */
 
 #include "weir_dialect_openai.h"
 #include "weir_dialect_openai_part.h"
+
+#include <stdlib.h>
+
+#include "weir_render.h"
+#include "weir_sent.h"
 
 
 /* A text comes in pieces of about so many bytes, and no more than so many
@@ -13,16 +18,28 @@
 #define WEIR_PIECES_MAX  64
 
 
-/* what is being written: what all events have is text already */
+typedef struct {
+    unsigned  *parts;                   /* of the calls that have begun */
+    unsigned   calls;
+    bool       begun;                   /* its role was said */
+} weir_events_choice_t;
+
+
+/* what all events have is text already */
 
 typedef struct {
-    weir_buf_t   head;              /* an object: members of all events */
-    weir_buf_t   first;             /* likewise, of the first; or empty */
-    weir_buf_t   index;             /* of the choice */
-    const char  *usage;             /* a member of all but the last */
-    weir_buf_t  *out;
+    weir_json_t            *members;    /* of all events */
+    weir_buf_t              head;       /* the same as text */
+    weir_buf_t              first;      /* members of the next; or empty */
+    weir_json_t            *shown;      /* the provider's own usage, or NULL */
+    weir_events_choice_t   *choices;
+    unsigned                n;
+    long long               input;
+    long long               output;
 } weir_events_t;
 
+
+/* events as text */
 
 /* an object without its braces */
 
@@ -36,85 +53,68 @@ weir_event_members(weir_buf_t *out, const weir_buf_t *object)
 
 
 static void
-weir_event_begin(weir_events_t *e)
+weir_event_begin(weir_render_t *r, bool last)
 {
-    weir_buf_text(e->out, "data: {");
-    weir_event_members(e->out, &e->head);
+    weir_events_t  *e = r->own;
+
+    weir_buf_text(r->out, "data: {");
+    weir_event_members(r->out, &e->head);
 
     if (e->first.len) {
-        weir_buf_text(e->out, ",");
-        weir_event_members(e->out, &e->first);
+        weir_buf_text(r->out, ",");
+        weir_event_members(r->out, &e->first);
         weir_buf_reset(&e->first);
     }
 
-    weir_buf_text(e->out, e->usage);
+    if (r->usage && !last) {
+        weir_buf_text(r->out, ",\"usage\":null");
+    }
 }
 
 
 static void
-weir_event_end(weir_events_t *e)
+weir_event_end(weir_render_t *r)
 {
-    weir_buf_text(e->out, "}\n\n");
+    weir_buf_text(r->out, "}\n\n");
 }
 
 
-/* Takes choice. */
+/* "delta" is open between the two */
 
-static int
-weir_event_choice(weir_events_t *e, weir_json_t *choice)
+static void
+weir_event_open(weir_render_t *r, unsigned index)
 {
-    int  rc;
-
-    weir_event_begin(e);
-    weir_buf_text(e->out, ",\"choices\":[");
-    rc = weir_json_write(choice, e->out);
-    weir_buf_text(e->out, "]");
-    weir_event_end(e);
-
-    weir_json_free(&choice);
-
-    return rc;
-}
-
-
-/* Takes delta. */
-
-static int
-weir_event_delta(weir_events_t *e, weir_json_t *index, weir_json_t *delta)
-{
-    int           rc;
-    weir_json_t  *choice;
-
-    choice = weir_json_object();
-
-    rc = weir_json_set_take(choice, "index", weir_json_ref(index));
-    rc |= weir_json_set_take(choice, "delta", delta);
-    rc |= weir_json_set_take(choice, "logprobs", weir_json_new_null());
-    rc |= weir_json_set_take(choice, "finish_reason", weir_json_new_null());
-
-    return rc | weir_event_choice(e, choice);
+    weir_event_begin(r, false);
+    weir_buf_printf(r->out, ",\"choices\":[{\"index\":%u,\"delta\":{", index);
 }
 
 
 static void
-weir_event_piece(weir_events_t *e, const char *member, weir_str_t piece)
+weir_event_close(weir_render_t *r)
 {
-    weir_event_begin(e);
-    weir_buf_text(e->out, ",\"choices\":[{\"index\":");
-    weir_buf_str(e->out, (weir_str_t) { e->index.data, e->index.len });
-    weir_buf_text(e->out, ",\"delta\":{\"");
-    weir_buf_text(e->out, member);
-    weir_buf_text(e->out, "\":");
-    weir_json_quote(e->out, piece);
-    weir_buf_text(e->out, "},\"logprobs\":null,\"finish_reason\":null}]");
-    weir_event_end(e);
+    weir_buf_text(r->out, "},\"logprobs\":null,\"finish_reason\":null}]");
+    weir_event_end(r);
+}
+
+
+static void
+weir_event_piece(weir_render_t *r, unsigned index, const char *member,
+    weir_str_t piece)
+{
+    weir_event_open(r, index);
+    weir_buf_text(r->out, "\"");
+    weir_buf_text(r->out, member);
+    weir_buf_text(r->out, "\":");
+    weir_json_quote(r->out, piece);
+    weir_event_close(r);
 }
 
 
 /* cut between characters */
 
 static void
-weir_events_text(weir_events_t *e, const char *member, weir_str_t text)
+weir_events_text(weir_render_t *r, unsigned index, const char *member,
+    weir_str_t text)
 {
     size_t  n, size;
 
@@ -128,7 +128,7 @@ weir_events_text(weir_events_t *e, const char *member, weir_str_t text)
             n++;
         }
 
-        weir_event_piece(e, member, (weir_str_t) { text.data, n });
+        weir_event_piece(r, index, member, (weir_str_t) { text.data, n });
 
         text.data += n;
         text.len -= n;
@@ -136,131 +136,284 @@ weir_events_text(weir_events_t *e, const char *member, weir_str_t text)
 }
 
 
-/* what comes before the text: the role, and what a message has beside it */
+/* choices */
 
-static int
-weir_events_role(weir_events_t *e, weir_json_t *from, weir_json_t *index)
+static weir_events_choice_t *
+weir_events_choice(weir_events_t *e, unsigned i)
 {
-    int           rc;
-    bool          text;
-    size_t        i;
-    weir_json_t  *delta, *parts;
+    weir_events_choice_t  *choices;
 
-    text = false;
-    parts = weir_json_get(from, "parts");
-
-    for (i = 0; i < weir_json_count(parts); i++) {
-        text |= weir_part_is(weir_json_at(parts, i), "text");
+    if (i >= WEIR_DELTA_CHOICES) {
+        return NULL;
     }
 
-    delta = weir_json_object();
+    if (i >= e->n) {
+        choices = realloc(e->choices, (i + 1) * sizeof(weir_events_choice_t));
+        if (choices == NULL) {
+            return NULL;
+        }
 
-    rc = weir_json_copy(delta, weir_json_get(from, "openai_message"), NULL);
-    rc |= weir_json_set_take(delta, "role",
-                             weir_json_new_str(weir_str("assistant")));
-    rc |= weir_json_set_take(delta, "content",
-                             text ? weir_json_new_str(weir_str(""))
-                                  : weir_json_new_null());
-    rc |= weir_json_set_take(delta, "refusal", weir_json_new_null());
+        memset(&choices[e->n], 0,
+               (i + 1 - e->n) * sizeof(weir_events_choice_t));
+        e->choices = choices;
+        e->n = i + 1;
+    }
 
-    return rc | weir_event_delta(e, index, delta);
+    return &e->choices[i];
 }
 
 
-/* a call comes whole, with its position among the calls of its choice */
+/* what comes before all else: the role, and whether there will be a text */
 
-static int
-weir_events_call(weir_events_t *e, weir_json_t *index, weir_json_t *part,
-    long long position)
+static void
+weir_events_role(weir_render_t *r, const weir_delta_t *d,
+    weir_events_choice_t *choice)
 {
-    int           rc;
-    weir_json_t  *delta, *calls, *call, *written;
+    bool  text;
 
-    call = weir_json_object();
-    calls = weir_json_array();
-    delta = weir_json_object();
-    written = weir_call_write(part);
+    choice->begun = true;
+    text = d->kind == WEIR_DELTA_TEXT_OF
+           && (weir_str_eq(d->type, weir_str("text"))
+               || weir_str_eq(d->type, weir_str("thinking")));
 
-    rc = weir_json_copy(call, written, NULL);
-    rc |= weir_json_set_take(call, "index", weir_json_new_int(position));
-    rc |= weir_json_add_take(calls, call);
-    rc |= weir_json_set_take(delta, "tool_calls", calls);
-    rc |= (written == NULL);
-
-    weir_json_free(&written);
-
-    return rc | weir_event_delta(e, index, delta);
+    weir_event_open(r, d->choice);
+    weir_buf_text(r->out, text ? "\"role\":\"assistant\",\"content\":\"\","
+                                 "\"refusal\":null"
+                               : "\"role\":\"assistant\",\"content\":null,"
+                                 "\"refusal\":null");
+    weir_event_close(r);
 }
 
 
-static int
-weir_events_end(weir_events_t *e, weir_json_t *from, weir_json_t *index)
-{
-    int           rc;
-    weir_str_t    stop;
-    weir_json_t  *choice;
-
-    choice = weir_json_object();
-    stop = weir_json_str(weir_json_get(from, "stop"));
-
-    rc = weir_json_set_take(choice, "logprobs", weir_json_new_null());
-    rc |= weir_json_copy(choice, weir_json_get(from, "openai"), NULL);
-    rc |= weir_json_set_take(choice, "index", weir_json_ref(index));
-    rc |= weir_json_set_take(choice, "delta", weir_json_object());
-    rc |= weir_json_set_take(choice, "finish_reason",
-                             weir_json_new_str(weir_reason_of(stop)));
-
-    return rc | weir_event_choice(e, choice);
-}
-
+/* The number of a call among those of its choice; *new_r: it begins.  -1: no
+ * memory. */
 
 static int
-weir_events_parts(weir_events_t *e, weir_json_t *from, weir_json_t *index)
+weir_events_call_of(weir_events_choice_t *choice, unsigned part, bool *new_r)
 {
-    int           rc;
-    size_t        i;
-    long long     calls;
-    weir_str_t    text;
-    weir_json_t  *part, *parts;
+    unsigned   i, *parts;
 
-    rc = weir_events_role(e, from, index);
-    calls = 0;
-    parts = weir_json_get(from, "parts");
-
-    for (i = 0; i < weir_json_count(parts); i++) {
-        part = weir_json_at(parts, i);
-        text = weir_json_str(weir_json_get(part, "text"));
-
-        if (weir_part_is(part, "text")) {
-            weir_events_text(e, "content", text);
-
-        } else if (weir_part_is(part, "refusal")) {
-            weir_events_text(e, "refusal", text);
-
-        } else if (weir_part_is_call(part)) {
-            rc |= weir_events_call(e, index, part, calls++);
+    for (i = choice->calls; i > 0; i--) {
+        if (choice->parts[i - 1] == part) {
+            *new_r = false;
+            return (int) i - 1;
         }
     }
 
-    return rc | weir_events_end(e, from, index);
+    parts = realloc(choice->parts, (choice->calls + 1) * sizeof(unsigned));
+    if (parts == NULL) {
+        return -1;
+    }
+
+    parts[choice->calls] = part;
+    choice->parts = parts;
+    *new_r = true;
+
+    return (int) choice->calls++;
+}
+
+
+/* A call begins with its name, and its arguments go on. */
+
+static int
+weir_events_call(weir_render_t *r, const weir_delta_t *d,
+    weir_events_choice_t *choice)
+{
+    int   n;
+    bool  begins;
+
+    n = weir_events_call_of(choice, d->part, &begins);
+    if (n < 0) {
+        return -1;
+    }
+
+    weir_event_open(r, d->choice);
+    weir_buf_printf(r->out, "\"tool_calls\":[{\"index\":%d", n);
+
+    if (d->id.data) {
+        weir_buf_text(r->out, ",\"id\":");
+        weir_json_quote(r->out, d->id);
+    }
+
+    if (begins) {
+        weir_buf_text(r->out, ",\"type\":\"function\"");
+    }
+
+    weir_buf_text(r->out, ",\"function\":{");
+
+    if (d->name.data) {
+        weir_buf_text(r->out, "\"name\":");
+        weir_json_quote(r->out, d->name);
+        weir_buf_text(r->out, ",");
+    }
+
+    weir_buf_text(r->out, "\"arguments\":");
+    weir_json_quote(r->out, d->s);
+    weir_buf_text(r->out, "}}]");
+    weir_event_close(r);
+
+    return 0;
+}
+
+
+/* A whole part is a call, or of another dialect, and then not shown here. */
+
+static int
+weir_events_part(weir_render_t *r, const weir_delta_t *d,
+    weir_events_choice_t *choice)
+{
+    int           n, rc;
+    bool          begins;
+    weir_json_t  *call, *written;
+
+    if (!weir_part_is_call(d->x)) {
+        return 0;
+    }
+
+    n = weir_events_call_of(choice, d->part, &begins);
+    call = weir_json_object();
+    written = weir_call_write(d->x);
+
+    rc = n < 0 || written == NULL ? -1 : weir_json_copy(call, written, NULL);
+    rc |= weir_json_set_take(call, "index", weir_json_new_int(n));
+
+    weir_event_open(r, d->choice);
+    weir_buf_text(r->out, "\"tool_calls\":[");
+    rc |= weir_json_write(call, r->out);
+    weir_buf_text(r->out, "]");
+    weir_event_close(r);
+
+    weir_json_free(&call);
+    weir_json_free(&written);
+
+    return rc;
+}
+
+
+/* an event of a choice whose members are given */
+
+static int
+weir_events_other(weir_render_t *r, unsigned index, weir_json_t *delta,
+    weir_json_t *members, weir_json_t *reason)
+{
+    int           rc;
+    weir_json_t  *choice;
+
+    choice = weir_json_object();
+
+    rc = weir_json_set_take(choice, "logprobs", weir_json_new_null());
+    rc |= members ? weir_json_copy(choice, members, NULL) : 0;
+    rc |= weir_json_set_take(choice, "index", weir_json_new_int(index));
+    rc |= weir_json_set_take(choice, "delta",
+                             delta ? weir_json_ref(delta)
+                                   : weir_json_object());
+    rc |= weir_json_set_take(choice, "finish_reason", reason);
+
+    weir_event_begin(r, false);
+    weir_buf_text(r->out, ",\"choices\":[");
+    rc |= weir_json_write(choice, r->out);
+    weir_buf_text(r->out, "]");
+    weir_event_end(r);
+
+    weir_json_free(&choice);
+
+    return rc;
+}
+
+
+static bool
+weir_events_says(weir_json_t *members)
+{
+    void         *iter;
+    const char   *name;
+    weir_json_t  *value;
+
+    for (iter = weir_json_next(members, NULL, &name, &value);
+         iter;
+         iter = weir_json_next(members, iter, &name, &value))
+    {
+        if (!weir_json_is_null(value)) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* members that are not neutral: of the message, and beside it */
+
+static int
+weir_events_beside(weir_render_t *r, const weir_delta_t *d)
+{
+    int                 rc;
+    weir_json_t        *delta, *from, *beside;
+    static const char  *but[] = {
+        "role", "content", "refusal", "tool_calls", NULL
+    };
+
+    from = weir_json_get(d->x, "openai_message");
+    beside = weir_json_get(d->x, "openai");
+    delta = weir_json_object();
+
+    rc = from ? weir_json_copy(delta, from, but) : 0;
+
+    if (weir_events_says(delta) || weir_events_says(beside)) {
+        rc |= weir_events_other(r, d->choice, delta, beside,
+                                weir_json_new_null());
+    }
+
+    weir_json_free(&delta);
+
+    return rc;
 }
 
 
 static int
-weir_events_choice(weir_events_t *e, weir_json_t *from, size_t position)
+weir_events_choice_delta(weir_render_t *r, const weir_delta_t *d)
 {
-    int           rc;
-    weir_json_t  *index;
+    weir_events_choice_t  *choice;
 
-    index = weir_choice_index(from, position);
+    choice = weir_events_choice(r->own, d->choice);
+    if (choice == NULL) {
+        return -1;
+    }
 
-    weir_buf_reset(&e->index);
-    rc = weir_json_write(index, &e->index);
-    rc |= weir_events_parts(e, from, index);
+    if (!choice->begun) {
+        weir_events_role(r, d, choice);
+    }
 
-    weir_json_free(&index);
+    switch (d->kind) {
 
-    return rc;
+    case WEIR_DELTA_PART:
+        return weir_events_part(r, d, choice);
+
+    case WEIR_DELTA_CHOICE:
+        return weir_events_beside(r, d);
+
+    case WEIR_DELTA_STOP:
+        return weir_events_other(r, d->choice, NULL, NULL,
+                                 weir_json_new_str(weir_reason_of(d->s)));
+
+    default: /* WEIR_DELTA_TEXT_OF */
+        break;
+    }
+
+    if (weir_str_eq(d->type, weir_str("tool_call"))) {
+        return weir_events_call(r, d, choice);
+    }
+
+    if (weir_str_eq(d->type, weir_str("text"))) {
+        weir_events_text(r, d->choice, "content", d->s);
+
+    } else if (weir_str_eq(d->type, weir_str("refusal"))) {
+        weir_events_text(r, d->choice, "refusal", d->s);
+
+    } else if (weir_str_eq(d->type, weir_str("thinking"))) {
+        weir_events_text(r, d->choice, "reasoning_content", d->s);
+    }
+
+    return 0;
 }
 
 
@@ -277,55 +430,86 @@ static const char  *weir_events_not_first[] = {
 
 
 static int
-weir_events_head(weir_events_t *e, const weir_outcome_t *o, weir_str_t id,
-    int64_t created)
+weir_events_head(weir_events_t *e, const char *name, weir_json_t *value)
 {
-    int            rc;
-    weir_json_t   *head, *extra, *value;
-    const char   **name;
+    int  rc;
 
-    head = weir_json_object();
-    extra = weir_json_get(o->extra, "openai");
+    rc = name ? weir_json_set_take(e->members, name, value) : 0;
+    weir_buf_reset(&e->head);
 
-    rc = weir_json_set_take(head, "id", weir_completion_id(id));
-    rc |= weir_json_set_take(head, "object",
-              weir_json_new_str(weir_str("chat.completion.chunk")));
-    rc |= weir_json_set_take(head, "created", weir_json_new_int(created));
-    rc |= weir_json_set_take(head, "model", weir_json_new_str(o->model));
+    return rc | weir_json_write(e->members, &e->head);
+}
 
-    for (name = weir_events_all; *name; name++) {
-        value = weir_json_get(extra, *name);
 
-        if (value) {
-            rc |= weir_json_set_take(head, *name, weir_json_ref(value));
-        }
+/* The first delta finds nothing yet. */
+
+static weir_events_t *
+weir_events_own(weir_render_t *r)
+{
+    int             rc;
+    weir_events_t  *e;
+
+    if (r->own) {
+        return r->own;
     }
 
-    rc |= weir_json_write(head, &e->head);
-    weir_json_free(&head);
+    e = r->own = calloc(1, sizeof(weir_events_t));
+    if (e == NULL) {
+        return NULL;
+    }
 
-    return rc;
+    e->members = weir_json_object();
+
+    rc = weir_json_set_take(e->members, "id", weir_completion_id(r->id));
+    rc |= weir_json_set_take(e->members, "object",
+              weir_json_new_str(weir_str("chat.completion.chunk")));
+    rc |= weir_json_set_take(e->members, "created",
+                             weir_json_new_int(r->created));
+    rc |= weir_json_set_take(e->members, "model",
+              weir_json_new_str(r->model.data ? r->model : weir_str("")));
+
+    return (rc | weir_events_head(e, NULL, NULL)) == 0 ? e : NULL;
 }
 
 
 /* What only the provider knows may be large: it comes once. */
 
 static int
-weir_events_first(weir_events_t *e, const weir_outcome_t *o)
+weir_events_extra(weir_events_t *e, weir_json_t *extra)
 {
-    int           rc;
-    weir_json_t  *first;
+    int            rc;
+    weir_json_t   *first, *value;
+    const char   **name;
+
+    if (extra == NULL) {
+        return 0;
+    }
+
+    rc = 0;
+
+    for (name = weir_events_all; *name; name++) {
+        value = weir_json_get(extra, *name);
+
+        if (value) {
+            rc |= weir_events_head(e, *name, weir_json_ref(value));
+        }
+    }
+
+    value = weir_json_get(extra, "usage");
+
+    if (weir_json_is_object(value)) {
+        weir_json_free(&e->shown);
+        e->shown = weir_json_ref(value);
+    }
 
     first = weir_json_object();
-
-    rc = weir_json_copy(first, weir_json_get(o->extra, "openai"),
-                        weir_events_not_first);
+    rc |= weir_json_copy(first, extra, weir_events_not_first);
 
     if (weir_json_count(first)) {
+        weir_buf_reset(&e->first);
         rc |= weir_json_write(first, &e->first);
     }
 
-    rc |= (first == NULL);
     weir_json_free(&first);
 
     return rc;
@@ -333,22 +517,119 @@ weir_events_first(weir_events_t *e, const weir_outcome_t *o)
 
 
 static int
-weir_events_usage(weir_events_t *e, const weir_outcome_t *o)
+weir_events_delta(weir_render_t *r, const weir_delta_t *d)
 {
-    int           rc;
-    weir_json_t  *usage;
+    weir_events_t  *e;
 
-    usage = weir_usage_write(o);
-    e->usage = "";
+    e = weir_events_own(r);
+    if (e == NULL) {
+        return -1;
+    }
 
-    weir_event_begin(e);
-    weir_buf_text(e->out, ",\"choices\":[],\"usage\":");
-    rc = weir_json_write(usage, e->out);
-    weir_event_end(e);
+    switch (d->kind) {
 
-    weir_json_free(&usage);
+    case WEIR_DELTA_MODEL:
+        return weir_events_head(e, "model", weir_json_new_str(d->s));
+
+    case WEIR_DELTA_EXTRA:
+        return weir_events_extra(e, weir_json_get(d->x, "openai"));
+
+    case WEIR_DELTA_USAGE:
+        e->input = d->input >= 0 ? d->input : e->input;
+        e->output = d->output >= 0 ? d->output : e->output;
+        return 0;
+
+    default:
+        return weir_events_choice_delta(r, d);
+    }
+}
+
+
+static int
+weir_events_end(weir_render_t *r)
+{
+    int             rc;
+    weir_json_t    *usage;
+    weir_events_t  *e;
+
+    rc = 0;
+    e = weir_events_own(r);
+
+    if (e == NULL) {
+        return -1;
+    }
+
+    if (r->usage) {
+        usage = weir_usage_write(e->shown, e->input, e->output);
+
+        weir_event_begin(r, true);
+        weir_buf_text(r->out, ",\"choices\":[],\"usage\":");
+        rc = weir_json_write(usage, r->out);
+        weir_event_end(r);
+
+        weir_json_free(&usage);
+    }
+
+    weir_buf_text(r->out, "data: [DONE]\n\n");
 
     return rc;
+}
+
+
+/* No [DONE] behind it: clients take that for a clean end. */
+
+static void
+weir_events_fail(weir_render_t *r, const weir_failure_t *f)
+{
+    weir_buf_text(r->out, "data: ");
+    weir_failure_body(f, WEIR_DIALECT_OPENAI, r->request_id, r->out);
+
+    while (r->out->len && r->out->data[r->out->len - 1] == '\n') {
+        r->out->len--;
+    }
+
+    weir_buf_text(r->out, "\n\n");
+}
+
+
+static void
+weir_events_free(weir_render_t *r)
+{
+    unsigned        i;
+    weir_events_t  *e = r->own;
+
+    if (e == NULL) {
+        return;
+    }
+
+    for (i = 0; i < e->n; i++) {
+        free(e->choices[i].parts);
+    }
+
+    free(e->choices);
+    weir_json_free(&e->members);
+    weir_json_free(&e->shown);
+    weir_buf_free(&e->head);
+    weir_buf_free(&e->first);
+    free(e);
+    r->own = NULL;
+}
+
+
+const weir_render_dialect_t  weir_render_openai = {
+    weir_events_delta,
+    weir_events_end,
+    weir_events_fail,
+    weir_events_free
+};
+
+
+/* outcomes */
+
+static int
+weir_events_on_delta(void *arg, const weir_delta_t *d)
+{
+    return weir_render_delta(arg, d);
 }
 
 
@@ -357,25 +638,15 @@ weir_openai_events(const weir_outcome_t *o, weir_str_t id, int64_t created,
     bool usage, weir_buf_t *out)
 {
     int            rc;
-    size_t         i;
-    weir_events_t  e = { .usage = usage ? ",\"usage\":null" : "", .out = out };
+    weir_sent_t    sent = { 0 };
+    weir_render_t  r = { .dialect = &weir_render_openai, .id = id,
+                         .created = created, .usage = usage, .out = out };
 
-    rc = weir_events_head(&e, o, id, created);
-    rc |= weir_events_first(&e, o);
+    rc = weir_sent_rest(&sent, o, weir_events_on_delta, &r);
+    rc = rc ? rc : weir_render_end(&r);
 
-    for (i = 0; rc == 0 && i < weir_json_count(o->choices); i++) {
-        rc = weir_events_choice(&e, weir_json_at(o->choices, i), i);
-    }
-
-    if (rc == 0 && usage) {
-        rc = weir_events_usage(&e, o);
-    }
-
-    weir_buf_text(out, "data: [DONE]\n\n");
-
-    weir_buf_free(&e.head);
-    weir_buf_free(&e.first);
-    weir_buf_free(&e.index);
+    weir_sent_free(&sent);
+    weir_render_free(&r);
 
     return rc != 0 || out->failed ? -1 : 0;
 }

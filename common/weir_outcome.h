@@ -16,7 +16,8 @@
 /*
  * A choice: {"index":0,"role":"assistant","parts":[...],"stop":"end"}.
  * A part: {"type":"text","text":"..."}, {"type":"tool_call","id":"...",
- * "name":"...","arguments":"<text>"}, {"type":"refusal","text":"..."}.
+ * "name":"...","arguments":"<text>"}, {"type":"refusal","text":"..."},
+ * {"type":"thinking","text":"..."}.
  * stop: "end", "length", "tool", "filter", or the provider's own word.
  */
 

@@ -5,6 +5,7 @@
 
 #include "unit.h"
 #include "weir_dialect_openai.h"
+#include "weir_render.h"
 
 
 #define ID  "00abcdefghijklmnopqrstuv"
@@ -71,6 +72,7 @@ typedef struct {
     weir_json_t  *usage;
     weir_buf_t    content[4];
     weir_buf_t    refusal[4];
+    weir_buf_t    thinking[4];
     weir_json_t  *calls[4];
     weir_json_t  *ends[4];
     unsigned      events;
@@ -96,6 +98,8 @@ client_choice(client_t *c, weir_json_t *choice)
                  weir_json_str(weir_json_get(delta, "content")));
     weir_buf_str(&c->refusal[i],
                  weir_json_str(weir_json_get(delta, "refusal")));
+    weir_buf_str(&c->thinking[i],
+                 weir_json_str(weir_json_get(delta, "reasoning_content")));
     c->pieces += weir_json_str(weir_json_get(delta, "content")).len > 0;
 
     calls = weir_json_get(delta, "tool_calls");
@@ -174,6 +178,7 @@ client_free(client_t *c)
     for (i = 0; i < 4; i++) {
         weir_buf_free(&c->content[i]);
         weir_buf_free(&c->refusal[i]);
+        weir_buf_free(&c->thinking[i]);
         weir_json_free(&c->calls[i]);
         weir_json_free(&c->ends[i]);
     }
@@ -296,17 +301,17 @@ test_members(void **state)
 
     compare(&o, &c, true);
 
-    /* role, two texts, three calls, end; role, refusal, end; role, end; usage:
-     * what is left out of these is in none */
+    /* role, two texts, three calls, what is beside them, end; role, refusal,
+     * end; role, end; usage: what is left out of these is in none */
 
-    assert_int_equal(c.events, 13);
+    assert_int_equal(c.events, 14);
     assert_int_equal(weir_json_count(weir_json_get(c.first, "citations")), 1);
     unit_str(weir_json_str(weir_json_get(c.first, "system_fingerprint")), "fp");
 
     extra = weir_json_get(weir_json_at(weir_json_get(c.first, "choices"), 0),
                           "delta");
-    unit_str(weir_json_str(weir_json_get(extra, "reasoning_content")), "r");
     unit_str(weir_json_str(weir_json_get(extra, "role")), "assistant");
+    unit_str(unit_buf(&c.thinking[0]), "r");
     assert_int_equal(weir_json_int(weir_json_get(c.usage, "details")), 5);
     assert_int_equal(weir_json_int(weir_json_get(c.usage, "total_tokens")), 7);
 
@@ -430,12 +435,72 @@ test_asked(void **state)
 }
 
 
+/* deltas as they come: calls that go on in turns, and a stream that breaks */
+
+static int
+on_delta(void *arg, const weir_delta_t *d)
+{
+    return weir_render_delta(arg, d);
+}
+
+
+static void
+test_live(void **state)
+{
+    weir_buf_t      b = { 0 };
+    weir_failure_t  f;
+    weir_render_t   r = { .dialect = &weir_render_openai, .id = weir_str(ID),
+                          .model = weir_str("asked"), .created = 17,
+                          .out = &b };
+
+    (void) state;
+
+#define LIVE  "data: {\"id\":\"chatcmpl-" ID "\",\"object\":" \
+              "\"chat.completion.chunk\",\"created\":17,\"model\":\"m\""
+#define CALL  LIVE ",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":["
+
+    assert_int_equal(weir_deltas_read(weir_str("[{\"model\":\"m\"},"
+        "{\"i\":0,\"p\":0,\"t\":\"tool_call\",\"id\":\"a\",\"name\":\"f\","
+        "\"s\":\"\"},"
+        "{\"i\":0,\"p\":1,\"t\":\"tool_call\",\"id\":\"b\",\"name\":\"g\","
+        "\"s\":\"[\"}]"), on_delta, &r), 0);
+    unit_str(unit_buf(&b),
+             LIVE ",\"choices\":[{\"index\":0,\"delta\":{\"role\":"
+             "\"assistant\",\"content\":null,\"refusal\":null}" NONE
+             CALL "{\"index\":0,\"id\":\"a\",\"type\":\"function\","
+             "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}" NONE
+             CALL "{\"index\":1,\"id\":\"b\",\"type\":\"function\","
+             "\"function\":{\"name\":\"g\",\"arguments\":\"[\"}}]}" NONE);
+
+    weir_buf_reset(&b);
+    assert_int_equal(weir_deltas_read(weir_str("[{\"i\":0,\"p\":0,\"t\":"
+        "\"tool_call\",\"s\":\"{}\"},{\"i\":0,\"p\":1,\"t\":"
+        "\"tool_call\",\"s\":\"]\"}]"), on_delta, &r), 0);
+    unit_str(unit_buf(&b),
+             CALL "{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]}" NONE
+             CALL "{\"index\":1,\"function\":{\"arguments\":\"]\"}}]}" NONE);
+
+    weir_buf_reset(&b);
+    weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "it broke off");
+    weir_render_fail(&r, &f);
+    weir_buf_add(&b, "", 1);
+    assert_non_null(strstr(b.data, "data: {\"error\":{\"message\":\"it broke "
+                           "off\""));
+    assert_null(strstr(b.data, "[DONE]"));
+    assert_string_equal(b.data + b.len - 5, "}}\n\n");
+
+    weir_render_free(&r);
+    weir_buf_free(&b);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_live),
         cmocka_unit_test(test_property),
         cmocka_unit_test(test_odd),
         cmocka_unit_test(test_asked)

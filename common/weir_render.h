@@ -1,0 +1,57 @@
+/*
+ * The events of a stream in a client's dialect, made of deltas as they come.
+ * Each dialect has a row of functions; who streams calls what is declared here.
+ */
+
+#ifndef WEIR_RENDER_H
+#define WEIR_RENDER_H
+
+
+#include "weir_delta.h"
+#include "weir_failure.h"
+
+
+typedef struct weir_render_s  weir_render_t;
+
+
+typedef struct {
+    int   (*delta)(weir_render_t *r, const weir_delta_t *d);
+    int   (*end)(weir_render_t *r);
+    void  (*fail)(weir_render_t *r, const weir_failure_t *f);
+    void  (*free)(weir_render_t *r);
+} weir_render_dialect_t;
+
+
+/* The texts must live as long; all but dialect and out may be empty. */
+
+struct weir_render_s {
+    const weir_render_dialect_t  *dialect;
+    weir_str_t                    id;           /* of the job, or the run */
+    weir_str_t                    request_id;
+    weir_str_t                    model;        /* until it is said */
+    int64_t                       created;      /* s */
+    bool                          usage;        /* it is to be shown */
+    weir_buf_t                   *out;
+
+    void                         *own;          /* the dialect's */
+};
+
+
+/* What a delta says, appended to out.  -1: no memory, or a delta that cannot be
+ * after what came before. */
+int weir_render_delta(weir_render_t *r, const weir_delta_t *d);
+
+/* The clean end; once, after all choices have stopped. */
+int weir_render_end(weir_render_t *r);
+
+/* The end of a stream that is not whole. */
+void weir_render_fail(weir_render_t *r, const weir_failure_t *f);
+
+/* Gives back what the dialect holds; not out. */
+void weir_render_free(weir_render_t *r);
+
+
+extern const weir_render_dialect_t  weir_render_openai;
+
+
+#endif /* WEIR_RENDER_H */
