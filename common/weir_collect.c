@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "weir_merge.h"
+#include "weir_reach.h"
 
 
 struct weir_collect_part_s {
@@ -86,19 +87,14 @@ weir_collect_choice(weir_collect_t *c, unsigned i)
         return NULL;
     }
 
-    if (i >= c->n) {
-        choices = realloc(c->choices, (i + 1) * sizeof(weir_collect_choice_t));
-        if (choices == NULL) {
-            return NULL;
-        }
-
-        memset(&choices[c->n], 0,
-               (i + 1 - c->n) * sizeof(weir_collect_choice_t));
-        c->choices = choices;
-        c->n = i + 1;
+    choices = weir_reach(c->choices, &c->n, i, sizeof(weir_collect_choice_t));
+    if (choices == NULL) {
+        return NULL;
     }
 
-    return &c->choices[i];
+    c->choices = choices;
+
+    return &choices[i];
 }
 
 
@@ -114,20 +110,15 @@ weir_collect_part(weir_collect_t *c, const weir_delta_t *d)
         return NULL;
     }
 
-    if (d->part >= choice->n) {
-        parts = realloc(choice->parts,
-                        (d->part + 1) * sizeof(weir_collect_part_t));
-        if (parts == NULL) {
-            return NULL;
-        }
-
-        memset(&parts[choice->n], 0,
-               (d->part + 1 - choice->n) * sizeof(weir_collect_part_t));
-        choice->parts = parts;
-        choice->n = d->part + 1;
+    parts = weir_reach(choice->parts, &choice->n, d->part,
+                       sizeof(weir_collect_part_t));
+    if (parts == NULL) {
+        return NULL;
     }
 
-    return &choice->parts[d->part];
+    choice->parts = parts;
+
+    return &parts[d->part];
 }
 
 

@@ -10,24 +10,27 @@
 #include <stdlib.h>
 
 #include "weir_merge.h"
+#include "weir_reach.h"
 
 
-#define WEIR_CHUNK_NONE  -1
+/* the number of a part that has begun, and one; 0: it has not */
+
+typedef unsigned  weir_chunk_part_t;
 
 
 /* a tool call: of a form that is not neutral it is told whole, at the end */
 
 typedef struct {
-    int           part;                 /* or WEIR_CHUNK_NONE */
-    weir_json_t  *whole;                /* NULL: a function */
+    weir_chunk_part_t   part;
+    weir_json_t        *whole;          /* NULL: a function */
 } weir_chunk_call_t;
 
 
 struct weir_openai_chunk_s {
-    int                 text;           /* parts, or WEIR_CHUNK_NONE */
-    int                 refusal;
-    int                 thinking;
-    int                 next;
+    weir_chunk_part_t   text;
+    weir_chunk_part_t   refusal;
+    weir_chunk_part_t   thinking;
+    unsigned            parts;          /* that have begun */
     weir_chunk_call_t  *calls;
     unsigned            ncalls;
 };
@@ -129,23 +132,14 @@ weir_chunk_of(weir_openai_stream_t *s, unsigned i)
 {
     weir_chunk_t  *choices;
 
-    if (i >= s->n) {
-        choices = realloc(s->choices, (i + 1) * sizeof(weir_chunk_t));
-        if (choices == NULL) {
-            return NULL;
-        }
-
-        s->choices = choices;
-
-        for ( /* void */ ; s->n <= i; s->n++) {
-            s->choices[s->n] = (weir_chunk_t) {
-                .text = WEIR_CHUNK_NONE, .refusal = WEIR_CHUNK_NONE,
-                .thinking = WEIR_CHUNK_NONE
-            };
-        }
+    choices = weir_reach(s->choices, &s->n, i, sizeof(weir_chunk_t));
+    if (choices == NULL) {
+        return NULL;
     }
 
-    return &s->choices[i];
+    s->choices = choices;
+
+    return &choices[i];
 }
 
 
@@ -154,22 +148,15 @@ weir_chunk_call(weir_chunk_t *chunk, unsigned n)
 {
     weir_chunk_call_t  *calls;
 
-    if (n >= chunk->ncalls) {
-        calls = realloc(chunk->calls, (n + 1) * sizeof(weir_chunk_call_t));
-        if (calls == NULL) {
-            return NULL;
-        }
-
-        chunk->calls = calls;
-
-        for ( /* void */ ; chunk->ncalls <= n; chunk->ncalls++) {
-            calls[chunk->ncalls] = (weir_chunk_call_t) {
-                .part = WEIR_CHUNK_NONE
-            };
-        }
+    calls = weir_reach(chunk->calls, &chunk->ncalls, n,
+                       sizeof(weir_chunk_call_t));
+    if (calls == NULL) {
+        return NULL;
     }
 
-    return &chunk->calls[n];
+    chunk->calls = calls;
+
+    return &calls[n];
 }
 
 
@@ -184,17 +171,18 @@ weir_chunk_delta(const weir_chunk_reader_t *r, weir_delta_e kind)
 /* a part gets its number; -1: too many */
 
 static int
-weir_chunk_place(weir_chunk_reader_t *r, int *part, weir_delta_t *d)
+weir_chunk_place(weir_chunk_reader_t *r, weir_chunk_part_t *part,
+    weir_delta_t *d)
 {
-    if (*part == WEIR_CHUNK_NONE) {
-        if (r->chunk->next == WEIR_DELTA_PARTS) {
+    if (*part == 0) {
+        if (r->chunk->parts == WEIR_DELTA_PARTS) {
             return weir_chunk_invalid(r->f, "a choice has too many parts");
         }
 
-        *part = r->chunk->next++;
+        *part = ++r->chunk->parts;
     }
 
-    d->part = (unsigned) *part;
+    d->part = *part - 1;
 
     return 0;
 }
@@ -204,7 +192,7 @@ weir_chunk_place(weir_chunk_reader_t *r, int *part, weir_delta_t *d)
 
 static int
 weir_chunk_text(weir_chunk_reader_t *r, weir_json_t *text, const char *type,
-    int *part)
+    weir_chunk_part_t *part)
 {
     weir_delta_t  d;
 
@@ -291,8 +279,7 @@ weir_chunk_call_read(weir_chunk_reader_t *r, weir_json_t *from, size_t at)
     }
 
     if (call->whole
-        || (call->part == WEIR_CHUNK_NONE
-            && weir_json_get(from, "function") == NULL))
+        || (call->part == 0 && weir_json_get(from, "function") == NULL))
     {
         return weir_chunk_whole(r, call, from);
     }
@@ -389,7 +376,7 @@ weir_chunk_stop(weir_chunk_reader_t *r, weir_json_t *reason)
         }
 
         d = weir_chunk_delta(r, WEIR_DELTA_PART);
-        d.part = (unsigned) call->part;
+        d.part = call->part - 1;
         d.x = part;
         rc = r->fn(r->arg, &d);
         weir_json_free(&part);

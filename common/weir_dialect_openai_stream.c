@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "weir_reach.h"
 #include "weir_render.h"
 #include "weir_sent.h"
 
@@ -147,19 +148,14 @@ weir_events_choice(weir_events_t *e, unsigned i)
         return NULL;
     }
 
-    if (i >= e->n) {
-        choices = realloc(e->choices, (i + 1) * sizeof(weir_events_choice_t));
-        if (choices == NULL) {
-            return NULL;
-        }
-
-        memset(&choices[e->n], 0,
-               (i + 1 - e->n) * sizeof(weir_events_choice_t));
-        e->choices = choices;
-        e->n = i + 1;
+    choices = weir_reach(e->choices, &e->n, i, sizeof(weir_events_choice_t));
+    if (choices == NULL) {
+        return NULL;
     }
 
-    return &e->choices[i];
+    e->choices = choices;
+
+    return &choices[i];
 }
 
 
@@ -191,7 +187,7 @@ weir_events_role(weir_render_t *r, const weir_delta_t *d,
 static int
 weir_events_call_of(weir_events_choice_t *choice, unsigned part, bool *new_r)
 {
-    unsigned   i, *parts;
+    unsigned  i, *parts;
 
     for (i = choice->calls; i > 0; i--) {
         if (choice->parts[i - 1] == part) {
@@ -200,16 +196,17 @@ weir_events_call_of(weir_events_choice_t *choice, unsigned part, bool *new_r)
         }
     }
 
-    parts = realloc(choice->parts, (choice->calls + 1) * sizeof(unsigned));
+    parts = weir_reach(choice->parts, &choice->calls, choice->calls,
+                       sizeof(unsigned));
     if (parts == NULL) {
         return -1;
     }
 
-    parts[choice->calls] = part;
     choice->parts = parts;
+    parts[choice->calls - 1] = part;
     *new_r = true;
 
-    return (int) choice->calls++;
+    return (int) choice->calls - 1;
 }
 
 

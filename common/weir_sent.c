@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "weir_reach.h"
+
 
 #define WEIR_SENT_SEED   14695981039346656037ull
 #define WEIR_SENT_PRIME  1099511628211ull
@@ -65,19 +67,15 @@ weir_sent_choice(weir_sent_t *sent, unsigned i)
         return NULL;
     }
 
-    if (i >= sent->n) {
-        choices = realloc(sent->choices, (i + 1) * sizeof(weir_sent_choice_t));
-        if (choices == NULL) {
-            return NULL;
-        }
-
-        memset(&choices[sent->n], 0,
-               (i + 1 - sent->n) * sizeof(weir_sent_choice_t));
-        sent->choices = choices;
-        sent->n = i + 1;
+    choices = weir_reach(sent->choices, &sent->n, i,
+                         sizeof(weir_sent_choice_t));
+    if (choices == NULL) {
+        return NULL;
     }
 
-    return &sent->choices[i];
+    sent->choices = choices;
+
+    return &choices[i];
 }
 
 
@@ -90,20 +88,15 @@ weir_sent_part(weir_sent_choice_t *choice, unsigned p)
         return NULL;
     }
 
-    if (p >= choice->n) {
-        parts = realloc(choice->parts, (p + 1) * sizeof(weir_sent_part_t));
-        if (parts == NULL) {
-            return NULL;
-        }
-
-        choice->parts = parts;
-
-        for ( /* void */ ; choice->n <= p; choice->n++) {
-            parts[choice->n] = (weir_sent_part_t) { .hash = WEIR_SENT_SEED };
-        }
+    parts = weir_reach(choice->parts, &choice->n, p,
+                       sizeof(weir_sent_part_t));
+    if (parts == NULL) {
+        return NULL;
     }
 
-    return &choice->parts[p];
+    choice->parts = parts;
+
+    return &parts[p];
 }
 
 
@@ -153,7 +146,11 @@ weir_sent_add(weir_sent_t *sent, const weir_delta_t *d)
         return -1;
     }
 
-    part->begun = true;
+    if (!part->begun) {
+        part->begun = true;
+        part->hash = WEIR_SENT_SEED;
+    }
+
     part->whole = (d->kind == WEIR_DELTA_PART);
     part->len += d->s.len;
     part->hash = weir_sent_hash(part->hash, d->s);
