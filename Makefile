@@ -69,8 +69,8 @@ COMMON  := $(call objects,$(wildcard common/*.c))
 MOCK    := $(call objects,$(wildcard worker/mock_*.c))
 WORKER  := $(filter-out $(MOCK),$(call objects,$(wildcard worker/*.c)))
 TOOL    := $(call objects,$(wildcard worker/cli/*.c) \
-               $(addprefix worker/,heap.c http.c loop.c mem.c retry_after.c \
-                                   watch.c))
+               $(addprefix worker/,heap.c http.c http_handle.c loop.c mem.c \
+                                   retry_after.c watch.c))
 
 MODULE  := $(BUILD)/ngx_http_weir_module.so
 DAEMONS := $(BUILD)/weir-worker $(BUILD)/weir $(BUILD)/weir-mock-llm

@@ -2,166 +2,23 @@
  * HTTP calls: libcurl's multi interface on libuv.  Owns the handles, their
  * sockets' watchers and the bytes of replies; knows nothing of what is asked.
  *
- * http.c is the one file that knows libcurl.  That library calls back from
+ * http.c and http_handle.c are the files that know libcurl.  It calls back from
  * inside our calls; those callbacks only note facts, and http_reap() acts
  * afterwards.  Handles are used again with all that stays the same, because
  * making one costs more than a call on a warm connection.
  */
 
-#include "http.h"
+#include "http_part.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
-#include <time.h>
-#include <sys/socket.h>
 
 #include "mem.h"
-#include "retry_after.h"
-#include "watch.h"
 
 
-#define HTTP_HEADER_MAX  512
 #define HTTP_BODY_KEEP   (128 * 1024)   /* bytes a resting handle may hold */
 #define HTTP_IDLE_MAX    1024L          /* connections kept open */
 #define HTTP_SWEEP_MAX   1000           /* ms */
-#define HTTP_GUARDED_AGE 60L            /* s that a connection is used */
-
-
-struct http_target_s {
-    http_t               *http;
-    uint64_t              serial;
-    char                 *url;
-    struct curl_slist    *headers;
-};
-
-
-struct http_call_s {
-    http_call_t          *prev;         /* among the active */
-    http_call_t          *next;         /* among the active or resting */
-    http_t               *http;
-    http_target_t        *target;       /* while it is active */
-    uint64_t              aimed;        /* what the handle is set up for */
-    CURL                 *easy;
-    http_reply_pt         fn;
-    void                 *data;
-
-    struct curl_slist     header;       /* in front of the target's */
-    char                  header_text[HTTP_HEADER_MAX];
-    char                  error[CURL_ERROR_SIZE];
-
-    weir_buf_t            body;
-    size_t                head;         /* bytes of headers */
-    bool                  body_full;
-    bool                  head_full;
-    bool                  headed;
-    const char           *refused;      /* by the guard: why */
-    bool                  get;
-    int64_t               retry_after;  /* ms */
-    uint64_t              heard;        /* loop_now() of the last byte */
-};
-
-
-struct http_s {
-    loop_t               *loop;
-    http_options_t        o;
-    char                 *proxy;
-    char                 *ca_file;
-    uint64_t              serial;       /* of the last target */
-    CURLM                *multi;
-    loop_timer_t          timer;        /* what the library asked for */
-    loop_timer_t          sweep;
-    watches_t            *watches;
-    http_call_t          *active;
-    http_call_t          *resting;
-};
-
-
-static bool
-http_is_https(const char *url)
-{
-    return strncasecmp(url, "https:", 6) == 0;
-}
-
-
-/* the library's callbacks about a transfer: facts only */
-
-static size_t
-http_on_body(char *data, size_t size, size_t n, void *arg)
-{
-    http_call_t  *call;
-
-    call = arg;
-    call->heard = loop_now(call->http->loop);
-
-    weir_buf_add(&call->body, data, size * n);
-
-    if (call->body.failed) {
-        call->body_full = true;
-        return 0;
-    }
-
-    return size * n;
-}
-
-
-static size_t
-http_on_header(char *data, size_t size, size_t n, void *arg)
-{
-    size_t        max;
-    weir_str_t    line;
-    http_call_t  *call;
-
-    call = arg;
-    call->heard = loop_now(call->http->loop);
-    line = (weir_str_t) { data, size * n };
-
-    max = call->http->o.head_max;
-    call->head += line.len;
-
-    if (max && call->head > max) {
-        call->head_full = true;
-        return 0;
-    }
-
-    if (line.len > 5 && memcmp(line.data, "HTTP/", 5) == 0) {
-        call->headed = false;               /* those of a 1xx were not all */
-
-    } else if (line.len <= 2 && data[line.len - 1] == '\n') {
-        call->headed = true;                /* some send no CR */
-    }
-
-    retry_after_line(line, time(NULL), &call->retry_after);
-
-    return line.len;
-}
-
-
-/* The one place that knows the address which is connected to. */
-
-static curl_socket_t
-http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
-{
-    http_t       *http;
-    const char   *why;
-    http_call_t  *call;
-
-    (void) purpose;
-
-    call = arg;
-    http = call->http;
-
-    if (http->o.guard
-        && !http->o.guard(http->o.guard_data, http_is_https(call->target->url),
-                          &a->addr, &why))
-    {
-        call->refused = why;
-        return CURL_SOCKET_BAD;
-    }
-
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-}
 
 
 /* active and resting calls */
@@ -203,6 +60,7 @@ http_deactivate(http_call_t *call)
     }
 
     call->prev = call->next = NULL;
+    http_unfreshen(call);
     curl_multi_remove_handle(http->multi, call->easy);
 }
 
@@ -255,12 +113,42 @@ http_finish(http_call_t *call, CURLcode rc)
 }
 
 
+/* The call may be gone when it was told, and any other too. */
+
+static void
+http_hand_out(http_t *http)
+{
+    weir_buf_t    handed;
+    http_call_t  *call;
+
+    while ((call = http->fresh) != NULL) {
+        http_unfreshen(call);
+
+        if (!http_handle_streams(call)) {
+            call->piece = NULL;
+            continue;
+        }
+
+        handed = call->body;
+        call->body = http->handed;
+        call->body.limit = handed.limit;
+        http->handed = handed;
+
+        call->piece(call->data, (weir_str_t) { handed.data, handed.len });
+
+        weir_buf_reset(&http->handed);
+    }
+}
+
+
 static void
 http_reap(http_t *http)
 {
     int           left;
     CURLMsg      *msg;
     http_call_t  *call;
+
+    http_hand_out(http);
 
     while ((msg = curl_multi_info_read(http->multi, &left)) != NULL) {
         if (msg->msg == CURLMSG_DONE) {
@@ -395,93 +283,6 @@ http_on_sweep(void *data)
 }
 
 
-/* handles */
-
-static http_call_t *
-http_handle_create(http_t *http)
-{
-    CURL         *e;
-    http_call_t  *call;
-
-    call = mem_alloc(sizeof(http_call_t));
-    call->http = http;
-    call->easy = e = curl_easy_init();
-    mem_check(e == NULL);
-
-    weir_buf_init(&call->body, http->o.body_max);
-
-    curl_easy_setopt(e, CURLOPT_PRIVATE, call);
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->error);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
-    curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_open);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call);
-    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long) http->o.connect_timeout);
-    curl_easy_setopt(e, CURLOPT_PROXY, http->proxy ? http->proxy : "");
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
-                     http->o.http2 ? (long) CURL_HTTP_VERSION_2TLS
-                                   : (long) CURL_HTTP_VERSION_1_1);
-
-    if (http->ca_file) {
-        curl_easy_setopt(e, CURLOPT_CAINFO, http->ca_file);
-    }
-
-    if (http->o.guard) {
-
-        /* what was checked is what is sent; and names are resolved again, so
-         * that a connection does not outlive the answer that was allowed */
-
-        curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
-        curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, HTTP_GUARDED_AGE);
-    }
-
-    return call;
-}
-
-
-static void
-http_handle_destroy(http_call_t *call)
-{
-    curl_easy_cleanup(call->easy);
-    weir_buf_free(&call->body);
-    free(call);
-}
-
-
-static void
-http_handle_aim(http_call_t *call, http_target_t *target, bool get)
-{
-    call->target = target;
-
-    if (call->aimed != target->serial) {
-        call->aimed = target->serial;
-        curl_easy_setopt(call->easy, CURLOPT_URL, target->url);
-
-        /* to wait for a shared connection pays where there may be one */
-        curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT,
-                         call->http->o.http2
-                         && http_is_https(target->url) ? 1L : 0L);
-    }
-
-    if (get) {
-        curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
-
-    } else if (call->get) {
-        curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
-    }
-
-    call->get = get;
-}
-
-
 http_call_t *
 http_call(http_target_t *target, weir_str_t body, const char *header,
     int64_t timeout, http_reply_pt fn, void *data)
@@ -500,6 +301,7 @@ http_call(http_target_t *target, weir_str_t body, const char *header,
     }
 
     call->fn = fn;
+    call->piece = NULL;
     call->data = data;
     call->error[0] = '\0';
     call->body_full = call->head_full = call->headed = false;
@@ -536,6 +338,13 @@ http_call(http_target_t *target, weir_str_t body, const char *header,
     mem_check(curl_multi_add_handle(http->multi, call->easy) != CURLM_OK);
 
     return call;
+}
+
+
+void
+http_pieces(http_call_t *call, http_piece_pt fn)
+{
+    call->piece = fn;
 }
 
 
@@ -680,6 +489,7 @@ http_destroy(http_t **httpp)
 
     watches_destroy(&http->watches);
 
+    weir_buf_free(&http->handed);
     free(http->proxy);
     free(http->ca_file);
     free(http);

@@ -58,6 +58,11 @@ typedef struct {
 typedef void (*http_reply_pt)(void *data, const http_reply_t *reply);
 
 
+/* Bytes of a reply that is under way; they live until it returns.  It may make
+ * calls and cancel any, this one too. */
+typedef void (*http_piece_pt)(void *data, weir_str_t bytes);
+
+
 /* Once in the process, before and after all else. */
 void http_init(void);
 void http_deinit(void);
@@ -77,6 +82,10 @@ void http_target_destroy(http_target_t **target);
  * The callback comes from the loop, never from within. */
 http_call_t *http_call(http_target_t *target, weir_str_t body,
     const char *header, int64_t timeout, http_reply_pt fn, void *data);
+
+/* Of a call that was just made: if the reply is an event stream of status 2xx,
+ * its body is handed out as it comes, and the reply has none. */
+void http_pieces(http_call_t *call, http_piece_pt fn);
 
 /* No callback will come. */
 void http_cancel(http_call_t **call);

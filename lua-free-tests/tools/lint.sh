@@ -21,7 +21,7 @@ common      openssl/        weir_digest.c
 common      pcre2.h         weir_guard.c
 worker      uv.h            loop.h loop.c
 worker      hiredis/        redis.c
-worker      curl/           http.c
+worker      curl/           http.c http_handle.c http_part.h
 worker      confuse.h       conf.c
 worker      microhttpd.h    metrics.c mock_*.[ch]
 worker      jansson.h       mock_*.c
