@@ -171,6 +171,7 @@ weir_collect_text(weir_collect_t *c, const weir_delta_t *d)
     }
 
     weir_buf_str(&part->text, d->s);
+    c->text += d->s.len;
 
     return part->type.failed || part->id.failed || part->name.failed
            || part->text.failed ? -1 : 0;

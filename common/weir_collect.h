@@ -23,12 +23,13 @@ typedef struct {
     weir_json_t            *extra;
     long long               input;      /* tokens; -1: not said */
     long long               output;     /* likewise */
-    size_t                  bytes;      /* of all text */
+    size_t                  text;       /* bytes of it in parts */
+    size_t                  bytes;      /* of all */
     size_t                  max;
 } weir_collect_t;
 
 
-/* max: bytes of text.  Nothing is allocated before the first delta. */
+/* max: bytes of all.  Nothing is allocated before the first delta. */
 void weir_collect_init(weir_collect_t *c, size_t max);
 void weir_collect_free(weir_collect_t *c);
 

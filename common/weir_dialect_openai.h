@@ -44,8 +44,9 @@ weir_json_t *weir_openai_model(const weir_json_t *catalogue, weir_str_t id);
 /* the provider's half */
 
 /* The body of the call.  model: the provider's name for it; empty: as asked.
- * -1: no memory, or not a neutral request of this version. */
-int weir_openai_call(const weir_json_t *request, weir_str_t model,
+ * stream: the answer is to come as events.  -1: no memory, or not a neutral
+ * request of this version. */
+int weir_openai_call(const weir_json_t *request, weir_str_t model, bool stream,
     weir_buf_t *out);
 
 /* A 2xx reply into choices, usage, model and extra of o.  -1: not a reply of

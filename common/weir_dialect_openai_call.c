@@ -146,8 +146,27 @@ weir_tools_write(weir_json_t *body, const weir_json_t *tools)
 }
 
 
+/* Usage is accounted, whether the client is shown it or not. */
+
+static int
+weir_stream_write(weir_json_t *body)
+{
+    int           rc;
+    weir_json_t  *options;
+
+    options = weir_json_object();
+
+    rc = weir_json_set_take(options, "include_usage",
+                            weir_json_new_bool(true));
+    rc |= weir_json_set_take(body, "stream", weir_json_new_bool(true));
+
+    return rc | weir_json_set_take(body, "stream_options", options);
+}
+
+
 int
-weir_openai_call(const weir_json_t *request, weir_str_t model, weir_buf_t *out)
+weir_openai_call(const weir_json_t *request, weir_str_t model, bool stream,
+    weir_buf_t *out)
 {
     int           rc;
     weir_json_t  *body, *extra;
@@ -171,6 +190,7 @@ weir_openai_call(const weir_json_t *request, weir_str_t model, weir_buf_t *out)
 
     extra = weir_json_get(weir_json_get(request, "extra"), "openai");
     rc |= weir_json_copy(body, extra, NULL);
+    rc |= stream ? weir_stream_write(body) : 0;
 
     if (rc == 0) {
         rc = weir_json_write(body, out);

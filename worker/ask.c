@@ -163,6 +163,7 @@ ask_start(job_t *job)
     call->request_id = job->request_id;
     call->timeout = ask_left(job);
     call->done = ask_on_done;
+    call->streamed = true;
     call->data = job;
 
     provider_call(r->providers[model->to], call);

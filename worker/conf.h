@@ -92,6 +92,7 @@ typedef struct {
     int64_t   idle_timeout;
     int64_t   connections;      /* 0: no limit */
     int64_t   http2;
+    int64_t   stream;           /* it may be asked for events */
     int       line;             /* in the file, of its end */
 } conf_provider_t;
 

@@ -5,6 +5,7 @@
 #include "provider.h"
 
 #include "mem.h"
+#include "provider_stream.h"
 #include "weir_money.h"
 
 
@@ -70,6 +71,7 @@ provider_cancel(provider_call_t *call)
 
     if (p) {
         p->dialect->cancel(p, call);
+        provider_stream_free(call);
     }
 }
 
@@ -77,6 +79,7 @@ provider_cancel(provider_call_t *call)
 void
 provider_call_free(provider_call_t *call)
 {
+    provider_stream_free(call);
     weir_buf_free(&call->body);
 }
 
@@ -95,6 +98,7 @@ provider_done(provider_call_t *call, provider_verdict_e verdict, int64_t wait)
                                     call->conf->output_price);
 
     counters_add(p->counters, call_ms, loop_now(p->loop) - call->begun);
+    provider_stream_free(call);
 
     if (call->body.size > PROVIDER_BODY_KEEP) {
         weir_buf_free(&call->body);

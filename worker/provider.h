@@ -10,12 +10,14 @@
 #include "conf.h"
 #include "counters.h"
 #include "http.h"
+#include "weir_delta.h"
 #include "weir_outcome.h"
 
 
 typedef struct provider_s         provider_t;
 typedef struct provider_call_s    provider_call_t;
 typedef struct provider_dialect_s provider_dialect_t;
+typedef struct provider_stream_s  provider_stream_t;
 
 
 typedef enum {
@@ -41,12 +43,19 @@ struct provider_call_s {
      * the loop, never from within the call. */
     void               (*done)(void *data, provider_verdict_e verdict,
                                int64_t wait);
+
+    /* With "streamed" the provider is asked for events, if it may be: what has
+     * come is told at once, from the loop; NULL: to nobody.  The outcome is the
+     * same. */
+    bool                 streamed;
+    void               (*delta)(void *data, const weir_delta_t *d);
     void                *data;
 
     /* the provider's own */
     provider_t          *provider;      /* NULL: not in flight */
     weir_buf_t           body;
     http_call_t         *http;
+    provider_stream_t   *stream;        /* NULL: nothing came as events */
     loop_timer_t         timer;
     uint64_t             begun;         /* loop_now() */
 };

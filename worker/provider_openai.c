@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "provider_stream.h"
 #include "weir_dialect_openai.h"
 
 
@@ -19,6 +20,7 @@ typedef struct {
     provider_t           base;
     http_t              *http;
     http_target_t       *chat;
+    http_target_t       *events;                /* the same, streamed */
     http_target_t       *list;
 
     http_call_t         *listing;               /* in flight, or NULL */
@@ -88,7 +90,8 @@ openai_on_status(provider_call_t *call, const http_reply_t *reply)
 static void
 openai_on_reply(void *data, const http_reply_t *reply)
 {
-    provider_call_t  *call;
+    provider_call_t     *call;
+    provider_verdict_e   verdict;
 
     call = data;
     call->http = NULL;
@@ -103,6 +106,17 @@ openai_on_reply(void *data, const http_reply_t *reply)
         return;
     }
 
+    if (call->stream) {
+        verdict = provider_stream_end(call);
+
+        if (verdict != PROVIDER_DONE) {
+            counters_add(call->provider->counters, call_garbled, 1);
+        }
+
+        provider_done(call, verdict, reply->retry_after);
+        return;
+    }
+
     if (weir_openai_reply(reply->body, call->outcome) != 0) {
         counters_add(call->provider->counters, call_garbled, 1);
         call->outcome->state = WEIR_FAILED;
@@ -111,6 +125,24 @@ openai_on_reply(void *data, const http_reply_t *reply)
     }
 
     provider_done(call, PROVIDER_DONE, 0);
+}
+
+
+static void
+openai_on_piece(void *data, weir_str_t bytes)
+{
+    provider_call_t     *call;
+    provider_verdict_e   verdict;
+
+    call = data;
+
+    if (provider_stream_feed(call, bytes, &verdict)) {
+        return;
+    }
+
+    http_cancel(&call->http);
+    counters_add(call->provider->counters, call_garbled, 1);
+    provider_done(call, verdict, 0);
 }
 
 
@@ -130,10 +162,13 @@ openai_on_unspeakable(void *data)
 static void
 openai_call(provider_t *p, provider_call_t *call)
 {
-    char       header[256];
-    openai_t  *o;
+    bool         streamed;
+    char         header[256];
+    openai_t    *o;
+    weir_str_t   body;
 
     o = (openai_t *) p;
+    streamed = call->streamed && p->conf->stream;
 
     weir_buf_reset(&call->body);
     call->http = NULL;
@@ -141,7 +176,9 @@ openai_call(provider_t *p, provider_call_t *call)
     call->timer.fn = openai_on_unspeakable;
     call->timer.data = call;
 
-    if (weir_openai_call(call->request, call->model, &call->body) != 0) {
+    if (weir_openai_call(call->request, call->model, streamed, &call->body)
+        != 0)
+    {
         mem_check(call->body.failed);
         loop_timer_set(p->loop, &call->timer, 0);
         return;
@@ -149,12 +186,17 @@ openai_call(provider_t *p, provider_call_t *call)
 
     snprintf(header, sizeof(header), "X-Request-Id: %s", call->request_id);
 
-    call->http = http_call(o->chat, (weir_str_t) { call->body.data,
-                                                   call->body.len },
+    body = (weir_str_t) { call->body.data, call->body.len };
+
+    call->http = http_call(streamed ? o->events : o->chat, body,
                            call->request_id[0] ? header : NULL,
                            call->timeout < p->conf->timeout ? call->timeout
                                                             : p->conf->timeout,
                            openai_on_reply, call);
+
+    if (streamed) {
+        http_pieces(call->http, openai_on_piece);
+    }
 }
 
 
@@ -240,7 +282,8 @@ openai_models(provider_t *p, provider_models_pt fn, void *data)
 
 
 static http_target_t *
-openai_target(openai_t *o, const conf_provider_t *conf, const char *path)
+openai_target(openai_t *o, const conf_provider_t *conf, const char *path,
+    const char *accept)
 {
     char            url[4096], key[4200];
     size_t          n;
@@ -249,7 +292,7 @@ openai_target(openai_t *o, const conf_provider_t *conf, const char *path)
 
     n = 0;
     headers[n++] = "Content-Type: application/json";
-    headers[n++] = "Accept: application/json";
+    headers[n++] = accept;
     headers[n++] = "Expect:";
 
     if (conf->api_key) {
@@ -285,8 +328,11 @@ openai_create(loop_t *loop, const conf_provider_t *conf)
     options.body_max = WEIR_OUTCOME_MAX;
 
     o->http = http_create(loop, &options);
-    o->chat = openai_target(o, conf, "/chat/completions");
-    o->list = openai_target(o, conf, "/models");
+    o->chat = openai_target(o, conf, "/chat/completions",
+                            "Accept: application/json");
+    o->events = openai_target(o, conf, "/chat/completions",
+                              "Accept: text/event-stream");
+    o->list = openai_target(o, conf, "/models", "Accept: application/json");
 
     return &o->base;
 }
@@ -300,6 +346,7 @@ openai_destroy(provider_t *p)
     o = (openai_t *) p;
 
     http_target_destroy(&o->chat);
+    http_target_destroy(&o->events);
     http_target_destroy(&o->list);
     http_destroy(&o->http);
     free(o);

@@ -42,7 +42,7 @@ call_of(weir_json_t *neutral, weir_buf_t *call)
 
     neutral = weir_json_parse((weir_str_t) { wire.data, wire.len }, error);
     FUZZ_ASSERT(neutral);
-    FUZZ_ASSERT(weir_openai_call(neutral, weir_str_null, call) == 0);
+    FUZZ_ASSERT(weir_openai_call(neutral, weir_str_null, false, call) == 0);
 
     weir_buf_reset(&wire);
     FUZZ_ASSERT(weir_neutral_prompt(neutral, &wire) == 0);

@@ -119,7 +119,8 @@ through(const char *request, const char *want, const char *model)
 
     neutral = weir_json_parse(unit_buf(&wire), error);
     assert_non_null(neutral);
-    assert_int_equal(weir_openai_call(neutral, weir_str_of(model), &out), 0);
+    assert_int_equal(weir_openai_call(neutral, weir_str_of(model), false,
+                                      &out), 0);
     assert_same(out.data, out.len, want);
 
     weir_json_free(&neutral);
@@ -300,11 +301,11 @@ test_bad_neutral(void **state)
 
     for (i = 0; i < ROWS(rows); i++) {
         v = parse(rows[i]);
-        assert_int_equal(weir_openai_call(v, weir_str_null, &out), -1);
+        assert_int_equal(weir_openai_call(v, weir_str_null, false, &out), -1);
         weir_json_free(&v);
     }
 
-    assert_int_equal(weir_openai_call(NULL, weir_str("m"), &out), -1);
+    assert_int_equal(weir_openai_call(NULL, weir_str("m"), false, &out), -1);
     weir_buf_free(&out);
 }
 

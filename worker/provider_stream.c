@@ -1,0 +1,203 @@
+/*
+ * A provider's reply that comes as events.  Owns what has come of it.
+ */
+
+#include "provider_stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mem.h"
+#include "weir_collect.h"
+#include "weir_dialect_openai.h"
+#include "weir_neutral.h"
+#include "weir_sse.h"
+
+
+#define PROVIDER_EVENT_MAX  (1024 * 1024)       /* bytes of one */
+#define PROVIDER_TOKEN      4                   /* bytes, where none counts */
+
+
+struct provider_stream_s {
+    weir_sse_t             sse;
+    weir_openai_stream_t   events;
+    weir_collect_t         collect;
+    bool                   full;                /* more than there may be */
+};
+
+
+static provider_stream_t *
+provider_stream_of(provider_call_t *call)
+{
+    provider_stream_t  *s;
+
+    if (call->stream == NULL) {
+        s = call->stream = mem_alloc(sizeof(provider_stream_t));
+
+        weir_sse_init(&s->sse, PROVIDER_EVENT_MAX);
+        weir_openai_stream_init(&s->events);
+        weir_collect_init(&s->collect, WEIR_OUTCOME_MAX);
+    }
+
+    return call->stream;
+}
+
+
+void
+provider_stream_free(provider_call_t *call)
+{
+    provider_stream_t  *s;
+
+    s = call->stream;
+    call->stream = NULL;
+
+    if (s) {
+        weir_sse_free(&s->sse);
+        weir_openai_stream_free(&s->events);
+        weir_collect_free(&s->collect);
+        free(s);
+    }
+}
+
+
+static int
+provider_stream_on_delta(void *arg, const weir_delta_t *d)
+{
+    provider_call_t  *call;
+
+    call = arg;
+
+    if (weir_collect_add(&call->stream->collect, d) != 0) {
+        call->stream->full = true;
+        return 1;
+    }
+
+    if (call->delta) {
+        call->delta(call->data, d);
+    }
+
+    return 0;
+}
+
+
+static int
+provider_stream_on_event(void *arg, weir_str_t name, weir_str_t data)
+{
+    provider_call_t  *call;
+
+    (void) name;
+
+    call = arg;
+
+    return weir_openai_stream_event(&call->stream->events, data,
+                                    provider_stream_on_delta, call,
+                                    &call->outcome->error);
+}
+
+
+static void
+provider_stream_code(weir_failure_t *f, const char *code)
+{
+    snprintf(f->code, sizeof(f->code), "%s", code);
+}
+
+
+bool
+provider_stream_feed(provider_call_t *call, weir_str_t bytes,
+    provider_verdict_e *verdict_r)
+{
+    weir_failure_t     *f;
+    provider_stream_t  *s;
+
+    s = provider_stream_of(call);
+    f = &call->outcome->error;
+    f->message[0] = '\0';
+
+    if (weir_sse_feed(&s->sse, bytes, provider_stream_on_event, call) == 0) {
+        return true;
+    }
+
+    if (s->full || f->message[0] == '\0') {
+        weir_failure_set(f, WEIR_FAIL_UPSTREAM,
+                         "the provider's reply is too large");
+        provider_stream_code(f, "upstream_invalid");
+        *verdict_r = PROVIDER_FAILED;
+        return false;
+    }
+
+    *verdict_r = f->kind == WEIR_FAIL_UPSTREAM
+                 || f->kind == WEIR_FAIL_RATE_LIMITED ? PROVIDER_AGAIN
+                                                      : PROVIDER_FAILED;
+
+    return false;
+}
+
+
+/* A stream that has lost its end may look like a whole one but for this. */
+
+static bool
+provider_stream_is_whole(const provider_call_t *call)
+{
+    bool       all;
+    long long  wanted;
+    unsigned   stopped;
+
+    wanted = weir_json_int(weir_json_get(weir_json_get(call->request,
+                                                       "params"), "n"));
+    stopped = weir_collect_stopped(&call->stream->collect, &all);
+
+    return all && stopped > 0 && (long long) stopped >= wanted;
+}
+
+
+/* who does not say what it took is believed nothing */
+
+static void
+provider_stream_estimate(provider_call_t *call)
+{
+    weir_need_t        need;
+    weir_collect_t    *c;
+
+    c = &call->stream->collect;
+
+    if (c->input >= 0 && c->output >= 0) {
+        return;
+    }
+
+    weir_neutral_need(call->request, &need);
+
+    if (c->input < 0) {
+        call->outcome->input_tokens = need.input;
+    }
+
+    if (c->output < 0) {
+        call->outcome->output_tokens =
+            (long long) (c->text + PROVIDER_TOKEN - 1) / PROVIDER_TOKEN;
+    }
+}
+
+
+provider_verdict_e
+provider_stream_end(provider_call_t *call)
+{
+    weir_failure_t  *f;
+
+    (void) provider_stream_of(call);
+    f = &call->outcome->error;
+
+    if (!provider_stream_is_whole(call)) {
+        weir_failure_set(f, WEIR_FAIL_UPSTREAM,
+                         "the provider broke off before the end");
+        provider_stream_code(f, "upstream_truncated");
+        return PROVIDER_AGAIN;
+    }
+
+    mem_check(weir_collect_outcome(&call->stream->collect, call->outcome)
+              != 0);
+
+    provider_stream_estimate(call);
+    memset(f, 0, sizeof(weir_failure_t));
+    call->outcome->state = WEIR_COMPLETED;
+
+    return PROVIDER_DONE;
+}

@@ -1,0 +1,27 @@
+/*
+ * A provider's reply that comes as events: each is read into deltas, these are
+ * collected and told, and at the end it is judged whether the reply is whole.
+ * For dialects; belongs to the call.
+ */
+
+#ifndef PROVIDER_STREAM_H
+#define PROVIDER_STREAM_H
+
+
+#include "provider.h"
+
+
+/* The next bytes.  false: it is over, *verdict_r and the outcome's error say
+ * how; nothing may be fed any more. */
+bool provider_stream_feed(provider_call_t *call, weir_str_t bytes,
+    provider_verdict_e *verdict_r);
+
+/* The body has ended as HTTP wants it: the outcome is complete, or its error
+ * says that it was cut off. */
+provider_verdict_e provider_stream_end(provider_call_t *call);
+
+/* NULL in call->stream is fine, and left behind. */
+void provider_stream_free(provider_call_t *call);
+
+
+#endif /* PROVIDER_STREAM_H */
