@@ -141,9 +141,21 @@ is(join(',', sort map { $_->header('X-Status') } @c),
 
 # who leaves while delayed takes nobody's turn, and all is well
 
-@c = map { $stack->request('/all?k=3', no_key => 1) } 1 .. 4;
+my $delayed = sub {
+    my @lines = $stack->log('nginx') =~ /delaying request, excess/g;
+    return scalar @lines;
+};
+my $before = $delayed->();
+
+@c = $stack->request('/all?k=3', no_key => 1);
 $c[0]->wait(10);
 is($c[0]->body, "file\n", 'the first');
+
+for my $n (1 .. 3) {                            # in this order
+    push @c, $stack->request('/all?k=3', no_key => 1);
+    $stack->wait_for(5, sub { $delayed->() >= $before + $n }, 'a delay');
+}
+
 $_->close for @c[1, 2];
 ok($c[3]->wait(10), 'the last');
 cmp_ok($c[3]->elapsed, '>', 1, 'is delayed as before');

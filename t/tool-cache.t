@@ -280,7 +280,7 @@ my $wrong = spit('wrong', $stack->key . "x\n");
                                 "$url/", $file);
 is($status, 1, 'a wrong key');
 is($out, "0 accepted, 0 already cached, 41 failed\n", 'all fail');
-like($err, qr/^weir: line 1: status 401/, 'since it is wrong');
+like($err, qr/^weir: line 1: status 401/m, 'since it is wrong');
 
 $t->refused([qw(cache warm --url x --key-file), $key, $file], 2,
             qr/must start with http/, 'no URL');
