@@ -60,7 +60,7 @@ endif
 WORKER_LIBS := -luv -lcurl -ljansson -lhiredis -lconfuse -lmicrohttpd \
                -lcrypto -lpthread
 TOOL_LIBS   := -luv -lcurl -ljansson -lhiredis -lcrypto
-MOCK_LIBS   := -lmicrohttpd -ljansson -lcrypto -lpthread
+MOCK_LIBS   := -lmicrohttpd -ljansson -lcrypto -lpthread -lm
 
 OBJ     := $(BUILD)/c
 objects  = $(patsubst %.c,$(OBJ)/%.o,$(1))

@@ -1,26 +1,26 @@
 /*
- * Answers in the OpenAI dialect, good and spoilt, as bytes.  What is said
- * follows from the request and the plan alone.  Never sends anything, never
- * waits: the pace belongs to mock_server.c.
+ * What an answer says, and the steps in which a stream says it.  It follows
+ * from the request and the plan alone.  Never sends anything, never waits:
+ * the pace belongs to mock_call.c, the bytes to the dialects.
  */
 
 #include "mock_answer.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "mock_anthropic.h"
+#include "mock_openai.h"
 
 
 #define ECHO_MAX      4000                  /* bytes of the user's text */
 #define TOKEN_SIZE    4                     /* bytes that count as one token */
-#define HUGE_SIZE     (20 * 1024 * 1024)
 #define HUGE_TOKENS   INT64_MAX
+#define WIDE_SIZE     60                    /* unless "size" is given */
 
-
-struct tokens {
-    int64_t  prompt;
-    int64_t  completion;
-    int64_t  total;
-};
+/* characters of two, three and four bytes */
+#define WIDE_WORD  "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80 "
+#define WIDE_ARGS  "{\"q\":\"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\"}"
 
 
 static int64_t
@@ -30,18 +30,21 @@ token_count(uint64_t bytes)
 }
 
 
-static void
-text_fill(struct mock_buf *text, size_t size)
+void
+mock_answer_fill(struct mock_buf *text, const char *word, size_t size)
 {
-    static const char  word[TOKEN_SIZE] = { 't', 'o', 'k', ' ' };
+    size_t  len;
 
-    mock_buf_reserve(text, size + sizeof(word));
+    len = strlen(word);
+    mock_buf_reserve(text, size + len);
 
     while (text->len < size) {
-        mock_buf_add(text, word, sizeof(word));
+        mock_buf_add(text, word, len);
     }
 
-    text->len = size;
+    if (text->len > size) {
+        text->len = mock_buf_cut_utf8(text->data, size);
+    }
 }
 
 
@@ -61,6 +64,31 @@ text_echo(struct mock_buf *text, const struct mock_buf *said)
 
 
 static void
+text_make(struct mock_answer *answer)
+{
+    bool         wide;
+    const char  *word;
+
+    wide = answer->plan->words == MOCK_WORDS_WIDE;
+    word = wide ? WIDE_WORD : "tok ";
+
+    if (answer->tools > 0) {
+        mock_answer_fill(&answer->text, word,
+                         (size_t) answer->plan->preface * TOKEN_SIZE);
+
+    } else if (answer->plan->size >= 0) {
+        mock_answer_fill(&answer->text, word, (size_t) answer->plan->size);
+
+    } else if (wide) {
+        mock_answer_fill(&answer->text, word, WIDE_SIZE);
+
+    } else {
+        text_echo(&answer->text, &answer->chat->text);
+    }
+}
+
+
+static void
 text_limit(struct mock_answer *answer, int64_t tokens)
 {
     if (tokens < 0 || (int64_t) answer->text.len <= tokens * TOKEN_SIZE) {
@@ -69,38 +97,51 @@ text_limit(struct mock_answer *answer, int64_t tokens)
 
     answer->text.len = mock_buf_cut_utf8(answer->text.data,
                                          (size_t) tokens * TOKEN_SIZE);
-    answer->finish = "length";
+    answer->reason = MOCK_REASON_LENGTH;
+}
+
+
+static void
+tools_make(struct mock_answer *answer)
+{
+    const struct mock_plan  *plan;
+
+    plan = answer->plan;
+
+    /* whoever brings a result gets an answer, or a loop would never end */
+    if (!answer->chat->tools || answer->chat->tool_result
+        || plan->tool[0] == '\0')
+    {
+        return;
+    }
+
+    answer->reason = MOCK_REASON_TOOL;
+    answer->tools = (unsigned) plan->tools;
+    answer->pieces = plan->pieces > 0 ? (unsigned) plan->pieces
+                     : answer->dialect == MOCK_ANTHROPIC ? 3 : 1;
+
+    answer->args = plan->args[0] != '\0' ? plan->args
+                   : plan->words == MOCK_WORDS_WIDE ? WIDE_ARGS : "{}";
 }
 
 
 void
-mock_answer_init(struct mock_answer *answer, const struct mock_chat *chat,
-    const struct mock_plan *plan, uint64_t number, int64_t created)
+mock_answer_init(struct mock_answer *answer, enum mock_dialect dialect,
+    const struct mock_chat *chat, const struct mock_plan *plan,
+    uint64_t number, int64_t created)
 {
     *answer = (struct mock_answer) {
         .chat = chat,
         .plan = plan,
+        .dialect = dialect,
         .number = number,
         .created = created,
-        .finish = "stop"
+        .tail = MOCK_STAGE_USAGE
     };
 
-    if (chat->tools && plan->tool[0] != '\0') {
-        answer->tool = true;
-        answer->finish = "tool_calls";
-
-    } else if (plan->size >= 0) {
-        text_fill(&answer->text, (size_t) plan->size);
-
-    } else {
-        text_echo(&answer->text, &chat->text);
-    }
-
+    tools_make(answer);
+    text_make(answer);
     text_limit(answer, chat->max_tokens);
-
-    if (plan->finish[0] != '\0') {
-        answer->finish = plan->finish;
-    }
 }
 
 
@@ -112,102 +153,56 @@ mock_answer_free(struct mock_answer *answer)
 }
 
 
-static void
-answer_write_head(const struct mock_answer *answer, const char *object,
-    struct mock_buf *out)
+size_t
+mock_answer_extra(char *word, size_t size, unsigned n)
 {
-    mock_buf_printf(out, "{\"id\":\"chatcmpl-mock-%" PRIu64 "\","
-                    "\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":",
-                    answer->number, object, answer->created);
-    mock_buf_json(out, answer->chat->model.data, answer->chat->model.len);
+    return (size_t) snprintf(word, size, " #%u", n);
 }
 
 
-/* ids differ from choice to choice */
-static void
-answer_write_tool(const struct mock_answer *answer, unsigned choice,
-    struct mock_buf *out)
+void
+mock_answer_count(const struct mock_answer *answer, struct mock_tokens *t)
 {
-    mock_buf_printf(out, "\"id\":\"call_mock_%" PRIu64 "_%u\","
-                    "\"type\":\"function\",\"function\":{\"name\":\"%s\"",
-                    answer->number, choice, answer->plan->tool);
-}
-
-
-static void
-answer_write_choice(const struct mock_answer *answer, unsigned choice,
-    struct mock_buf *out)
-{
-    mock_buf_printf(out, "{\"index\":%u,\"message\":{\"role\":\"assistant\","
-                    "\"content\":", choice);
-
-    if (answer->tool) {
-        mock_buf_text(out, "null,\"tool_calls\":[{");
-        answer_write_tool(answer, choice, out);
-        mock_buf_text(out, ",\"arguments\":\"{}\"}}]");
-
-    } else {
-        mock_buf_json(out, answer->text.data, answer->text.len);
-    }
-
-    mock_buf_printf(out, ",\"refusal\":null},\"logprobs\":null,"
-                    "\"finish_reason\":\"%s\"}", answer->finish);
-}
-
-
-static void
-answer_write_usage(const struct mock_answer *answer, struct mock_buf *out)
-{
-    struct tokens  t;
+    uint64_t  bytes;
 
     switch (answer->plan->usage) {
 
     case MOCK_USAGE_NEGATIVE:
-        t = (struct tokens) { -7, -5, -12 };
-        break;
+        *t = (struct mock_tokens) { -7, -5, -12 };
+        return;
 
     case MOCK_USAGE_HUGE:
-        t = (struct tokens) { HUGE_TOKENS, HUGE_TOKENS, HUGE_TOKENS };
-        break;
+        *t = (struct mock_tokens) { HUGE_TOKENS, HUGE_TOKENS, HUGE_TOKENS };
+        return;
 
     default:
-        t.prompt = token_count(answer->chat->prompt_bytes);
-        t.completion = token_count(answer->text.len) * answer->chat->choices;
-        t.total = t.prompt + t.completion;
+        break;
     }
 
-    mock_buf_printf(out, ",\"usage\":{\"prompt_tokens\":%" PRId64 ","
-                    "\"completion_tokens\":%" PRId64 ","
-                    "\"total_tokens\":%" PRId64 "}",
-                    t.prompt, t.completion, t.total);
+    bytes = answer->text.len + (uint64_t) answer->plan->thinking * TOKEN_SIZE;
+
+    /* "{}" is free */
+    if (answer->tools > 0 && answer->args[1] != '}') {
+        bytes += answer->tools * strlen(answer->args);
+    }
+
+    t->prompt = token_count(answer->chat->prompt_bytes);
+    t->completion = token_count(bytes) * answer->chat->choices;
+    t->total = t->prompt + t->completion;
 }
 
 
 void
 mock_answer_write(const struct mock_answer *answer, struct mock_buf *out)
 {
-    unsigned  i;
-
     mock_buf_reserve(out, 512 + answer->text.len);
 
-    answer_write_head(answer, "chat.completion", out);
-    mock_buf_text(out, ",\"choices\":[");
+    if (answer->dialect == MOCK_ANTHROPIC) {
+        mock_anthropic_write(answer, out);
 
-    for (i = 0; i < answer->chat->choices; i++) {
-        if (i > 0) {
-            mock_buf_text(out, ",");
-        }
-
-        answer_write_choice(answer, i, out);
+    } else {
+        mock_openai_write(answer, out);
     }
-
-    mock_buf_text(out, "]");
-
-    if (answer->plan->usage != MOCK_USAGE_NONE) {
-        answer_write_usage(answer, out);
-    }
-
-    mock_buf_text(out, "}");
 }
 
 
@@ -227,196 +222,314 @@ word_end(const struct mock_buf *text, size_t at)
 }
 
 
-static void
-delta_write(const struct mock_answer *answer, unsigned choice, size_t end,
-    struct mock_buf *out)
+static unsigned
+answer_extras(const struct mock_answer *answer, unsigned choice)
 {
-    switch (answer->stage) {
+    return answer->plan->vary && answer->tools == 0 ? choice : 0;
+}
 
-    case MOCK_STAGE_ROLE:
-        mock_buf_printf(out, "\"role\":\"assistant\",\"content\":%s",
-                        answer->tool ? "null" : "\"\"");
 
-        if (answer->tool) {
-            mock_buf_text(out, ",\"tool_calls\":[{\"index\":0,");
-            answer_write_tool(answer, choice, out);
-            mock_buf_text(out, ",\"arguments\":\"\"}}]");
-        }
+/* how far "at" goes in this stage; 0: there is nothing of it */
+static size_t
+stage_size(const struct mock_answer *answer, unsigned choice,
+    enum mock_stage stage)
+{
+    bool  blocks;
 
+    /* only there it is told where a part begins and ends */
+    blocks = answer->dialect == MOCK_ANTHROPIC;
+
+    switch (stage) {
+
+    case MOCK_STAGE_THINK_OPEN:
+    case MOCK_STAGE_THINK_SIGN:
+    case MOCK_STAGE_THINK_CLOSE:
+        return blocks && answer->plan->thinking > 0;
+
+    case MOCK_STAGE_THINK:
+        return (size_t) answer->plan->thinking;
+
+    case MOCK_STAGE_TEXT_OPEN:
+    case MOCK_STAGE_TEXT_CLOSE:
+        return blocks && answer->text.len > 0;
+
+    case MOCK_STAGE_TEXT:
+        return answer->text.len;
+
+    case MOCK_STAGE_EXTRA:
+        return answer_extras(answer, choice);
+
+    case MOCK_STAGE_TOOLS:
+        return answer->tools * (answer->pieces + 2);
+
+    case MOCK_STAGE_FINISH:
+        return answer->plan->stop != MOCK_STOP_TEXT
+               && answer->plan->stop != MOCK_STOP_MARKER;
+
+    case MOCK_STAGE_USAGE:
+        return answer->plan->stop != MOCK_STOP_TEXT;
+
+    case MOCK_STAGE_DONE:
+        return answer->plan->stop != MOCK_STOP_TEXT
+               && answer->plan->stop != MOCK_STOP_FINISH;
+
+    default: /* MOCK_STAGE_BEGIN */
+        return 1;
+    }
+}
+
+
+/* each call is opened, told in pieces and closed: one call after the other,
+ * or all of them in turns */
+static void
+tool_step(const struct mock_answer *answer, size_t at, struct mock_step *step)
+{
+    size_t  from, to, len, piece;
+
+    if (answer->plan->turns) {
+        step->tool = (unsigned) (at % answer->tools);
+        piece = at / answer->tools;
+
+    } else {
+        step->tool = (unsigned) (at / (answer->pieces + 2));
+        piece = at % (answer->pieces + 2);
+    }
+
+    if (piece == 0) {
+        step->tool_stage = MOCK_TOOL_OPEN;
+        return;
+    }
+
+    if (piece > answer->pieces) {
+        step->tool_stage = MOCK_TOOL_CLOSE;
+        return;
+    }
+
+    len = strlen(answer->args);
+    from = mock_buf_cut_utf8(answer->args, len * (piece - 1) / answer->pieces);
+    to = mock_buf_cut_utf8(answer->args, len * piece / answer->pieces);
+
+    step->tool_stage = MOCK_TOOL_PIECE;
+    step->data = answer->args + from;
+    step->len = to - from;
+}
+
+
+/* the result is how far the step goes */
+static size_t
+step_make(struct mock_answer *answer, unsigned choice, struct mock_step *step)
+{
+    struct mock_choice  *c;
+
+    c = &answer->choices[choice];
+    *step = (struct mock_step) { .stage = c->stage, .choice = choice };
+
+    switch (c->stage) {
+
+    case MOCK_STAGE_THINK:
+        step->data = MOCK_THOUGHT;
+        step->len = sizeof(MOCK_THOUGHT) - 1;
         break;
 
     case MOCK_STAGE_TEXT:
-        if (answer->tool) {
-            mock_buf_text(out, "\"tool_calls\":[{\"index\":0,"
-                          "\"function\":{\"arguments\":\"{}\"}}]");
-            break;
-        }
+        step->data = answer->text.data + c->at;
+        step->len = word_end(&answer->text, c->at) - c->at;
+        return step->len;
 
-        mock_buf_text(out, "\"content\":");
-        mock_buf_json(out, answer->text.data + answer->at, end - answer->at);
+    case MOCK_STAGE_EXTRA:
+        step->data = answer->extra;
+        step->len = mock_answer_extra(answer->extra, sizeof(answer->extra),
+                                      (unsigned) c->at + 1);
+        break;
+
+    case MOCK_STAGE_TOOLS:
+        tool_step(answer, c->at, step);
         break;
 
     default:
         break;
     }
+
+    return 1;
+}
+
+
+static void
+choice_advance(struct mock_answer *answer, unsigned choice, size_t by)
+{
+    struct mock_choice  *c;
+
+    c = &answer->choices[choice];
+    c->at += by;
+
+    if (c->at < stage_size(answer, choice, c->stage)) {
+        return;
+    }
+
+    c->at = 0;
+
+    do {
+        c->stage++;
+    } while (c->stage < MOCK_STAGE_USAGE
+             && stage_size(answer, choice, c->stage) == 0);
 }
 
 
 static bool
-answer_counts_usage(const struct mock_answer *answer)
+choice_is_over(const struct mock_answer *answer, unsigned choice)
 {
-    return answer->chat->include_usage
-           && answer->plan->usage != MOCK_USAGE_NONE;
+    return answer->choices[choice].stage >= MOCK_STAGE_USAGE;
 }
 
 
 static void
-event_write(const struct mock_answer *answer, size_t end, struct mock_buf *out)
+turn_pass(struct mock_answer *answer)
 {
     unsigned  i;
 
     for (i = 0; i < answer->chat->choices; i++) {
-        mock_buf_add(out, answer->prefix.data, answer->prefix.len);
-        mock_buf_printf(out, ",\"choices\":[{\"index\":%u,\"delta\":{", i);
-        delta_write(answer, i, end, out);
-        mock_buf_text(out, "},\"finish_reason\":");
+        answer->turn = (answer->turn + 1) % answer->chat->choices;
 
-        if (answer->stage == MOCK_STAGE_FINISH) {
-            mock_buf_printf(out, "\"%s\"", answer->finish);
-
-        } else {
-            mock_buf_text(out, "null");
+        if (!choice_is_over(answer, answer->turn)) {
+            return;
         }
-
-        mock_buf_printf(out, "}]%s}\n\n",
-                        answer_counts_usage(answer) ? ",\"usage\":null" : "");
     }
 }
 
 
-static void
-answer_make_prefix(struct mock_answer *answer)
+static bool
+turn_is_first(const struct mock_answer *answer)
 {
-    mock_buf_text(&answer->prefix, "data: ");
-    answer_write_head(answer, "chat.completion.chunk", &answer->prefix);
+    unsigned  i;
+
+    for (i = 0; i < answer->turn; i++) {
+        if (!choice_is_over(answer, i)) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static void
+step_write(struct mock_answer *answer, const struct mock_step *step,
+    struct mock_buf *out)
+{
+    if (answer->dialect == MOCK_ANTHROPIC) {
+        mock_anthropic_write_event(answer, step, out);
+
+    } else {
+        mock_openai_write_event(answer, step, out);
+    }
+}
+
+
+static bool
+tail_write(struct mock_answer *answer, struct mock_buf *out)
+{
+    size_t            before;
+    struct mock_step  step;
+
+    before = out->len;
+
+    while (out->len == before) {
+        if (answer->tail == MOCK_STAGE_OVER) {
+            return false;
+        }
+
+        step = (struct mock_step) { .stage = answer->tail };
+
+        if (stage_size(answer, 0, answer->tail) > 0) {
+            step_write(answer, &step, out);
+        }
+
+        answer->tail++;
+    }
+
+    return true;
 }
 
 
 bool
 mock_answer_write_event(struct mock_answer *answer, struct mock_buf *out)
 {
-    size_t  end;
+    size_t            before, n;
+    unsigned          choice;
+    struct mock_step  step;
 
-    switch (answer->stage) {
+    choice = answer->turn;
+    before = out->len;
 
-    case MOCK_STAGE_ROLE:
-        answer_make_prefix(answer);
-        event_write(answer, 0, out);
+    /* a step without an event is no turn */
+    while (!choice_is_over(answer, choice)) {
+        n = step_make(answer, choice, &step);
+        step_write(answer, &step, out);
+        choice_advance(answer, choice, n);
 
-        answer->stage = answer->tool || answer->text.len > 0
-                        ? MOCK_STAGE_TEXT : MOCK_STAGE_FINISH;
-        return true;
-
-    case MOCK_STAGE_TEXT:
-        end = word_end(&answer->text, answer->at);
-        event_write(answer, end, out);
-
-        answer->at = end;
-        if (end == answer->text.len) {
-            answer->stage = MOCK_STAGE_FINISH;
+        if (out->len > before) {
+            turn_pass(answer);
+            return true;
         }
-
-        return true;
-
-    case MOCK_STAGE_FINISH:
-        event_write(answer, 0, out);
-
-        answer->stage = answer_counts_usage(answer)
-                        ? MOCK_STAGE_USAGE : MOCK_STAGE_DONE;
-        return true;
-
-    case MOCK_STAGE_USAGE:
-        mock_buf_add(out, answer->prefix.data, answer->prefix.len);
-        mock_buf_text(out, ",\"choices\":[]");
-        answer_write_usage(answer, out);
-        mock_buf_text(out, "}\n\n");
-        answer->stage = MOCK_STAGE_DONE;
-        return true;
-
-    case MOCK_STAGE_DONE:
-        mock_buf_text(out, "data: [DONE]\n\n");
-        answer->stage = MOCK_STAGE_OVER;
-        return true;
-
-    default: /* MOCK_STAGE_OVER */
-        return false;
     }
+
+    turn_pass(answer);
+
+    return choice_is_over(answer, answer->turn)
+           ? tail_write(answer, out) : mock_answer_write_event(answer, out);
 }
 
 
 bool
 mock_answer_past_half(const struct mock_answer *answer)
 {
-    return answer->stage > MOCK_STAGE_TEXT
-           || (answer->stage == MOCK_STAGE_TEXT && answer->at > 0
-               && answer->at >= answer->text.len / 2);
+    const struct mock_choice  *c;
+
+    if (!turn_is_first(answer)) {
+        return false;
+    }
+
+    c = &answer->choices[0];
+
+    switch (c->stage) {
+
+    case MOCK_STAGE_TEXT:
+        return c->at > 0 && c->at >= answer->text.len / 2;
+
+    case MOCK_STAGE_TOOLS:
+        return answer->text.len > 0
+               || c->at >= stage_size(answer, 0, c->stage) / 2;
+
+    default:
+        return c->stage > MOCK_STAGE_TEXT;
+    }
 }
 
 
-void
-mock_garbage_write(enum mock_garbage garbage, bool stream,
-    struct mock_buf *out)
+bool
+mock_answer_at_word(const struct mock_answer *answer)
 {
-    char  *p;
+    struct mock_step           step;
+    const struct mock_choice  *c;
 
-    if (stream && (garbage == MOCK_GARBAGE_JSON
-                   || garbage == MOCK_GARBAGE_UTF8
-                   || garbage == MOCK_GARBAGE_HUGE))
-    {
-        mock_buf_text(out, "data: ");
+    if (!turn_is_first(answer)) {
+        return false;
     }
 
-    switch (garbage) {
+    c = &answer->choices[answer->turn];
 
-    case MOCK_GARBAGE_JSON:
-        mock_buf_text(out, "{\"id\":\"chatcmpl-mock-garbage\",\"object\":\"ch"
-                      "at.completion\",\"choices\":[{\"index\":0,\"messa");
-        break;
+    switch (c->stage) {
 
-    case MOCK_GARBAGE_HTML:
-        mock_buf_text(out, "<html>\r\n<head><title>502 Bad Gateway</title>"
-                      "</head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1>"
-                      "</center>\r\n</body>\r\n</html>\r\n");
-        break;
+    case MOCK_STAGE_THINK:
+    case MOCK_STAGE_TEXT:
+    case MOCK_STAGE_EXTRA:
+        return true;
 
-    case MOCK_GARBAGE_BINARY:
-        mock_buf_reserve(out, 256);
-        for (p = out->data + out->len; out->len < 256; out->len++) {
-            *p++ = (char) out->len;
-        }
+    case MOCK_STAGE_TOOLS:
+        tool_step(answer, c->at, &step);
+        return step.tool_stage != MOCK_TOOL_CLOSE;
 
-        break;
-
-    case MOCK_GARBAGE_UTF8:
-        mock_buf_text(out, "{\"id\":\"chatcmpl-mock-garbage\",\"choices\":["
-                      "{\"index\":0,\"message\":{\"role\":\"assistant\","
-                      "\"content\":\"Echo: \xff\xfe\xc3( \xed\xa0\x80\"},"
-                      "\"finish_reason\":\"stop\"}]}");
-        break;
-
-    case MOCK_GARBAGE_HUGE:
-        mock_buf_text(out, "{\"padding\":\"");
-        mock_buf_reserve(out, HUGE_SIZE + 2);
-        memset(out->data + out->len, 'x', HUGE_SIZE);
-        out->len += HUGE_SIZE;
-        mock_buf_text(out, "\"}");
-        break;
-
-    default: /* MOCK_GARBAGE_EMPTY */
-        break;
-    }
-
-    if (stream && out->len > 0) {
-        mock_buf_text(out, "\n\n");
+    default:
+        return false;
     }
 }

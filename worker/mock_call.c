@@ -1,5 +1,5 @@
 /*
- * One chat call from the last byte of its request to the last of its answer.
+ * One call from the last byte of its request to the last of its answer.
  * A call that has to wait suspends its connection and holds a timer, and its
  * socket is watched meanwhile, because libmicrohttpd does not look at a
  * suspended one: a client that leaves is noticed at once.  Never blocks.
@@ -7,7 +7,6 @@
 
 #include "mock_call.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +14,10 @@
 #include <time.h>
 
 #include "mock_answer.h"
-#include "mock_chat.h"
+#include "mock_ask.h"
+#include "mock_garbage.h"
 #include "mock_http.h"
+#include "mock_stream.h"
 
 
 #define NS_PER_MS       1000000ull
@@ -32,16 +33,16 @@ struct mock_call {
     struct mock_event       event;      /* the peer closed */
     struct mock_timer       timer;
     struct mock_ticket      ticket;
-    struct mock_plan        plan;
-    struct mock_chat        chat;
+    struct mock_ask         ask;
     struct mock_answer      answer;
-    struct mock_buf         out;        /* the body, or one event of it */
+    struct mock_stream      stream;
+    struct mock_buf         out;        /* the body, or some events of it */
     size_t                  sent;       /* bytes of out */
     uint64_t                number;
     uint64_t                due;        /* ns: no byte before that */
     int                     fd;         /* the connection's; -1: unwatched */
     bool                    delayed;    /* "delay" has been waited for */
-    bool                    events;     /* out is one event of a stream */
+    bool                    events;     /* out is of a stream */
     bool                    suspended;
     bool                    gone;       /* the peer closed, or we end */
     bool                    cut;        /* we closed, as the plan said */
@@ -111,36 +112,58 @@ call_suspend(struct mock_call *call, uint64_t due)
 }
 
 
+/* the next bytes are needed; false: there are none, and *rc says what */
 static bool
-call_is_cut(const struct mock_call *call)
+call_refill(struct mock_call *call, ssize_t *rc)
 {
-    switch (call->plan.cut) {
+    enum mock_next  next;
 
-    case MOCK_CUT_HEADERS:
+    call->sent = 0;
+    call->out.len = 0;
+
+    next = call->events ? mock_stream_next(&call->stream, &call->out)
+                        : MOCK_NEXT_END;
+
+    switch (next) {
+
+    case MOCK_NEXT_BYTES:
         return true;
 
-    case MOCK_CUT_BODY:
-        return call->events ? call->sent == call->out.len
-                              && mock_answer_past_half(&call->answer)
-                            : call->sent == call->out.len / 2;
+    case MOCK_NEXT_PAUSE:
+        call->due = mock_loop_now()
+                    + (uint64_t) call->ask.plan.pause * NS_PER_MS;
+        call_suspend(call, call->due);
+        *rc = 0;
+        return false;
 
-    default:
+    case MOCK_NEXT_CUT:
+        call->cut = true;
+        *rc = MHD_CONTENT_READER_END_WITH_ERROR;
+        return false;
+
+    default: /* MOCK_NEXT_END */
+        *rc = MHD_CONTENT_READER_END_OF_STREAM;
         return false;
     }
 }
 
 
+/* what is no stream ends in the middle of its bytes */
 static bool
-call_refill(struct mock_call *call)
+call_is_cut(const struct mock_call *call)
 {
-    if (call->sent < call->out.len) {
+    switch (call->ask.plan.cut) {
+
+    case MOCK_CUT_HEADERS:
         return true;
+
+    case MOCK_CUT_BODY:
+    case MOCK_CUT_EVENT:
+        return !call->events && call->sent == call->out.len / 2;
+
+    default:
+        return false;
     }
-
-    call->sent = 0;
-    call->out.len = 0;
-
-    return call->events && mock_answer_write_event(&call->answer, &call->out);
 }
 
 
@@ -149,14 +172,18 @@ call_refill(struct mock_call *call)
 static void
 call_pace(struct mock_call *call)
 {
-    if (call->plan.trickle > 0) {
-        call->due += (uint64_t) call->plan.trickle * NS_PER_MS;
+    const struct mock_plan  *plan;
+
+    plan = &call->ask.plan;
+
+    if (plan->trickle > 0) {
+        call->due += (uint64_t) plan->trickle * NS_PER_MS;
     }
 
-    if (call->plan.every > 0 && call->events && call->sent == call->out.len
-        && call->answer.stage == MOCK_STAGE_TEXT)
+    if (plan->every > 0 && call->events && call->sent == call->out.len
+        && mock_answer_at_word(&call->answer))
     {
-        call->due += (uint64_t) call->plan.every * NS_PER_MS;
+        call->due += (uint64_t) plan->every * NS_PER_MS;
     }
 }
 
@@ -164,17 +191,24 @@ call_pace(struct mock_call *call)
 static size_t
 call_portion(const struct mock_call *call, size_t max)
 {
-    size_t  n, end;
+    size_t                   n, end, piece;
+    const struct mock_plan  *plan;
 
+    plan = &call->ask.plan;
     end = call->out.len;
-    if (call->plan.cut == MOCK_CUT_BODY && !call->events) {
+
+    if (!call->events
+        && (plan->cut == MOCK_CUT_BODY || plan->cut == MOCK_CUT_EVENT))
+    {
         end /= 2;
     }
 
     n = end - call->sent;
+    piece = plan->piece > 0 ? (size_t) plan->piece
+            : plan->trickle > 0 ? TRICKLE_BYTES : n;
 
-    if (call->plan.trickle > 0 && n > TRICKLE_BYTES) {
-        n = TRICKLE_BYTES;
+    if (n > piece) {
+        n = piece;
     }
 
     return n < max ? n : max;
@@ -186,6 +220,7 @@ static ssize_t
 call_read(void *cls, uint64_t pos, char *buf, size_t max)
 {
     size_t             n;
+    ssize_t            rc;
     struct mock_call  *call;
 
     (void) pos;
@@ -206,8 +241,8 @@ call_read(void *cls, uint64_t pos, char *buf, size_t max)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
 
-    if (!call_refill(call)) {
-        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (call->sent == call->out.len && !call_refill(call, &rc)) {
+        return rc;
     }
 
     n = call_portion(call, max);
@@ -226,8 +261,8 @@ call_make_response(struct mock_call *call)
     uint64_t              size;
     struct MHD_Response  *response;
 
-    if (!call->events && call->plan.cut == MOCK_CUT_NONE
-        && call->plan.trickle <= 0)
+    if (!call->events && call->ask.plan.cut == MOCK_CUT_NONE
+        && call->ask.plan.trickle <= 0 && call->ask.plan.piece <= 0)
     {
         return mock_http_make(&call->out);
     }
@@ -256,14 +291,14 @@ call_send(struct mock_call *call, unsigned status, const char *type)
 
     response = call_make_response(call);
 
-    if (status >= 300 && call->plan.retry_after[0] != '\0') {
+    if (status >= 300 && call->ask.plan.retry_after[0] != '\0') {
         MHD_add_response_header(response, "Retry-After",
-                                call->plan.retry_after);
+                                call->ask.plan.retry_after);
     }
 
-    if (status >= 300 && call->plan.retry_after_ms[0] != '\0') {
+    if (status >= 300 && call->ask.plan.retry_after_ms[0] != '\0') {
         MHD_add_response_header(response, "Retry-After-Ms",
-                                call->plan.retry_after_ms);
+                                call->ask.plan.retry_after_ms);
     }
 
     if (call->events) {
@@ -271,8 +306,8 @@ call_send(struct mock_call *call, unsigned status, const char *type)
         MHD_add_response_header(response, "X-Accel-Buffering", "no");
     }
 
-    return mock_http_send(call->connection, status, type, call->number,
-                          response);
+    return mock_http_send(call->connection, call->ask.dialect, status, type,
+                          call->number, response);
 }
 
 
@@ -282,11 +317,11 @@ call_send_status(struct mock_call *call)
     unsigned           status;
     struct mock_error  error;
 
-    status = (unsigned) call->plan.status;
+    status = (unsigned) call->ask.plan.status;
 
     mock_error_set(&error, status, NULL, NULL, "status %u was planned",
                    status);
-    mock_error_write(&error, &call->out);
+    mock_error_write(&error, call->ask.dialect, call->number, &call->out);
 
     return call_send(call, status, MOCK_HTTP_JSON);
 }
@@ -295,14 +330,16 @@ call_send_status(struct mock_call *call)
 static enum MHD_Result
 call_send_garbage(struct mock_call *call)
 {
+    bool                streams;
     const char         *type;
     enum mock_garbage   garbage;
 
-    garbage = (enum mock_garbage) call->plan.garbage;
-    mock_garbage_write(garbage, call->chat.stream, &call->out);
+    garbage = (enum mock_garbage) call->ask.plan.garbage;
+    streams = mock_ask_streams(&call->ask);
+    mock_garbage_write(garbage, streams, &call->out);
 
     type = garbage == MOCK_GARBAGE_HTML ? MOCK_HTTP_HTML
-           : call->chat.stream ? MOCK_HTTP_STREAM : MOCK_HTTP_JSON;
+           : streams ? MOCK_HTTP_STREAM : MOCK_HTTP_JSON;
 
     return call_send(call, MHD_HTTP_OK, type);
 }
@@ -311,19 +348,29 @@ call_send_garbage(struct mock_call *call)
 static enum MHD_Result
 call_answer(struct mock_call *call)
 {
-    if (call->plan.status >= 300) {
+    struct mock_ask  *ask;
+
+    ask = &call->ask;
+
+    if (ask->plan.status >= 300) {
         return call_send_status(call);
     }
 
-    if (call->plan.garbage != MOCK_GARBAGE_NONE) {
+    if (ask->plan.garbage != MOCK_GARBAGE_NONE) {
         return call_send_garbage(call);
     }
 
-    mock_answer_init(&call->answer, &call->chat, &call->plan, call->number,
-                     (int64_t) time(NULL));
+    if (ask->embeds) {
+        mock_embed_write(&ask->embed, &ask->plan, &call->out);
+        return call_send(call, MHD_HTTP_OK, MOCK_HTTP_JSON);
+    }
 
-    if (call->chat.stream) {
+    mock_answer_init(&call->answer, ask->dialect, &ask->chat, &ask->plan,
+                     call->number, (int64_t) time(NULL));
+
+    if (mock_ask_streams(ask)) {
         call->events = true;
+        mock_stream_init(&call->stream, &call->answer);
         return call_send(call, MHD_HTTP_OK, MOCK_HTTP_STREAM);
     }
 
@@ -343,19 +390,19 @@ mock_call_continue(struct mock_call *call)
     if (!call->delayed) {
         call->delayed = true;
 
-        if (call->plan.delay > 0) {
+        if (call->ask.plan.delay > 0) {
             call_suspend(call, mock_loop_now()
-                               + (uint64_t) call->plan.delay * NS_PER_MS);
+                               + (uint64_t) call->ask.plan.delay * NS_PER_MS);
             return MHD_YES;
         }
     }
 
-    if (call->plan.hang) {
+    if (call->ask.plan.hang) {
         call_suspend(call, UINT64_MAX);
         return MHD_YES;
     }
 
-    if (call->plan.cut == MOCK_CUT_BEFORE) {
+    if (call->ask.plan.cut == MOCK_CUT_BEFORE) {
         call->cut = true;
         return MHD_NO;
     }
@@ -377,91 +424,21 @@ record_header(void *cls, enum MHD_ValueKind kind, const char *name,
 
 
 static bool
-call_plan_error(const char *reason, struct mock_error *error_r)
-{
-    mock_error_set(error_r, MHD_HTTP_BAD_REQUEST, NULL, "mock_plan",
-                   "mock plan: %s", reason);
-
-    return false;
-}
-
-
-/* the plan of the process, of the header, and of the text: later wins */
-static bool
-call_understand(struct mock_call *call, const struct mock_buf *body,
-    struct mock_error *error_r)
-{
-    char         reason[MOCK_PLAN_ERROR];
-    const char  *header;
-
-    header = MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND,
-                                         "X-Mock-Plan");
-
-    if (header != NULL && !mock_plan_parse(&call->plan, header, strlen(header),
-                                           reason, sizeof(reason)))
-    {
-        return call_plan_error(reason, error_r);
-    }
-
-    if (!mock_chat_parse(&call->chat, body->data, body->len, error_r)) {
-        return false;
-    }
-
-    if (!mock_plan_take(&call->plan, call->chat.text.data,
-                        &call->chat.text.len, reason, sizeof(reason)))
-    {
-        return call_plan_error(reason, error_r);
-    }
-
-    return true;
-}
-
-
-static bool
 call_count_tag(struct mock_call *call, struct mock_error *error_r)
 {
-    if (!mock_calls_tag(call->context->calls, &call->ticket, call->plan.tag)) {
+    const struct mock_plan  *plan;
+
+    plan = &call->ask.plan;
+
+    if (!mock_calls_tag(call->context->calls, &call->ticket, plan->tag)) {
         mock_error_set(error_r, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL,
                        "mock_tags", "no room for more than %d tags",
                        MOCK_TAGS_MAX);
         return false;
     }
 
-    if (call->plan.times >= 0
-        && call->ticket.turn > (uint64_t) call->plan.times)
-    {
-        mock_plan_behave(&call->plan);
-    }
-
-    return true;
-}
-
-
-static bool
-call_allowed(struct mock_call *call, struct mock_error *error_r)
-{
-    const char  *bearer;
-
-    if (call->plan.key[0] != '\0') {
-        bearer = MHD_lookup_connection_value(call->connection,
-                                             MHD_HEADER_KIND, "Authorization");
-
-        if (bearer == NULL || strncasecmp(bearer, "Bearer ", 7) != 0
-            || strcmp(bearer + 7, call->plan.key) != 0)
-        {
-            mock_error_set(error_r, MHD_HTTP_UNAUTHORIZED, NULL, NULL,
-                           "incorrect API key provided");
-            return false;
-        }
-    }
-
-    if (!mock_plan_model_allowed(&call->plan, call->chat.model.data,
-                                 call->chat.model.len))
-    {
-        mock_error_set(error_r, MHD_HTTP_NOT_FOUND, "model",
-                       "model_not_found", "the model \"%.*s\" does not exist",
-                       (int) call->chat.model.len, call->chat.model.data);
-        return false;
+    if (plan->times >= 0 && call->ticket.turn > (uint64_t) plan->times) {
+        mock_plan_behave(&call->ask.plan);
     }
 
     return true;
@@ -469,7 +446,8 @@ call_allowed(struct mock_call *call, struct mock_error *error_r)
 
 
 static struct mock_call *
-call_make(struct mock_context *context, struct MHD_Connection *connection)
+call_make(struct mock_context *context, struct MHD_Connection *connection,
+    const char *path)
 {
     struct mock_call  *call;
 
@@ -479,7 +457,7 @@ call_make(struct mock_context *context, struct MHD_Connection *connection)
     call->connection = connection;
     call->event.handler = call_on_close;
     call->timer.handler = call_on_timer;
-    call->plan = context->plan;
+    mock_ask_init(&call->ask, path, &context->plan);
     call->number = ++context->requests;
     call->fd = -1;
 
@@ -505,10 +483,10 @@ mock_call_begin(struct mock_context *context,
     struct mock_call  *call;
     struct mock_error  error;
 
-    call = call_make(context, connection);
+    call = call_make(context, connection, path);
     *call_r = call;
 
-    good = call_understand(call, body, &error);
+    good = mock_ask_read(&call->ask, connection, body, &error);
 
     mock_last_begin(&context->last, MHD_HTTP_METHOD_POST, path);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, record_header,
@@ -517,14 +495,16 @@ mock_call_begin(struct mock_context *context,
 
     /* a call that was not understood counts for its tag all the same */
     if (good) {
-        good = call_count_tag(call, &error) && call_allowed(call, &error);
+        good = call_count_tag(call, &error)
+               && mock_ask_allowed(&call->ask, connection, &error);
 
     } else {
-        mock_calls_tag(context->calls, &call->ticket, call->plan.tag);
+        mock_calls_tag(context->calls, &call->ticket, call->ask.plan.tag);
     }
 
     if (!good) {
-        return mock_http_send_error(connection, call->number, &error);
+        return mock_http_send_error(connection, call->ask.dialect,
+                                    call->number, &error);
     }
 
     return mock_call_continue(call);
@@ -563,7 +543,8 @@ mock_call_end(struct mock_call **call_x, bool whole)
     }
 
     mock_answer_free(&call->answer);
-    mock_chat_free(&call->chat);
+    mock_stream_free(&call->stream);
+    mock_ask_free(&call->ask);
     mock_buf_free(&call->out);
     free(call);
     *call_x = NULL;

@@ -1,5 +1,5 @@
 /*
- * One chat call: understood, delayed, answered or not, as its plan says.
+ * One call of an LLM: understood, delayed, answered or not, as its plan says.
  */
 
 #ifndef MOCK_CALL_H

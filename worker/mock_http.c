@@ -41,8 +41,9 @@ mock_http_make(struct mock_buf *body)
 
 
 enum MHD_Result
-mock_http_send(struct MHD_Connection *connection, unsigned status,
-    const char *type, uint64_t number, struct MHD_Response *response)
+mock_http_send(struct MHD_Connection *connection,
+    enum mock_dialect dialect, unsigned status, const char *type,
+    uint64_t number, struct MHD_Response *response)
 {
     char             id[32];
     enum MHD_Result  rc;
@@ -50,7 +51,8 @@ mock_http_send(struct MHD_Connection *connection, unsigned status,
     snprintf(id, sizeof(id), "req-mock-%" PRIu64, number);
 
     MHD_add_response_header(response, "Content-Type", type);
-    MHD_add_response_header(response, "X-Request-Id", id);
+    MHD_add_response_header(response, dialect == MOCK_ANTHROPIC
+                                      ? "Request-Id" : "X-Request-Id", id);
 
     rc = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
@@ -60,14 +62,15 @@ mock_http_send(struct MHD_Connection *connection, unsigned status,
 
 
 enum MHD_Result
-mock_http_send_error(struct MHD_Connection *connection, uint64_t number,
+mock_http_send_error(struct MHD_Connection *connection,
+    enum mock_dialect dialect, uint64_t number,
     const struct mock_error *error)
 {
     struct mock_buf  body;
 
     body = (struct mock_buf) { 0 };
-    mock_error_write(error, &body);
+    mock_error_write(error, dialect, number, &body);
 
-    return mock_http_send(connection, error->status, MOCK_HTTP_JSON, number,
-                          mock_http_make(&body));
+    return mock_http_send(connection, dialect, error->status, MOCK_HTTP_JSON,
+                          number, mock_http_make(&body));
 }

@@ -1,6 +1,6 @@
 /*
  * The directives of the mock LLM as one table, and their parser.  Never acts
- * on a plan; see mock_server.c for that.
+ * on a plan; see mock_call.c and mock_stream.c for that.
  */
 
 #include "mock_plan.h"
@@ -45,7 +45,7 @@ static bool set_text(const struct directive *d, void *field,
 
 
 static const char *const  cut_words[] = {
-    "none", "before", "headers", "body", NULL
+    "none", "before", "headers", "body", "event", NULL
 };
 
 static const char *const  garbage_words[] = {
@@ -54,6 +54,26 @@ static const char *const  garbage_words[] = {
 
 static const char *const  usage_words[] = {
     "true", "none", "negative", "huge", NULL
+};
+
+static const char *const  stop_words[] = {
+    "done", "body", "event", "text", "finish", "marker", "open", NULL
+};
+
+static const char *const  bad_words[] = {
+    "none", "json", "utf8", "array", "empty", "unknown", "huge", NULL
+};
+
+static const char *const  eol_words[] = {
+    "lf", "crlf", "cr", "mixed", NULL
+};
+
+static const char *const  words_words[] = {
+    "ascii", "wide", NULL
+};
+
+static const char *const  stream_words[] = {
+    "asked", "never", "always", NULL
 };
 
 
@@ -87,7 +107,32 @@ static const struct directive  directives[] = {
       offsetof(struct mock_plan, size), 0, TEXT_MAX / TOKEN_SIZE,
       NULL, NULL },
 
-    WORD(cut, cut_words, "none, before, headers or body"),
+    NUMBER("thinking", thinking, 0, TEXT_MAX / TOKEN_SIZE,
+           "a number from 0 to 16777216"),
+    NUMBER("preface", preface, 0, TEXT_MAX / TOKEN_SIZE,
+           "a number from 0 to 16777216"),
+    NUMBER("tools", tools, 1, MOCK_TOOLS_MAX, "a number from 1 to 8"),
+    NUMBER("pieces", pieces, 1, MOCK_ARGS_MAX, "a number from 1 to 256"),
+    NUMBER("turns", turns, 0, 1, "0 or 1"),
+    NUMBER("vary", vary, 0, 1, "0 or 1"),
+
+    NUMBER("after", after, 0, INT32_MAX, "a number of events"),
+    NUMBER("pause", pause, 0, MS_MAX, MS),
+    NUMBER("space", space, 0, 1, "0 or 1"),
+    NUMBER("escape", escape, 0, 1, "0 or 1"),
+    NUMBER("ping", ping, 0, INT32_MAX, "a number of events"),
+    NUMBER("comment", comment, 0, INT32_MAX, "a number of events"),
+    NUMBER("batch", batch, 1, 10000, "a number from 1 to 10000"),
+    NUMBER("piece", piece, 1, 65536, "bytes from 1 to 65536"),
+
+    WORD(cut, cut_words, "none, before, headers, body or event"),
+    WORD(stop, stop_words,
+         "done, body, event, text, finish, marker or open"),
+    WORD(bad, bad_words,
+         "none, json, utf8, array, empty, unknown or huge"),
+    WORD(eol, eol_words, "lf, crlf, cr or mixed"),
+    WORD(words, words_words, "ascii or wide"),
+    WORD(stream, stream_words, "asked, never or always"),
     WORD(garbage, garbage_words,
          "none, json, html, empty, binary, utf8 or huge"),
     WORD(usage, usage_words, "true, none, negative or huge"),
@@ -102,6 +147,9 @@ static const struct directive  directives[] = {
          "1 to 64 of A-Z a-z 0-9 _ -"),
     TEXT("finish", finish, MOCK_NAME_MAX, ALNUM "_-",
          "1 to 64 of A-Z a-z 0-9 _ -"),
+    TEXT("error", error, MOCK_NAME_MAX, ALNUM "._-",
+         "1 to 64 of A-Z a-z 0-9 . _ -"),
+    TEXT("args", args, MOCK_ARGS_MAX, NULL, "1 to 256 printable characters"),
     TEXT("key", key, MOCK_KEY_MAX, NULL, "1 to 128 printable characters"),
     TEXT("models", models, MOCK_MODELS_MAX, ALNUM "._:/-,",
          "names separated by commas, 256 bytes at most"),
@@ -219,7 +267,9 @@ mock_plan_init(struct mock_plan *plan)
         .trickle = -1, .size = -1, .every = -1,
         .cut = MOCK_CUT_NONE,
         .garbage = MOCK_GARBAGE_NONE,
-        .usage = MOCK_USAGE_TRUE
+        .usage = MOCK_USAGE_TRUE,
+        .tools = 1, .pieces = -1, .space = 1,
+        .after = -1, .pause = -1, .batch = 1, .piece = -1
     };
 }
 
@@ -409,6 +459,11 @@ mock_plan_behave(struct mock_plan *plan)
     plan->cut = MOCK_CUT_NONE;
     plan->garbage = MOCK_GARBAGE_NONE;
     plan->hang = 0;
+    plan->stop = MOCK_STOP_DONE;
+    plan->bad = MOCK_BAD_NONE;
+    plan->stream = MOCK_SHAPE_ASKED;
+    plan->pause = -1;
+    plan->error[0] = '\0';
 }
 
 

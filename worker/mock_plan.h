@@ -17,6 +17,8 @@ enum {
     MOCK_KEY_MAX = 128,
     MOCK_MODELS_MAX = 256,
     MOCK_NUMBER_MAX = 16,
+    MOCK_ARGS_MAX = 256,
+    MOCK_TOOLS_MAX = 8,
     MOCK_PLAN_MAX = 4096,       /* bytes of a whole plan */
     MOCK_PLAN_ERROR = 512
 };
@@ -25,7 +27,47 @@ enum mock_cut {
     MOCK_CUT_NONE,
     MOCK_CUT_BEFORE,
     MOCK_CUT_HEADERS,
-    MOCK_CUT_BODY
+    MOCK_CUT_BODY,
+    MOCK_CUT_EVENT              /* within the next event */
+};
+
+/* where a stream ends as HTTP wants it, but not as the dialect does */
+enum mock_stop {
+    MOCK_STOP_DONE,             /* as it should */
+    MOCK_STOP_BODY,             /* in the middle */
+    MOCK_STOP_EVENT,            /* within the next event */
+    MOCK_STOP_TEXT,             /* no finish reason, no end marker */
+    MOCK_STOP_FINISH,           /* no end marker */
+    MOCK_STOP_MARKER,           /* the end marker, but no finish reason */
+    MOCK_STOP_OPEN              /* no empty line after the last event */
+};
+
+enum mock_bad {
+    MOCK_BAD_NONE,
+    MOCK_BAD_JSON,
+    MOCK_BAD_UTF8,
+    MOCK_BAD_ARRAY,
+    MOCK_BAD_EMPTY,
+    MOCK_BAD_UNKNOWN,
+    MOCK_BAD_HUGE
+};
+
+enum mock_eol {
+    MOCK_EOL_LF,
+    MOCK_EOL_CRLF,
+    MOCK_EOL_CR,
+    MOCK_EOL_MIXED
+};
+
+enum mock_words {
+    MOCK_WORDS_ASCII,
+    MOCK_WORDS_WIDE
+};
+
+enum mock_shape {
+    MOCK_SHAPE_ASKED,
+    MOCK_SHAPE_NEVER,
+    MOCK_SHAPE_ALWAYS
 };
 
 enum mock_garbage {
@@ -58,6 +100,29 @@ struct mock_plan {
     int64_t  garbage;           /* enum mock_garbage */
     int64_t  usage;             /* enum mock_usage */
 
+    /* what an answer consists of */
+    int64_t  words;             /* enum mock_words, of its text */
+    int64_t  thinking;          /* tokens before the text */
+    int64_t  preface;           /* tokens of text before tool calls */
+    int64_t  tools;             /* parallel calls of the tool */
+    int64_t  pieces;            /* of the arguments of each */
+    int64_t  turns;             /* 1: pieces of all calls alternate */
+    int64_t  vary;              /* 1: choices differ */
+
+    /* streams */
+    int64_t  after;             /* events before the fault */
+    int64_t  stop;              /* enum mock_stop */
+    int64_t  bad;               /* enum mock_bad */
+    int64_t  pause;             /* ms of silence */
+    int64_t  stream;            /* enum mock_shape */
+    int64_t  eol;               /* enum mock_eol */
+    int64_t  space;             /* 0: none after the colon */
+    int64_t  escape;            /* 1: events are ASCII */
+    int64_t  ping;              /* events between two pings */
+    int64_t  comment;           /* events between two comments */
+    int64_t  batch;             /* events in one write */
+    int64_t  piece;             /* bytes in one write */
+
     /* "" means not given */
     char     retry_after[MOCK_NUMBER_MAX + 1];      /* s */
     char     retry_after_ms[MOCK_NUMBER_MAX + 1];
@@ -66,6 +131,8 @@ struct mock_plan {
     char     finish[MOCK_NAME_MAX + 1];
     char     key[MOCK_KEY_MAX + 1];
     char     models[MOCK_MODELS_MAX + 1];           /* comma separated */
+    char     error[MOCK_NAME_MAX + 1];              /* type of the event */
+    char     args[MOCK_ARGS_MAX + 1];               /* of tool calls: JSON */
 };
 
 

@@ -1,6 +1,6 @@
 /*
  * The daemon of libmicrohttpd, driven by the loop, and its routes.  Collects
- * request bodies, up to a limit; chat calls themselves are mock_call.c.
+ * request bodies, up to a limit; calls of the LLM themselves are mock_call.c.
  */
 
 #include "mock_server.h"
@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "mock_ask.h"
 #include "mock_buf.h"
 #include "mock_call.h"
 #include "mock_calls.h"
-#include "mock_chat.h"
 #include "mock_http.h"
 #include "mock_last.h"
 
@@ -33,8 +33,9 @@ struct exchange {
     struct mock_server     *server;
     struct MHD_Connection  *connection;
     const char             *path;       /* valid within the access handler */
+    enum mock_dialect       dialect;
     struct mock_buf         body;
-    struct mock_call       *call;       /* chat only */
+    struct mock_call       *call;       /* of the LLM */
     bool                    too_large;
 };
 
@@ -45,7 +46,7 @@ struct route {
 };
 
 
-static enum MHD_Result route_chat(struct exchange *e);
+static enum MHD_Result route_llm(struct exchange *e);
 static enum MHD_Result route_models(struct exchange *e);
 static enum MHD_Result route_calls(struct exchange *e);
 static enum MHD_Result route_calls_reset(struct exchange *e);
@@ -55,7 +56,9 @@ static enum MHD_Result route_livez(struct exchange *e);
 
 
 static const struct route  routes[] = {
-    { "/v1/chat/completions", "POST",   route_chat },
+    { "/v1/chat/completions", "POST",   route_llm },
+    { "/v1/messages",         "POST",   route_llm },
+    { "/v1/embeddings",       "POST",   route_llm },
     { "/v1/models",           "GET",    route_models },
     { "/mock/calls",          "GET",    route_calls },
     { "/mock/calls",          "DELETE", route_calls_reset },
@@ -69,8 +72,8 @@ static const struct route  routes[] = {
 static enum MHD_Result
 send_json(struct exchange *e, struct mock_buf *body)
 {
-    return mock_http_send(e->connection, MHD_HTTP_OK, MOCK_HTTP_JSON,
-                          ++e->server->context.requests,
+    return mock_http_send(e->connection, e->dialect, MHD_HTTP_OK,
+                          MOCK_HTTP_JSON, ++e->server->context.requests,
                           mock_http_make(body));
 }
 
@@ -78,13 +81,13 @@ send_json(struct exchange *e, struct mock_buf *body)
 static enum MHD_Result
 send_error(struct exchange *e, const struct mock_error *error)
 {
-    return mock_http_send_error(e->connection, ++e->server->context.requests,
-                                error);
+    return mock_http_send_error(e->connection, e->dialect,
+                                ++e->server->context.requests, error);
 }
 
 
 static enum MHD_Result
-route_chat(struct exchange *e)
+route_llm(struct exchange *e)
 {
     return mock_call_begin(&e->server->context, e->connection, e->path,
                            &e->body, &e->call);
@@ -224,22 +227,25 @@ route_livez(struct exchange *e)
 static enum MHD_Result
 send_not_allowed(struct exchange *e, const char *allow)
 {
+    uint64_t              number;
     struct mock_buf       body;
     struct mock_error     error;
     struct MHD_Response  *response;
+
+    number = ++e->server->context.requests;
 
     mock_error_set(&error, MHD_HTTP_METHOD_NOT_ALLOWED, NULL,
                    "method_not_allowed", "\"%s\" allows %s only", e->path,
                    allow);
 
     body = (struct mock_buf) { 0 };
-    mock_error_write(&error, &body);
+    mock_error_write(&error, e->dialect, number, &body);
 
     response = mock_http_make(&body);
     MHD_add_response_header(response, "Allow", allow);
 
-    return mock_http_send(e->connection, error.status, MOCK_HTTP_JSON,
-                          ++e->server->context.requests, response);
+    return mock_http_send(e->connection, e->dialect, error.status,
+                          MOCK_HTTP_JSON, number, response);
 }
 
 
@@ -297,7 +303,7 @@ exchange_route(struct exchange *e, const char *method)
 /* only the headers are here; an answer now ends the connection afterwards */
 static enum MHD_Result
 exchange_begin(struct mock_server *server, struct MHD_Connection *connection,
-    void **context)
+    const char *path, void **context)
 {
     const char       *length;
     struct exchange  *e;
@@ -305,6 +311,7 @@ exchange_begin(struct mock_server *server, struct MHD_Connection *connection,
     e = mock_alloc_zeroed(sizeof(struct exchange));
     e->server = server;
     e->connection = connection;
+    e->dialect = mock_ask_dialect(path);
     *context = e;
 
     length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
@@ -351,7 +358,7 @@ on_access(void *cls, struct MHD_Connection *connection, const char *url,
     e = *context;
 
     if (e == NULL) {
-        return exchange_begin(cls, connection, context);
+        return exchange_begin(cls, connection, url, context);
     }
 
     if (*size > 0) {

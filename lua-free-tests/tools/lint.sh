@@ -24,7 +24,7 @@ worker      hiredis/        redis.c
 worker      curl/           http.c http_handle.c http_part.h
 worker      confuse.h       conf.c
 worker      microhttpd.h    metrics.c mock_*.[ch]
-worker      jansson.h       mock_*.c
+worker      jansson.h       mock_*.[ch]
 '
 LIBRARIES='hiredis/|jansson\.h|openssl/|pcre2\.h|uv\.h|curl/|confuse\.h'
 LIBRARIES="$LIBRARIES|microhttpd\.h|systemd/"

@@ -133,6 +133,54 @@ test_each_directive_sets_its_field(void **state)
 
 
 static void
+test_each_directive_of_content_sets_its_field(void **state)
+{
+    struct mock_plan  plan;
+
+    (void) state;
+
+    plan = parsed("words=wide thinking=1 preface=2 tools=3 pieces=4 turns=1 "
+                  "vary=1 args={\"a\":[1]}");
+
+    assert_int_equal(plan.words, MOCK_WORDS_WIDE);
+    assert_int_equal(plan.thinking, 1);
+    assert_int_equal(plan.preface, 2);
+    assert_int_equal(plan.tools, 3);
+    assert_int_equal(plan.pieces, 4);
+    assert_int_equal(plan.turns, 1);
+    assert_int_equal(plan.vary, 1);
+    assert_string_equal(plan.args, "{\"a\":[1]}");
+}
+
+
+static void
+test_each_directive_of_streams_sets_its_field(void **state)
+{
+    struct mock_plan  plan;
+
+    (void) state;
+
+    plan = parsed("after=1 stop=marker bad=array pause=2 stream=never eol=cr "
+                  "space=0 escape=1 ping=3 comment=4 batch=5 piece=6 "
+                  "error=overloaded_error");
+
+    assert_int_equal(plan.after, 1);
+    assert_int_equal(plan.stop, MOCK_STOP_MARKER);
+    assert_int_equal(plan.bad, MOCK_BAD_ARRAY);
+    assert_int_equal(plan.pause, 2);
+    assert_int_equal(plan.stream, MOCK_SHAPE_NEVER);
+    assert_int_equal(plan.eol, MOCK_EOL_CR);
+    assert_int_equal(plan.space, 0);
+    assert_int_equal(plan.escape, 1);
+    assert_int_equal(plan.ping, 3);
+    assert_int_equal(plan.comment, 4);
+    assert_int_equal(plan.batch, 5);
+    assert_int_equal(plan.piece, 6);
+    assert_string_equal(plan.error, "overloaded_error");
+}
+
+
+static void
 test_every_word_has_its_value(void **state)
 {
     (void) state;
@@ -149,6 +197,25 @@ test_every_word_has_its_value(void **state)
     assert_int_equal(parsed("usage=true").usage, MOCK_USAGE_TRUE);
     assert_int_equal(parsed("usage=none").usage, MOCK_USAGE_NONE);
     assert_int_equal(parsed("usage=huge").usage, MOCK_USAGE_HUGE);
+    assert_int_equal(parsed("cut=event").cut, MOCK_CUT_EVENT);
+    assert_int_equal(parsed("stop=done").stop, MOCK_STOP_DONE);
+    assert_int_equal(parsed("stop=body").stop, MOCK_STOP_BODY);
+    assert_int_equal(parsed("stop=event").stop, MOCK_STOP_EVENT);
+    assert_int_equal(parsed("stop=text").stop, MOCK_STOP_TEXT);
+    assert_int_equal(parsed("stop=finish").stop, MOCK_STOP_FINISH);
+    assert_int_equal(parsed("stop=open").stop, MOCK_STOP_OPEN);
+    assert_int_equal(parsed("bad=none").bad, MOCK_BAD_NONE);
+    assert_int_equal(parsed("bad=json").bad, MOCK_BAD_JSON);
+    assert_int_equal(parsed("bad=utf8").bad, MOCK_BAD_UTF8);
+    assert_int_equal(parsed("bad=empty").bad, MOCK_BAD_EMPTY);
+    assert_int_equal(parsed("bad=unknown").bad, MOCK_BAD_UNKNOWN);
+    assert_int_equal(parsed("bad=huge").bad, MOCK_BAD_HUGE);
+    assert_int_equal(parsed("eol=lf").eol, MOCK_EOL_LF);
+    assert_int_equal(parsed("eol=crlf").eol, MOCK_EOL_CRLF);
+    assert_int_equal(parsed("eol=mixed").eol, MOCK_EOL_MIXED);
+    assert_int_equal(parsed("words=ascii").words, MOCK_WORDS_ASCII);
+    assert_int_equal(parsed("stream=asked").stream, MOCK_SHAPE_ASKED);
+    assert_int_equal(parsed("stream=always").stream, MOCK_SHAPE_ALWAYS);
 }
 
 
@@ -196,7 +263,7 @@ test_mistakes_are_named(void **state)
     assert_refused("hang=2", "bad value \"2\" of directive \"hang\": "
                    "expected 0 or 1");
     assert_refused("cut=Body", "bad value \"Body\" of directive \"cut\": "
-                   "expected none, before, headers or body");
+                   "expected none, before, headers, body or event");
     assert_refused("tag=\xc3\xbc", "directive with a byte 0xc3");
     assert_refused("key=\x7f", "directive with a byte 0x7f");
 }
@@ -212,7 +279,12 @@ test_bounds(void **state)
         "status=199", "status=201", "status=299", "status=600", "status=",
         "size=67108865", "tokens=16777217", "times=2147483648",
         "retry-after=soon", "retry-after=12345678901234567",
-        "tag=", "tag=a/b", "tool=a.b", "key=", "usage=", NULL
+        "tag=", "tag=a/b", "tool=a.b", "key=", "usage=",
+        "tools=0", "tools=9", "pieces=0", "pieces=257", "turns=2", "vary=2",
+        "batch=0", "batch=10001", "piece=0", "piece=65537", "space=2",
+        "escape=2", "after=-1", "pause=86400001", "thinking=16777217",
+        "preface=16777217", "error=", "error=a/b", "args=", "stop=none",
+        "bad=true", "eol=lfcr", "words=", "stream=1", NULL
     };
 
     (void) state;
@@ -308,7 +380,8 @@ test_behaving_keeps_the_pace(void **state)
     (void) state;
 
     plan = parsed("status=500 cut=body garbage=json hang delay=5 size=9 "
-                  "tag=t");
+                  "tag=t stop=text bad=json error=e pause=3 stream=never "
+                  "eol=cr piece=1");
     mock_plan_behave(&plan);
 
     assert_int_equal(plan.status, -1);
@@ -318,6 +391,14 @@ test_behaving_keeps_the_pace(void **state)
     assert_int_equal(plan.delay, 5);
     assert_int_equal(plan.size, 9);
     assert_string_equal(plan.tag, "t");
+
+    assert_int_equal(plan.stop, MOCK_STOP_DONE);
+    assert_int_equal(plan.bad, MOCK_BAD_NONE);
+    assert_string_equal(plan.error, "");
+    assert_int_equal(plan.pause, -1);
+    assert_int_equal(plan.stream, MOCK_SHAPE_ASKED);
+    assert_int_equal(plan.eol, MOCK_EOL_CR);
+    assert_int_equal(plan.piece, 1);
 }
 
 
@@ -407,6 +488,8 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_nothing_is_a_good_answer),
         cmocka_unit_test(test_each_directive_sets_its_field),
+        cmocka_unit_test(test_each_directive_of_content_sets_its_field),
+        cmocka_unit_test(test_each_directive_of_streams_sets_its_field),
         cmocka_unit_test(test_every_word_has_its_value),
         cmocka_unit_test(test_later_wins),
         cmocka_unit_test(test_tokens_are_four_bytes_of_size),
