@@ -87,10 +87,12 @@ escape_write(const char *data, size_t len, struct mock_buf *out)
 static const char *
 stream_eol(struct mock_stream *stream)
 {
+    /* in turns no LF may follow upon CR: both together would end one line */
+    static const char *const  turns[] = { "\n", "\r", "\r\n" };
     static const char *const  eols[] = { "\n", "\r\n", "\r" };
 
     if (stream->plan->eol == MOCK_EOL_MIXED) {
-        return eols[stream->lines++ % 3];
+        return turns[stream->lines++ % 3];
     }
 
     return eols[stream->plan->eol];
@@ -195,9 +197,20 @@ bad_write(struct mock_stream *stream)
 
 
 static bool
+plan_has_fault(const struct mock_plan *plan)
+{
+    return plan->pause > 0
+           || plan->bad != MOCK_BAD_NONE
+           || plan->error[0] != '\0'
+           || plan->cut == MOCK_CUT_BODY || plan->cut == MOCK_CUT_EVENT
+           || plan->stop == MOCK_STOP_BODY || plan->stop == MOCK_STOP_EVENT;
+}
+
+
+static bool
 stream_at_fault(const struct mock_stream *stream)
 {
-    if (stream->spoilt) {
+    if (stream->spoilt || !plan_has_fault(stream->plan)) {
         return false;
     }
 

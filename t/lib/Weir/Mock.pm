@@ -175,7 +175,7 @@ sub blocks {
 
         if ($json->{type} eq 'content_block_start') {
             die "block $i is not the next" if $i != @blocks;
-            push @blocks, $json->{content_block};
+            push @blocks, { %{ $json->{content_block} } };
             $open{$i} = 1;
             next;
         }
