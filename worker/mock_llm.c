@@ -1,6 +1,6 @@
 /*
  * weir-mock-llm: stands in for an LLM in the quickstart, in tests and in
- * benchmarks.  Speaks the OpenAI chat dialect, answers deterministically, and
+ * benchmarks.  Speaks as OpenAI and Anthropic do, deterministically, and
  * misbehaves when told to; see docs/mock-llm.md.  One thread.  This file owns
  * the process: limits, the listening socket, the port file and the end.  It
  * never opens an outgoing connection.

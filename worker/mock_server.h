@@ -1,5 +1,5 @@
 /*
- * The HTTP server: the routes of the OpenAI dialect and those under /mock/.
+ * The HTTP server: the routes of both dialects and those under /mock/.
  */
 
 #ifndef MOCK_SERVER_H
