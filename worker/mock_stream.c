@@ -174,7 +174,13 @@ bad_write(struct mock_stream *stream)
         break;
 
     case MOCK_BAD_UTF8:
-        mock_garbage_write(MOCK_GARBAGE_UTF8, true, event);
+        mock_buf_printf(event, "data: %s\xff\xfe\xc3( \xed\xa0\x80%s\n\n",
+                        named ? "{\"type\":\"content_block_delta\","
+                                "\"index\":0,\"delta\":{"
+                                "\"type\":\"text_delta\",\"text\":\""
+                              : "{\"choices\":[{\"index\":0,\"delta\":{"
+                                "\"content\":\"",
+                        named ? "\"}}" : "\"},\"finish_reason\":null}]}");
         break;
 
     case MOCK_BAD_HUGE:
