@@ -247,6 +247,13 @@ is($c->header('RateLimit'), '"up";r=1, "three";r=2;t=60',
 $c = get('/cached?k=c');
 is($c->header('X-Cache') . $c->header('RateLimit') =~ s/;t=\d+//r,
    'MISS"five";r=4', 'RL-38: a miss');
+
+# it is kept a moment after the client has it
+
+$stack->wait_for(10, sub {
+    get('/cached?k=' . k())->header('X-Cache') eq 'HIT';
+}, 'the cached answer');
+
 $c = get('/cached?k=c');
 is($c->header('X-Cache') . $c->header('RateLimit') =~ s/;t=\d+//r,
    'HIT"five";r=3', 'a hit tells what is left now');
