@@ -284,27 +284,7 @@ void
 weir_txn_asked_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids,
     unsigned n)
 {
-    char         id[WEIR_ID_LEN + 1];
-    unsigned     i;
-    weir_keys_t  k;
-
-    weir_add(t, W("MULTI"));
-
-    for (i = 0; i < n; i++) {
-        if (ids[i].len != WEIR_ID_LEN) {
-            t->out.failed = true;
-            return;
-        }
-
-        memcpy(id, ids[i].data, WEIR_ID_LEN);
-        id[WEIR_ID_LEN] = '\0';
-
-        weir_keys(&k, shard, id, id);
-        weir_add_look(t, &k);
-        weir_add(t, W("EXISTS"), k.request);
-    }
-
-    weir_add(t, W("EXEC"));
+    weir_add_looks(t, shard, ids, n, true);
 }
 
 

@@ -480,7 +480,8 @@ weir_txn_look_read(const weir_answer_t *a, weir_job_t *job_r, weir_run_t *run_r)
 
 
 void
-weir_txn_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids, unsigned n)
+weir_add_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids, unsigned n,
+    bool request)
 {
     char         id[WEIR_ID_LEN + 1];
     unsigned     i;
@@ -499,9 +500,20 @@ weir_txn_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids, unsigned n)
 
         weir_keys(&k, shard, id, id);
         weir_add_look(t, &k);
+
+        if (request) {
+            weir_add(t, W("EXISTS"), k.request);
+        }
     }
 
     weir_add(t, W("EXEC"));
+}
+
+
+void
+weir_txn_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids, unsigned n)
+{
+    weir_add_looks(t, shard, ids, n, false);
 }
 
 

@@ -47,6 +47,10 @@ void weir_add_closed(weir_txn_t *t, unsigned shard, weir_str_t owner,
 /* What weir_job_read() and then weir_run_read() take. */
 void weir_add_look(weir_txn_t *t, const weir_keys_t *k);
 
+/* That of several, in a transaction; with request also whether it is there. */
+void weir_add_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids,
+    unsigned n, bool request);
+
 /* The entry leaves the stream and its pending list. */
 void weir_add_ack(weir_txn_t *t, unsigned shard, weir_class_e class,
     const char *entry);
