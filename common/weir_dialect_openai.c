@@ -272,12 +272,13 @@ weir_tool_read(weir_json_t *tool)
     function = weir_json_get(tool, "function");
 
     if (weir_part_is(tool, "function")
+        && weir_json_get(tool, "anthropic") == NULL
         && weir_json_is_string(weir_json_get(function, "name")))
     {
         return weir_json_ref(tool);
     }
 
-    return weir_part_opaque("tool", tool);
+    return weir_part_opaque("openai", "tool", tool);
 }
 
 

@@ -43,9 +43,13 @@ weir_json_t *weir_openai_model(const weir_json_t *catalogue, weir_str_t id);
 
 /* the provider's half */
 
+/* Can a call say all of the request?  -1: f names what it has no words for,
+ * which another dialect has. */
+int weir_openai_check(const weir_json_t *request, weir_failure_t *f);
+
 /* The body of the call.  model: the provider's name for it; empty: as asked.
- * stream: the answer is to come as events.  -1: no memory, or not a neutral
- * request of this version. */
+ * stream: the answer is to come as events.  -1: no memory, not a neutral
+ * request of this version, or one that cannot be said. */
 int weir_openai_call(const weir_json_t *request, weir_str_t model, bool stream,
     weir_buf_t *out);
 

@@ -36,12 +36,23 @@ weir_content_pack(weir_json_t *content)
 }
 
 
+/* what has no place in a call: reasoning, and what is another dialect's */
+
+static bool
+weir_part_is_left_out(const weir_json_t *part)
+{
+    return weir_part_is(part, "thinking") || weir_part_is(part, "anthropic");
+}
+
+
 static int
-weir_parts_write(const weir_json_t *parts, weir_json_t *message)
+weir_parts_write(weir_json_t *from, weir_json_t *message)
 {
     int           rc;
     size_t        i;
-    weir_json_t  *part, *content, *calls;
+    weir_json_t  *part, *parts, *content, *calls;
+
+    parts = weir_json_get(from, "parts");
 
     rc = 0;
     content = weir_json_array();
@@ -50,12 +61,20 @@ weir_parts_write(const weir_json_t *parts, weir_json_t *message)
     for (i = 0; i < weir_json_count(parts); i++) {
         part = weir_json_at(parts, i);
 
+        if (weir_part_is_left_out(part)) {
+            continue;
+        }
+
         if (weir_part_is_call(part)) {
             rc |= weir_json_add_take(calls, weir_call_write(part));
 
         } else {
             rc |= weir_json_add_take(content, weir_content_write(part));
         }
+    }
+
+    if (weir_json_true(weir_json_get(from, "error"))) {
+        rc |= weir_other_error(content);
     }
 
     rc |= weir_json_set_take(message, "content", weir_content_pack(content));
@@ -76,11 +95,13 @@ weir_message_write(weir_json_t *message)
 {
     int                 rc;
     weir_json_t        *to, *extra;
-    static const char  *but[] = { "parts", "openai", NULL };
+    static const char  *but[] = {
+        "parts", "openai", "anthropic", "error", NULL
+    };
 
     to = weir_json_object();
     rc = weir_json_copy(to, message, but);
-    rc |= weir_parts_write(weir_json_get(message, "parts"), to);
+    rc |= weir_parts_write(message, to);
 
     extra = weir_json_get(message, "openai");
 
@@ -96,6 +117,27 @@ weir_message_write(weir_json_t *message)
 }
 
 
+/* Does anything of it have a place in a call? */
+
+static bool
+weir_message_says(const weir_json_t *message)
+{
+    size_t        i, n;
+    weir_json_t  *parts;
+
+    parts = weir_json_get(message, "parts");
+    n = weir_json_count(parts);
+
+    for (i = 0; i < n; i++) {
+        if (!weir_part_is_left_out(weir_json_at(parts, i))) {
+            return true;
+        }
+    }
+
+    return n == 0;
+}
+
+
 static weir_json_t *
 weir_messages_write(const weir_json_t *messages)
 {
@@ -105,6 +147,10 @@ weir_messages_write(const weir_json_t *messages)
     to = weir_json_array();
 
     for (i = 0; i < weir_json_count(messages); i++) {
+        if (!weir_message_says(weir_json_at(messages, i))) {
+            continue;
+        }
+
         if (weir_json_add_take(to,
                                weir_message_write(weir_json_at(messages, i)))
             != 0)
@@ -121,9 +167,10 @@ weir_messages_write(const weir_json_t *messages)
 static int
 weir_tools_write(weir_json_t *body, const weir_json_t *tools)
 {
-    int           rc;
-    size_t        i;
-    weir_json_t  *list, *tool;
+    int                 rc;
+    size_t              i;
+    weir_json_t        *list, *tool, *to;
+    static const char  *but[] = { "anthropic", NULL };
 
     if (tools == NULL) {
         return 0;
@@ -136,10 +183,14 @@ weir_tools_write(weir_json_t *body, const weir_json_t *tools)
         tool = weir_json_at(tools, i);
 
         if (weir_part_is(tool, "openai")) {
-            tool = weir_json_get(tool, "tool");
+            rc |= weir_json_add_take(list,
+                      weir_json_ref(weir_json_get(tool, "tool")));
+            continue;
         }
 
-        rc |= weir_json_add_take(list, weir_json_ref(tool));
+        to = weir_json_object();
+        rc |= weir_json_copy(to, tool, but);
+        rc |= weir_json_add_take(list, to);
     }
 
     return rc | weir_json_set_take(body, "tools", list);
@@ -168,11 +219,13 @@ int
 weir_openai_call(const weir_json_t *request, weir_str_t model, bool stream,
     weir_buf_t *out)
 {
-    int           rc;
-    weir_json_t  *body, *extra;
+    int             rc;
+    weir_json_t    *body, *extra;
+    weir_failure_t  f;
 
     if (weir_json_int(weir_json_get(request, "v")) != 1
-        || !weir_json_is_array(weir_json_get(request, "messages")))
+        || !weir_json_is_array(weir_json_get(request, "messages"))
+        || weir_openai_check(request, &f) != 0)
     {
         return -1;
     }
@@ -188,8 +241,9 @@ weir_openai_call(const weir_json_t *request, weir_str_t model, bool stream,
     rc |= weir_json_copy(body, weir_json_get(request, "params"), NULL);
     rc |= weir_tools_write(body, weir_json_get(request, "tools"));
 
-    extra = weir_json_get(weir_json_get(request, "extra"), "openai");
-    rc |= weir_json_copy(body, extra, NULL);
+    extra = weir_json_get(request, "extra");
+    rc |= weir_other_extra(body, weir_json_get(extra, "anthropic"));
+    rc |= weir_json_copy(body, weir_json_get(extra, "openai"), NULL);
     rc |= stream ? weir_stream_write(body) : 0;
 
     if (rc == 0) {
@@ -278,17 +332,6 @@ weir_choice_read(weir_json_t *choice, size_t index)
     }
 
     return to;
-}
-
-
-long long
-weir_tokens(const weir_json_t *usage, const char *name)
-{
-    long long  n;
-
-    n = weir_json_int(weir_json_get(usage, name));
-
-    return n < 0 ? 0 : n > WEIR_TOKENS_MAX ? WEIR_TOKENS_MAX : n;
 }
 
 

@@ -368,7 +368,7 @@ weir_chunk_stop(weir_chunk_reader_t *r, weir_json_t *reason)
             continue;
         }
 
-        part = weir_part_opaque("tool_call", call->whole);
+        part = weir_part_opaque("openai", "tool_call", call->whole);
         weir_json_free(&call->whole);
 
         if (part == NULL) {

@@ -5,83 +5,6 @@
 #include "weir_dialect_openai_part.h"
 
 
-weir_json_t *
-weir_part_new(const char *type)
-{
-    weir_json_t  *part;
-
-    part = weir_json_object();
-
-    if (weir_json_set_take(part, "type", weir_json_new_str(weir_str_of(type)))
-        != 0)
-    {
-        weir_json_free(&part);
-    }
-
-    return part;
-}
-
-
-weir_json_t *
-weir_part_opaque(const char *member, weir_json_t *value)
-{
-    weir_json_t  *part;
-
-    part = weir_part_new("openai");
-
-    if (weir_json_set_take(part, member, weir_json_ref(value)) != 0) {
-        weir_json_free(&part);
-    }
-
-    return part;
-}
-
-
-weir_json_t *
-weir_part_text(const char *type, weir_json_t *text)
-{
-    weir_json_t  *part;
-
-    part = weir_part_new(type);
-
-    if (weir_json_set_take(part, "text", weir_json_ref(text)) != 0) {
-        weir_json_free(&part);
-    }
-
-    return part;
-}
-
-
-bool
-weir_part_is(const weir_json_t *part, const char *type)
-{
-    return weir_str_eq(weir_json_str(weir_json_get(part, "type")),
-                       weir_str_of(type));
-}
-
-
-int
-weir_rest_read(weir_json_t *to, const char *name, weir_json_t *from,
-    const char **known)
-{
-    weir_json_t  *rest;
-
-    rest = weir_json_object();
-
-    if (weir_json_copy(rest, from, known) != 0) {
-        weir_json_free(&rest);
-        return -1;
-    }
-
-    if (weir_json_count(rest) == 0) {
-        weir_json_free(&rest);
-        return 0;
-    }
-
-    return weir_json_set_take(to, name, rest);
-}
-
-
 /* copies a member if it is a string; -1: no memory */
 
 static int
@@ -94,19 +17,6 @@ weir_copy_str(weir_json_t *to, weir_json_t *from, const char *name)
     return weir_json_is_string(v) ? weir_json_set_take(to, name,
                                                        weir_json_ref(v))
                                   : 0;
-}
-
-
-/* frees *v if rc is an error */
-
-static weir_json_t *
-weir_unless(int rc, weir_json_t *v)
-{
-    if (rc != 0) {
-        weir_json_free(&v);
-    }
-
-    return v;
 }
 
 
@@ -134,7 +44,7 @@ weir_image_read(weir_json_t *content, weir_json_t *image)
     rc = weir_copy_str(part, image, "url");
     rc |= weir_copy_str(part, image, "detail");
 
-    return weir_unless(rc, part);
+    return weir_part_unless(rc, part);
 }
 
 
@@ -149,7 +59,7 @@ weir_content_read(weir_json_t *content)
     if (weir_part_is(content, "text") && weir_json_is_string(text)) {
         part = weir_part_text("text", text);
 
-        return weir_unless(weir_rest_read(part, "openai", content, known),
+        return weir_part_unless(weir_rest_read(part, "openai", content, known),
                            part);
     }
 
@@ -165,7 +75,7 @@ weir_content_read(weir_json_t *content)
         return NULL;
     }
 
-    return weir_part_opaque("part", content);
+    return weir_part_opaque("openai", "part", content);
 }
 
 
@@ -182,7 +92,7 @@ weir_image_write(weir_json_t *part)
     rc |= weir_copy_str(image, part, "detail");
     rc |= weir_json_set_take(to, "image_url", image);
 
-    return weir_unless(rc, to);
+    return weir_part_unless(rc, to);
 }
 
 
@@ -193,13 +103,13 @@ weir_text_write(weir_json_t *part)
 {
     int                 rc;
     weir_json_t        *to;
-    static const char  *but[] = { "openai", NULL };
+    static const char  *but[] = { "openai", "anthropic", NULL };
 
     to = weir_json_object();
     rc = weir_json_copy(to, part, but);
     rc |= weir_json_copy(to, weir_json_get(part, "openai"), NULL);
 
-    return weir_unless(rc, to);
+    return weir_part_unless(rc, to);
 }
 
 
@@ -230,7 +140,7 @@ weir_call_read(weir_json_t *call)
         || !weir_json_is_string(weir_json_get(function, "arguments"))
         || weir_json_count(function) != 2)
     {
-        return weir_part_opaque("tool_call", call);
+        return weir_part_opaque("openai", "tool_call", call);
     }
 
     part = weir_part_new("tool_call");
@@ -239,7 +149,7 @@ weir_call_read(weir_json_t *call)
     rc |= weir_copy_str(part, function, "arguments");
     rc |= weir_rest_read(part, "openai", call, known);
 
-    return weir_unless(rc, part);
+    return weir_part_unless(rc, part);
 }
 
 
@@ -288,5 +198,5 @@ weir_call_write(weir_json_t *part)
     rc |= weir_json_set_take(call, "function", function);
     rc |= weir_json_copy(call, weir_json_get(part, "openai"), NULL);
 
-    return weir_unless(rc, call);
+    return weir_part_unless(rc, call);
 }

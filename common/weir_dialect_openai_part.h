@@ -1,9 +1,6 @@
 /*
  * Parts of a message, between the OpenAI dialect and the neutral model; shared
  * by the files of the dialect, nobody else includes it.
- *
- * What a reader does not translate is kept in a member "openai" beside the
- * translation, and a writer puts it back.
  */
 
 #ifndef WEIR_DIALECT_OPENAI_PART_H
@@ -11,23 +8,8 @@
 
 
 #include "weir_outcome.h"
+#include "weir_part.h"
 
-
-/* { "type": type } */
-weir_json_t *weir_part_new(const char *type);
-
-/* { "type": "openai", member: value }; value is borrowed */
-weir_json_t *weir_part_opaque(const char *member, weir_json_t *value);
-
-/* { "type": type, "text": text }; text is borrowed */
-weir_json_t *weir_part_text(const char *type, weir_json_t *text);
-
-bool weir_part_is(const weir_json_t *part, const char *type);
-
-/* Members of from that are not in known (ends with NULL) go to an object
- * "name" in to, if there are any.  -1: no memory. */
-int weir_rest_read(weir_json_t *to, const char *name, weir_json_t *from,
-    const char **known);
 
 /* A member of a content array; NULL: it has no type, or no memory. */
 weir_json_t *weir_content_read(weir_json_t *content);
@@ -38,12 +20,13 @@ int weir_calls_read(weir_json_t *parts, weir_json_t *calls);
 bool weir_part_is_call(const weir_json_t *part);
 weir_json_t *weir_call_write(weir_json_t *part);
 
-/* of a provider: why a choice has ended, in neutral words; a count of tokens,
- * within bounds */
-#define WEIR_TOKENS_MAX  1000000000000LL
+/* of a request in another dialect: what a call says in this one.  content: of a
+ * tool's result that is an error, written */
+int weir_other_extra(weir_json_t *body, const weir_json_t *extra);
+int weir_other_error(weir_json_t *content);
 
+/* of a provider: why a choice has ended, in neutral words */
 weir_str_t weir_stop_of(weir_str_t reason);
-long long weir_tokens(const weir_json_t *usage, const char *name);
 
 /* What a completion and its events have in common; all but the reason give a
  * reference, or NULL: no memory.  position: of the choice among all; own: the

@@ -12,7 +12,9 @@
 weir_str_t
 weir_reason_of(weir_str_t stop)
 {
-    if (weir_str_eq(stop, weir_str("end"))) {
+    if (weir_str_eq(stop, weir_str("end"))
+        || weir_str_eq(stop, weir_str("stop_sequence")))
+    {
         return weir_str("stop");
     }
 

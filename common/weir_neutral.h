@@ -9,10 +9,11 @@
  *
  * Roles: "system", "developer", "user", "assistant", "tool".  Parts: those of
  * weir_outcome.h, and {"type":"image","url":"...","detail":"..."},
- * {"type":"tool_result"...}, {"type":"openai","part":{...}} for what only one
- * dialect knows.  params are those that every provider understands; the rest
- * stays under the name of the dialect that brought it, for providers of that
- * dialect.
+ * {"type":"openai","part":{...}} for what only one dialect knows.  The result
+ * of a tool is a message of its own, with "tool_call_id" and, if the tool has
+ * failed, "error": true.  params are those that every provider understands; the
+ * rest stays under the name of the dialect that brought it, for providers of
+ * that dialect.
  */
 
 #ifndef WEIR_NEUTRAL_H

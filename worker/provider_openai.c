@@ -153,8 +153,11 @@ openai_on_unspeakable(void *data)
 
     call = data;
 
-    weir_failure_set(&call->outcome->error, WEIR_FAIL_INTERNAL,
-                     "the request cannot be put to this provider");
+    if (weir_openai_check(call->request, &call->outcome->error) == 0) {
+        weir_failure_set(&call->outcome->error, WEIR_FAIL_INTERNAL,
+                         "the request cannot be put to this provider");
+    }
+
     provider_done(call, PROVIDER_FAILED, 0);
 }
 
