@@ -260,3 +260,52 @@ weir_anthropic_error(unsigned status, weir_str_t body, weir_failure_t *f)
 
     weir_json_free(&doc);
 }
+
+
+/* an event of a stream has no status but a type */
+
+static const struct {
+    const char  *type;
+    unsigned     status;
+} weir_error_types[] = {
+    { "invalid_request_error", 400 },
+    { "authentication_error",  401 },
+    { "billing_error",         402 },
+    { "permission_error",      403 },
+    { "not_found_error",       404 },
+    { "request_too_large",     413 },
+    { "rate_limit_error",      429 },
+    { "overloaded_error",      529 },
+    { NULL, 0 }
+};
+
+
+int
+weir_anthropic_error_event(const weir_json_t *doc, weir_failure_t *f)
+{
+    size_t      i;
+    weir_buf_t  text = { 0 };
+    weir_str_t  type;
+
+    type = weir_json_str(weir_json_get(weir_json_get(doc, "error"), "type"));
+
+    for (i = 0; weir_error_types[i].type; i++) {
+        if (weir_str_eq(type, weir_str_of(weir_error_types[i].type))) {
+            break;
+        }
+    }
+
+    if (weir_error_types[i].type) {
+        weir_json_write(doc, &text);
+        weir_anthropic_error(weir_error_types[i].status,
+                             (weir_str_t) { text.data, text.len }, f);
+        weir_buf_free(&text);
+
+    } else {
+        weir_failure_set(f, WEIR_FAIL_UPSTREAM,
+                         "the provider broke off with an error");
+        snprintf(f->code, sizeof(f->code), "upstream_error");
+    }
+
+    return -1;
+}

@@ -58,6 +58,9 @@ weir_json_t *weir_anthropic_usage(const weir_json_t *extra, long long input,
 /* All tokens of a provider's input; -1: not said. */
 long long weir_anthropic_input(const weir_json_t *usage);
 
+/* An error event of a provider into f; -1. */
+int weir_anthropic_error_event(const weir_json_t *doc, weir_failure_t *f);
+
 /* Members of extra and of the choice that a provider's message has. */
 int weir_anthropic_beside_read(weir_json_t *choice, weir_json_t *extra,
     weir_json_t *message);

@@ -52,6 +52,7 @@ void weir_render_free(weir_render_t *r);
 
 
 extern const weir_render_dialect_t  weir_render_openai;
+extern const weir_render_dialect_t  weir_render_anthropic;
 
 
 #endif /* WEIR_RENDER_H */

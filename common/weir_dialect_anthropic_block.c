@@ -1,0 +1,364 @@
+/*
+ * The Anthropic dialect: the blocks of a message as events.  Pure.
+ */
+
+#include "weir_dialect_anthropic_block.h"
+#include "weir_dialect_anthropic_part.h"
+
+#include <stdlib.h>
+
+#include "weir_reach.h"
+
+
+/* A text comes in pieces of about so many bytes, and no more than so many
+ * pieces: each has all of an event round it. */
+
+#define WEIR_PIECE       64
+#define WEIR_PIECES_MAX  64
+
+
+void
+weir_blocks_free(weir_blocks_t *b)
+{
+    free(b->calls);
+    b->calls = NULL;
+    b->ncalls = 0;
+}
+
+
+/* events as text */
+
+int
+weir_blocks_event(weir_blocks_t *b, const char *name, weir_json_t *data)
+{
+    int  rc;
+
+    weir_buf_text(b->out, "event: ");
+    weir_buf_text(b->out, name);
+    weir_buf_text(b->out, "\ndata: ");
+    rc = weir_json_write(data, b->out);
+    weir_buf_text(b->out, "\n\n");
+    weir_json_free(&data);
+
+    return rc;
+}
+
+
+static void
+weir_event_piece(weir_blocks_t *b, const char *type, const char *member,
+    weir_str_t piece)
+{
+    weir_buf_printf(b->out, "event: content_block_delta\ndata: {\"type\":"
+                    "\"content_block_delta\",\"index\":%u,\"delta\":{\"type\":"
+                    "\"%s\",\"%s\":", b->index, type, member);
+    weir_json_quote(b->out, piece);
+    weir_buf_text(b->out, "}}\n\n");
+}
+
+
+/* cut between characters */
+
+static void
+weir_events_pieces(weir_blocks_t *b, const char *type, const char *member,
+    weir_str_t text)
+{
+    size_t  n, size;
+
+    size = text.len / WEIR_PIECES_MAX + 1;
+    size = size > WEIR_PIECE ? size : WEIR_PIECE;
+
+    while (text.len) {
+        n = size < text.len ? size : text.len;
+
+        while (n < text.len && ((unsigned char) text.data[n] & 0xc0) == 0x80) {
+            n++;
+        }
+
+        weir_event_piece(b, type, member, (weir_str_t) { text.data, n });
+
+        text.data += n;
+        text.len -= n;
+    }
+}
+
+
+/* blocks */
+
+static int
+weir_block_begin(weir_blocks_t *b, weir_json_t *block)
+{
+    int             rc;
+    weir_json_t    *event;
+
+    event = weir_part_new("content_block_start");
+    rc = weir_json_set_take(event, "index", weir_json_new_int(b->index));
+    rc |= weir_json_set_take(event, "content_block", block);
+
+    return weir_blocks_event(b, "content_block_start", event) | rc;
+}
+
+
+static void
+weir_block_stop(weir_blocks_t *b)
+{
+    weir_buf_printf(b->out, "event: content_block_stop\ndata: {\"type\":"
+                    "\"content_block_stop\",\"index\":%u}\n\n", b->index++);
+    b->open = WEIR_BLOCK_NONE;
+}
+
+
+int
+weir_blocks_close(weir_blocks_t *b)
+{
+    unsigned       *calls;
+
+    if (b->open == WEIR_BLOCK_NONE) {
+        return 0;
+    }
+
+    if (b->open == WEIR_BLOCK_CALL) {
+        calls = weir_reach(b->calls, &b->ncalls, b->ncalls, sizeof(unsigned));
+        if (calls == NULL) {
+            return -1;
+        }
+
+        b->calls = calls;
+        calls[b->ncalls - 1] = b->part;
+    }
+
+    weir_block_stop(b);
+
+    return 0;
+}
+
+
+static int
+weir_block_open(weir_blocks_t *b, weir_block_e kind, unsigned part,
+    weir_str_t id, weir_str_t name)
+{
+    int             rc;
+    weir_json_t    *block;
+
+    if (weir_blocks_close(b) != 0) {
+        return -1;
+    }
+
+    b->open = kind;
+    b->part = part;
+    b->depth = 0;
+    b->quoted = b->escaped = b->whole = false;
+
+    block = weir_part_new(kind == WEIR_BLOCK_TEXT ? "text"
+                          : kind == WEIR_BLOCK_CALL ? "tool_use" : "thinking");
+
+    if (kind == WEIR_BLOCK_TEXT) {
+        rc = weir_json_set_take(block, "text", weir_json_new_str(weir_str("")));
+
+    } else if (kind == WEIR_BLOCK_CALL) {
+        rc = weir_json_set_take(block, "id",
+                                weir_json_new_str(id.data ? id
+                                                          : weir_str("")));
+        rc |= weir_json_set_take(block, "name",
+                                 weir_json_new_str(name.data ? name
+                                                             : weir_str("")));
+        rc |= weir_json_set_take(block, "input", weir_json_object());
+
+    } else {
+        rc = weir_json_set_take(block, "thinking",
+                                weir_json_new_str(weir_str("")));
+        rc |= weir_json_set_take(block, "signature",
+                                 weir_json_new_str(weir_str("")));
+    }
+
+    return weir_block_begin(b, block) | rc;
+}
+
+
+/* Are the arguments whole with these bytes? */
+
+static void
+weir_block_scan(weir_blocks_t *b, weir_str_t s)
+{
+    char    c;
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        c = s.data[i];
+
+        if (b->quoted) {
+            b->quoted = c != '"' || b->escaped;
+            b->escaped = c == '\\' && !b->escaped;
+
+        } else if (c == '"') {
+            b->quoted = true;
+
+        } else if (c == '{' || c == '[') {
+            b->depth++;
+
+        } else if ((c == '}' || c == ']') && b->depth) {
+            b->whole = --b->depth == 0;
+        }
+    }
+}
+
+
+static void
+weir_block_say(weir_blocks_t *b, weir_str_t s)
+{
+    switch (b->open) {
+    case WEIR_BLOCK_TEXT:
+        weir_events_pieces(b, "text_delta", "text", s);
+        break;
+
+    case WEIR_BLOCK_THINKING:
+        weir_events_pieces(b, "thinking_delta", "thinking", s);
+        break;
+
+    default: /* WEIR_BLOCK_CALL */
+        weir_block_scan(b, s);
+
+        if (s.len) {
+            weir_event_piece(b, "input_json_delta", "partial_json", s);
+        }
+
+        break;
+    }
+}
+
+
+/* A part begins or goes on.  -1: a call goes on that has ended. */
+
+int
+weir_blocks_text(weir_blocks_t *b, weir_block_e kind, const weir_delta_t *d)
+{
+    size_t          k;
+    unsigned        i;
+
+    if (b->open != kind || b->part != d->part) {
+        for (i = 0; kind == WEIR_BLOCK_CALL && i < b->ncalls; i++) {
+            if (b->calls[i] == d->part) {
+                for (k = 0; k < d->s.len; k++) {
+                    if (strchr(" \t\r\n", d->s.data[k]) == NULL) {
+                        return -1;
+                    }
+                }
+
+                return 0;
+            }
+        }
+
+        if (kind != WEIR_BLOCK_CALL && d->s.len == 0) {
+            return 0;
+        }
+
+        if (weir_block_open(b, kind, d->part, d->id, d->name) != 0) {
+            return -1;
+        }
+    }
+
+    weir_block_say(b, d->s);
+
+    return 0;
+}
+
+
+weir_block_e
+weir_blocks_kind(weir_blocks_t *b, weir_str_t type)
+{
+    if (weir_str_eq(type, weir_str("tool_call"))) {
+        return WEIR_BLOCK_CALL;
+    }
+
+    if (weir_str_eq(type, weir_str("thinking"))) {
+        return WEIR_BLOCK_THINKING;
+    }
+
+    if (weir_str_eq(type, weir_str("refusal"))) {
+        b->refused = true;
+        return WEIR_BLOCK_TEXT;
+    }
+
+    return weir_str_eq(type, weir_str("text")) ? WEIR_BLOCK_TEXT
+                                               : WEIR_BLOCK_NONE;
+}
+
+
+/* whole parts */
+
+static int
+weir_block_member(weir_blocks_t *b, const char *type, const char *member,
+    weir_json_t *value)
+{
+    int             rc;
+    weir_json_t    *event, *delta;
+
+    event = weir_part_new("content_block_delta");
+    delta = weir_part_new(type);
+
+    rc = weir_json_set_take(delta, member, weir_json_ref(value));
+    rc |= weir_json_set_take(event, "index", weir_json_new_int(b->index));
+    rc |= weir_json_set_take(event, "delta", delta);
+
+    return weir_blocks_event(b, "content_block_delta", event) | rc;
+}
+
+
+static int
+weir_block_own(weir_blocks_t *b, weir_json_t *part)
+{
+    int             rc;
+    weir_json_t    *value;
+
+    value = weir_json_get(part, "signature");
+
+    if (value) {
+        return b->open != WEIR_BLOCK_THINKING ? 0
+               : weir_block_member(b, "signature_delta", "signature", value);
+    }
+
+    value = weir_json_get(part, "citation");
+
+    if (value) {
+        return b->open != WEIR_BLOCK_TEXT ? 0
+               : weir_block_member(b, "citations_delta", "citation", value);
+    }
+
+    value = weir_json_get(part, "part");
+
+    if (value == NULL) {
+        return 0;
+    }
+
+    rc = weir_blocks_close(b);
+    rc = rc ? rc : weir_block_begin(b, weir_json_ref(value));
+    weir_block_stop(b);
+
+    return rc;
+}
+
+
+/* A part that the OpenAI dialect alone knows is not shown here. */
+
+int
+weir_blocks_whole(weir_blocks_t *b, unsigned n, weir_json_t *part)
+{
+    weir_block_e  kind;
+    weir_delta_t  d = { .part = n };
+
+    if (weir_part_is(part, "anthropic")) {
+        return weir_block_own(b, part);
+    }
+
+    kind = weir_blocks_kind(b, weir_json_str(weir_json_get(part, "type")));
+
+    if (kind == WEIR_BLOCK_NONE) {
+        return 0;
+    }
+
+    d.id = weir_json_str(weir_json_get(part, "id"));
+    d.name = weir_json_str(weir_json_get(part, "name"));
+    d.s = weir_json_str(weir_json_get(part, kind == WEIR_BLOCK_CALL
+                                            ? "arguments" : "text"));
+
+    return weir_blocks_text(b, kind, &d);
+}
