@@ -304,7 +304,7 @@ weir_block_member(weir_blocks_t *b, const char *type, const char *member,
 
 
 static int
-weir_block_own(weir_blocks_t *b, weir_json_t *part)
+weir_block_own(weir_blocks_t *b, unsigned n, weir_json_t *part)
 {
     int             rc;
     weir_json_t    *value;
@@ -312,8 +312,14 @@ weir_block_own(weir_blocks_t *b, weir_json_t *part)
     value = weir_json_get(part, "signature");
 
     if (value) {
-        return b->open != WEIR_BLOCK_THINKING ? 0
-               : weir_block_member(b, "signature_delta", "signature", value);
+        /* reasoning that is not shown is signed nevertheless */
+
+        rc = b->open == WEIR_BLOCK_THINKING ? 0
+             : weir_block_open(b, WEIR_BLOCK_THINKING, n, weir_str_null,
+                               weir_str_null);
+
+        return rc ? rc : weir_block_member(b, "signature_delta", "signature",
+                                           value);
     }
 
     value = weir_json_get(part, "citation");
@@ -346,7 +352,7 @@ weir_blocks_whole(weir_blocks_t *b, unsigned n, weir_json_t *part)
     weir_delta_t  d = { .part = n };
 
     if (weir_part_is(part, "anthropic")) {
-        return weir_block_own(b, part);
+        return weir_block_own(b, n, part);
     }
 
     kind = weir_blocks_kind(b, weir_json_str(weir_json_get(part, "type")));

@@ -416,7 +416,7 @@ weir_chunk_go_on(weir_chunk_reader_t *r, const weir_json_t *doc)
     }
 
     if (weir_part_is(delta, "citations_delta")) {
-        return weir_json_is_object(weir_json_get(delta, "citation"))
+        return weir_json_get(delta, "citation")
                ? weir_chunk_follow(r, "citation",
                                    weir_json_get(delta, "citation"))
                : 0;

@@ -251,7 +251,7 @@ weir_block_read(weir_json_t *parts, weir_json_t *block, bool asked,
         return weir_block_thinking(parts, block, why_r);
     }
 
-    if (weir_part_is(block, "image")) {
+    if (asked && weir_part_is(block, "image")) {
         return weir_block_image(parts, block, asked, why_r);
     }
 

@@ -251,3 +251,37 @@ weir_other_error(weir_json_t *content)
 
     return rc | weir_json_add_take(content, first);
 }
+
+
+/* What the cache of another dialect's provider had; its counts are in the sum
+ * of tokens already. */
+
+weir_json_t *
+weir_other_usage(const weir_json_t *extra)
+{
+    int           rc;
+    long long     cached;
+    weir_json_t  *own, *to, *details;
+
+    own = weir_json_get(weir_json_get(extra, "openai"), "usage");
+
+    if (own) {
+        return weir_json_ref(own);
+    }
+
+    own = weir_json_get(weir_json_get(extra, "anthropic"), "usage");
+    cached = weir_tokens(own, "cache_read_input_tokens");
+
+    if (cached == 0) {
+        return NULL;
+    }
+
+    to = weir_json_object();
+    details = weir_json_object();
+
+    rc = weir_json_set_take(details, "cached_tokens",
+                            weir_json_new_int(cached));
+    rc |= weir_json_set_take(to, "prompt_tokens_details", details);
+
+    return weir_part_unless(rc, to);
+}

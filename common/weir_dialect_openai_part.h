@@ -25,6 +25,10 @@ weir_json_t *weir_call_write(weir_json_t *part);
 int weir_other_extra(weir_json_t *body, const weir_json_t *extra);
 int weir_other_error(weir_json_t *content);
 
+/* The provider's usage, as this dialect shows it, of the extra of an outcome of
+ * any; the caller owns it.  NULL: it says no more than our counts. */
+weir_json_t *weir_other_usage(const weir_json_t *extra);
+
 /* of a provider: why a choice has ended, in neutral words */
 weir_str_t weir_stop_of(weir_str_t reason);
 

@@ -188,11 +188,12 @@ weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
 {
     int           rc;
     size_t        i;
-    weir_json_t  *to, *choices, *extra;
+    weir_json_t  *to, *choices, *extra, *usage;
 
     to = weir_json_object();
     choices = weir_json_array();
     extra = weir_json_get(o->extra, "openai");
+    usage = weir_other_usage(o->extra);
     rc = 0;
 
     for (i = 0; i < weir_json_count(o->choices); i++) {
@@ -213,9 +214,9 @@ weir_openai_completion(const weir_outcome_t *o, weir_str_t id, int64_t created)
     }
 
     rc |= weir_json_set_take(to, "usage",
-                             weir_usage_write(weir_json_get(extra, "usage"),
-                                              o->input_tokens,
+                             weir_usage_write(usage, o->input_tokens,
                                               o->output_tokens));
+    weir_json_free(&usage);
 
     if (rc != 0) {
         weir_json_free(&to);

@@ -472,12 +472,22 @@ weir_events_own(weir_render_t *r)
 /* What only the provider knows may be large: it comes once. */
 
 static int
-weir_events_extra(weir_events_t *e, weir_json_t *extra)
+weir_events_extra(weir_events_t *e, const weir_json_t *all)
 {
     int            rc;
-    weir_json_t   *first, *value;
+    weir_json_t   *extra, *first, *value;
     const char   **name;
 
+    value = weir_other_usage(all);
+
+    if (weir_json_is_object(value)) {
+        weir_json_free(&e->shown);
+        e->shown = weir_json_ref(value);
+    }
+
+    weir_json_free(&value);
+
+    extra = weir_json_get(all, "openai");
     if (extra == NULL) {
         return 0;
     }
@@ -490,13 +500,6 @@ weir_events_extra(weir_events_t *e, weir_json_t *extra)
         if (value) {
             rc |= weir_events_head(e, *name, weir_json_ref(value));
         }
-    }
-
-    value = weir_json_get(extra, "usage");
-
-    if (weir_json_is_object(value)) {
-        weir_json_free(&e->shown);
-        e->shown = weir_json_ref(value);
     }
 
     first = weir_json_object();
@@ -529,7 +532,7 @@ weir_events_delta(weir_render_t *r, const weir_delta_t *d)
         return weir_events_head(e, "model", weir_json_new_str(d->s));
 
     case WEIR_DELTA_EXTRA:
-        return weir_events_extra(e, weir_json_get(d->x, "openai"));
+        return weir_events_extra(e, d->x);
 
     case WEIR_DELTA_USAGE:
         e->input = d->input >= 0 ? d->input : e->input;

@@ -142,10 +142,7 @@ again(const weir_outcome_t *o)
     weir_buf_t    events = { 0 }, a = { 0 }, b = { 0 };
     weir_json_t  *v;
 
-    if (weir_anthropic_events(o, weir_str("ID"), &events) != 0) {
-        weir_buf_free(&events);
-        return;
-    }
+    FUZZ_ASSERT(weir_anthropic_events(o, weir_str("ID"), &events) == 0);
 
     client_init(&c, false);
     FUZZ_ASSERT(client_read(&c, (weir_str_t) { events.data, events.len },
@@ -157,7 +154,7 @@ again(const weir_outcome_t *o)
     FUZZ_ASSERT(v && weir_json_write_sorted(v, &b) == 0);
     weir_json_free(&v);
 
-    FUZZ_ASSERT(a.len > 0 && b.len > 0);
+    FUZZ_ASSERT(a.len == b.len && memcmp(a.data, b.data, a.len) == 0);
 
     client_free(&c);
     weir_buf_free(&events);
@@ -177,12 +174,13 @@ reply(weir_str_t text, unsigned status)
 
     weir_outcome_init(&o);
 
-    if (weir_anthropic_reply(text, &o) == 0) {
+    /* an event is nested deeper than what it says */
+
+    if (!weir_json_too_deep(text, WEIR_JSON_DEPTH_CLIENT)
+        && weir_anthropic_reply(text, &o) == 0)
+    {
         FUZZ_ASSERT(o.input_tokens >= 0 && o.output_tokens >= 0);
         again(&o);
-
-    } else {
-        FUZZ_ASSERT(o.error.message[0]);
     }
 
     weir_outcome_free(&o);

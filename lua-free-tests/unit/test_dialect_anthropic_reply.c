@@ -138,7 +138,8 @@ test_other_reply(void **state)
         R("{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"s\"},"
           "{\"type\":\"text\",\"text\":\"Hi\"},{\"type\":\"tool_use\",\"id\":"
           "\"t\",\"name\":\"f\",\"input\":{}}", "stop_sequence",
-          "\"stop_sequence\":\"x\"," USED)), &o), 0);
+          "\"stop_sequence\":\"x\",\"usage\":{\"input_tokens\":3,"
+          "\"cache_read_input_tokens\":5,\"output_tokens\":4}")), &o), 0);
 
     v = weir_openai_completion(&o, weir_str(ID), 17);
     weir_buf_reset(&b);
@@ -149,8 +150,9 @@ test_other_reply(void **state)
         "\"refusal\":null,\"reasoning_content\":\"hm\",\"tool_calls\":[{"
         "\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\","
         "\"arguments\":\"{}\"}}]},\"logprobs\":null,\"finish_reason\":\"stop\""
-        "}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,"
-        "\"total_tokens\":7}}");
+        "}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":4,"
+        "\"total_tokens\":12,\"prompt_tokens_details\":{\"cached_tokens\":"
+        "5}}}");
 
     weir_json_free(&v);
     weir_outcome_free(&o);

@@ -199,6 +199,13 @@ static const row_t  streams[] = {
         "\"context_management\":{\"y\":1},\"usage\":{\"input_tokens\":3,"
         "\"output_tokens\":4,\"cache_creation_input_tokens\":5,"
         "\"cache_read_input_tokens\":6}") },
+    { BEGIN START(0, "{\"type\":\"thinking\",\"thinking\":\"\"}")
+      DELTA(0, "\"signature_delta\",\"signature\":\"s\"") STOP(0)
+      START(1, "{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":"
+               "\"https://x\"}}") END("end_turn"),
+      R("{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"s\"},"
+        "{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":"
+        "\"https://x\"}}", "end_turn", "\"stop_sequence\":null," USED) },
     { BEGIN END("model_context_window_exceeded"),
       R("", "model_context_window_exceeded", "\"stop_sequence\":null," USED) },
 };
