@@ -72,6 +72,60 @@ weir_anthropic_input(const weir_json_t *usage)
 }
 
 
+static bool
+weir_usage_same(const weir_json_t *a, const weir_json_t *b)
+{
+    bool        same;
+    weir_buf_t  x = { 0 }, y = { 0 };
+
+    if (a == NULL || b == NULL) {
+        return false;
+    }
+
+    same = (weir_json_write_sorted(a, &x) | weir_json_write_sorted(b, &y)) == 0
+           && weir_str_eq((weir_str_t) { x.data, x.len },
+                          (weir_str_t) { y.data, y.len });
+    weir_buf_free(&x);
+    weir_buf_free(&y);
+
+    return same;
+}
+
+
+int
+weir_anthropic_usage_news(weir_json_t *extra, const weir_json_t *told)
+{
+    int           rc;
+    void         *iter;
+    const char   *name;
+    weir_json_t  *usage, *news, *value;
+
+    usage = weir_json_get(extra, "usage");
+    if (usage == NULL) {
+        return 0;
+    }
+
+    news = weir_json_object();
+    rc = 0;
+
+    for (iter = weir_json_next(usage, NULL, &name, &value);
+         iter;
+         iter = weir_json_next(usage, iter, &name, &value))
+    {
+        if (!weir_usage_same(value, weir_json_get(told, name))) {
+            rc |= weir_json_set_take(news, name, weir_json_ref(value));
+        }
+    }
+
+    if (rc == 0 && weir_json_count(news) == 0) {
+        weir_json_free(&news);
+        return weir_json_remove(extra, "usage");
+    }
+
+    return rc | weir_json_set_take(extra, "usage", news);
+}
+
+
 /* beside */
 
 static const char  *weir_beside_choice[] = {

@@ -487,7 +487,7 @@ weir_chunk_usage(weir_chunk_reader_t *r, weir_json_t *usage, bool last)
         usage = weir_anthropic_said(usage, NULL);
 
         if (usage == NULL || r->s->usage == NULL
-            || weir_merge(r->s->usage, usage) != 0)
+            || weir_json_copy(r->s->usage, usage, NULL) != 0)
         {
             weir_json_free(&usage);
             return weir_chunk_invalid(r, "out of memory");
@@ -532,6 +532,8 @@ weir_chunk_beside(weir_chunk_reader_t *r, weir_json_t *message,
         rc |= said ? weir_anthropic_beside_read(choice, extra, said) : -1;
         weir_json_free(&said);
     }
+
+    rc = rc ? rc : weir_anthropic_usage_news(extra, r->s->usage);
 
     if (rc != 0) {
         weir_json_free(&choice);

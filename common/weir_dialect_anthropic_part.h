@@ -61,6 +61,10 @@ long long weir_anthropic_input(const weir_json_t *usage);
 /* An error event of a provider into f; -1. */
 int weir_anthropic_error_event(const weir_json_t *doc, weir_failure_t *f);
 
+/* What was told of the usage is taken out of that of extra: who collects it
+ * would join the two. */
+int weir_anthropic_usage_news(weir_json_t *extra, const weir_json_t *told);
+
 /* Members of extra and of the choice that a provider's message has. */
 int weir_anthropic_beside_read(weir_json_t *choice, weir_json_t *extra,
     weir_json_t *message);

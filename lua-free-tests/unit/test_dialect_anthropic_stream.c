@@ -187,17 +187,17 @@ static const row_t  streams[] = {
         "{}},{\"type\":\"server_tool_use\",\"id\":\"v\",\"name\":\"h\","
         "\"input\":{\"q\":1}}", "tool_use", "\"stop_sequence\":null," USED) },
     { EV("message_start", ",\"message\":{\"model\":\"m\",\"usage\":{"
-         "\"input_tokens\":1,\"cache_read_input_tokens\":6,"
+         "\"list\":[1],\"input_tokens\":1,\"cache_read_input_tokens\":6,"
          "\"cache_creation_input_tokens\":5,\"output_tokens\":1}}")
       START(0, "{\"type\":\"text\",\"text\":\"a\"}")
       EV("message_delta", ",\"delta\":{\"stop_reason\":\"stop_sequence\","
          "\"stop_sequence\":\"x\",\"container\":{\"id\":\"c\"}},"
          "\"context_management\":{\"y\":1},\"usage\":{\"input_tokens\":3,"
-         "\"output_tokens\":4}") EV("message_stop", ""),
+         "\"list\":[1],\"output_tokens\":4}") EV("message_stop", ""),
       R("{\"type\":\"text\",\"text\":\"a\"}", "stop_sequence",
         "\"stop_sequence\":\"x\",\"container\":{\"id\":\"c\"},"
         "\"context_management\":{\"y\":1},\"usage\":{\"input_tokens\":3,"
-        "\"output_tokens\":4,\"cache_creation_input_tokens\":5,"
+        "\"list\":[1],\"output_tokens\":4,\"cache_creation_input_tokens\":5,"
         "\"cache_read_input_tokens\":6}") },
     { BEGIN START(0, "{\"type\":\"thinking\",\"thinking\":\"\"}")
       DELTA(0, "\"signature_delta\",\"signature\":\"s\"") STOP(0)
