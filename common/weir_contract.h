@@ -60,6 +60,8 @@
 #define WEIR_KEY_MARKS           "weir:{%u}:marks"
 #define WEIR_KEY_PURGES          "weir:{%u}:purges"
 #define WEIR_KEY_PURGECOUNT      "weir:{%u}:purgecount"
+#define WEIR_KEY_EVENTS          "weir:{%u}:events:%s"
+#define WEIR_KEY_READERS         "weir:{%u}:readers:%s"
 #define WEIR_KEY_APIKEY          "weir:{keys}:key:%.*s"
 #define WEIR_KEY_APIKEYS         "weir:{keys}:ids"
 #define WEIR_KEY_NEWS            "weir:{keys}:news"
@@ -170,6 +172,17 @@
 #define WEIR_CONTROL_CANCEL      "cancel"        /* look at this run */
 #define WEIR_CONTROL_QUEUE       "queue"         /* look at "paused" */
 #define WEIR_CONTROL_LEFT        "left"          /* does anybody want it? */
+#define WEIR_CONTROL_STREAM      "stream"        /* somebody reads it */
+
+/* fields of an entry of a run's events, of which each has one; an end may have
+ * the last too */
+#define WEIR_EVENT_START_FIELD   "start"         /* the attempt */
+#define WEIR_EVENT_DELTAS_FIELD  "d"
+#define WEIR_EVENT_OVER_FIELD    "over"          /* why */
+#define WEIR_EVENT_END_FIELD     "end"           /* the id before it */
+
+/* the id of the end of a stream */
+#define WEIR_EVENT_LAST          "18446744073709551615-1"
 
 /* a field of an idempotency key: the n-th job that it stood for, and what the
  * field holds: id, "by", fingerprint */
@@ -259,6 +272,8 @@
 #define WEIR_TTL_ANSWERS_AT      3600       /* s, told at each pass */
 #define WEIR_TTL_MARKS           2678400    /* s, marks outlive answers */
 #define WEIR_PURGES_MAX          1000       /* entries, about */
+#define WEIR_TTL_EVENTS          600        /* s, from the end of the run */
+#define WEIR_TTL_READERS         600        /* s, from the last arrival */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
 
 

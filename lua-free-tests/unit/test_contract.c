@@ -335,12 +335,12 @@ test_itself(void **state)
     (void) state;
 
     from_header("WEIR_KEY_", &names);
-    assert_int_equal(names.count, 44);
+    assert_int_equal(names.count, 46);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
     assert_true(names_have(&names, "weir:{keys}:key:*"));
 
     from_document("\n## 5. Keys", "key", &names);
-    assert_int_equal(names.count, 44);
+    assert_int_equal(names.count, 46);
     assert_true(names_have(&names, "weir:{*}:outcome:*:*"));
     assert_true(names_have(&names, "weir:{keys}:key:*"));
 }
