@@ -198,6 +198,7 @@ typedef struct {
     weir_str_t    cache;            /* policy, as text; empty: not stored */
     weir_str_t    labels;
     weir_str_t    payload;          /* the neutral request */
+    bool          read;             /* somebody reads what it says */
 } weir_claim_t;
 
 void weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
@@ -253,6 +254,8 @@ typedef struct {
                                        is handed on; "": not known; NULL: it is
                                        a run that ends */
     bool          left;             /* the run may have lost its last asker */
+    const char   *last;             /* the id that completes its events;
+                                       NULL, or empty: there is none */
 } weir_finish_t;
 
 void weir_txn_finish(weir_txn_t *t, const weir_finish_t *f);
@@ -262,14 +265,15 @@ void weir_txn_finish(weir_txn_t *t, const weir_finish_t *f);
 bool weir_txn_finish_won(const weir_answer_t *a, const weir_finish_t *f,
     const weir_reply_t **mailboxes_r);
 
-/* Tell a mailbox.  outcome rides along up to WEIR_MAIL_BODY_MAX bytes. */
+/* Tell a mailbox.  last: the id that completed its events; empty: none did.
+ * outcome rides along up to WEIR_MAIL_BODY_MAX bytes. */
 void weir_txn_mail(weir_txn_t *t, const char *mailbox, const char *run,
-    const char *fin, int64_t now, weir_str_t outcome);
+    const char *fin, int64_t now, const char *last, weir_str_t outcome);
 
 /* The other end of it; strings point into body.  outcome_r->len == 0: fetch
  * it. */
 bool weir_mail_parse(weir_str_t body, weir_str_t *run_r, weir_str_t *fin_r,
-    int64_t *fin_at_r, weir_str_t *outcome_r);
+    int64_t *fin_at_r, weir_str_t *last_r, weir_str_t *outcome_r);
 
 /*
  * Retry later (worker), on a connection with one transaction in flight: first

@@ -17,6 +17,7 @@ enum {
     WEIR_CLAIM_RECORD,
     WEIR_CLAIM_DEADLINE,
     WEIR_CLAIM_PAYLOAD,
+    WEIR_CLAIM_READERS,
     WEIR_CLAIM_REPLIES
 };
 
@@ -138,6 +139,7 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
     const char *entry, const char *gen, int64_t now)
 {
     char         claim[64], deliveries[64], at[WEIR_DECIMAL_MAX];
+    char         readers[WEIR_NAME_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, shard, run, run);
@@ -157,6 +159,8 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
              W(WEIR_RUN_ASK), W(WEIR_RUN_CACHE), W(WEIR_RUN_LABELS));
     weir_add(t, W("ZSCORE"), k.deadline, weir_str_of(run));
     weir_add(t, W("GET"), k.request);
+    weir_add(t, W("ZCOUNT"), weir_name(readers, WEIR_KEY_READERS, shard, run),
+             weir_decimal(at, now), W("+inf"));
     weir_add(t, W("EXEC"));
 }
 
@@ -209,6 +213,8 @@ weir_txn_claim_read(const weir_answer_t *a, const char *entry,
                                                        WEIR_CLAIM_DELIVERIES));
     claim_r->payload = weir_reply_str(weir_reply_at(a->reply,
                                                     WEIR_CLAIM_PAYLOAD));
+    claim_r->read = weir_reply_int(weir_reply_at(a->reply,
+                                                 WEIR_CLAIM_READERS)) > 0;
 
     /* who hung on to it may have more time than who submitted it */
 

@@ -221,17 +221,18 @@ weir_txn_finish_won(const weir_answer_t *a, const weir_finish_t *f,
 }
 
 
-/* mail: "<run> <fin> <fin_at>\n<outcome>" */
+/* mail: "<run> <fin> <fin_at>[ <last>]\n<outcome>" */
 
 void
 weir_txn_mail(weir_txn_t *t, const char *mailbox, const char *run,
-    const char *fin, int64_t now, weir_str_t outcome)
+    const char *fin, int64_t now, const char *last, weir_str_t outcome)
 {
     char        channel[WEIR_NAME_MAX];
     weir_buf_t  body;
 
     weir_buf_init(&body, 0);
-    weir_buf_printf(&body, "%s %s %lld\n", run, fin, (long long) now);
+    weir_buf_printf(&body, "%s %s %lld%s%s\n", run, fin, (long long) now,
+                    last[0] ? " " : "", last);
 
     if (outcome.len <= WEIR_MAIL_BODY_MAX) {
         weir_buf_str(&body, outcome);
@@ -252,15 +253,23 @@ weir_txn_mail(weir_txn_t *t, const char *mailbox, const char *run,
 
 bool
 weir_mail_parse(weir_str_t body, weir_str_t *run_r, weir_str_t *fin_r,
-    int64_t *fin_at_r, weir_str_t *outcome_r)
+    int64_t *fin_at_r, weir_str_t *last_r, weir_str_t *outcome_r)
 {
     unsigned    shard;
     weir_str_t  at;
 
     if (!weir_word(&body, ' ', run_r) || !weir_word(&body, ' ', fin_r)
-        || !weir_word(&body, '\n', &at) || !weir_id_parse(*run_r, &shard)
-        || !weir_str_digits(at, WEIR_DIGITS_MAX, fin_at_r))
+        || !weir_word(&body, '\n', last_r) || !weir_id_parse(*run_r, &shard))
     {
+        return false;
+    }
+
+    if (!weir_word(last_r, ' ', &at)) {
+        at = *last_r;
+        *last_r = weir_str_null;
+    }
+
+    if (!weir_str_digits(at, WEIR_DIGITS_MAX, fin_at_r)) {
         return false;
     }
 

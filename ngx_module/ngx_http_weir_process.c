@@ -313,10 +313,10 @@ static void
 ngx_http_weir_message(void *data, weir_str_t channel, weir_str_t body)
 {
     int64_t                   at;
-    weir_str_t                run, fin, outcome;
+    weir_str_t                run, fin, last, outcome;
     ngx_http_weir_process_t  *p = data;
 
-    if (!weir_mail_parse(body, &run, &fin, &at, &outcome)) {
+    if (!weir_mail_parse(body, &run, &fin, &at, &last, &outcome)) {
         ngx_log_error(NGX_LOG_ERR, &p->mail.log, 0,
                       "weir: a message in the mailbox that is none");
         return;
@@ -598,7 +598,7 @@ ngx_http_weir_tell(ngx_http_weir_process_t *p, const weir_reply_t *mailboxes,
         mailbox[name.len] = '\0';
 
         weir_txn_reset(&p->txn);
-        weir_txn_mail(&p->txn, mailbox, run, text, at, weir_str_null);
+        weir_txn_mail(&p->txn, mailbox, run, text, at, "", weir_str_null);
 
         (void) ngx_http_weir_redis_send(&p->cmd, &p->txn, ngx_http_weir_pong,
                                         NULL);

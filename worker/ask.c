@@ -54,9 +54,25 @@ ask_again(job_t *job, int64_t least)
     }
 
     ask_log_failure(job, "run_put_off", wait);
+    feed_over(job, weir_failure_name(job->outcome.error.kind));
     fence_retry(job, wait);
 
     return true;
+}
+
+
+/* What it took is said last: it may be an estimate. */
+
+static void
+ask_tell_usage(job_t *job)
+{
+    weir_delta_t  d = { .kind = WEIR_DELTA_USAGE };
+
+    if (job->call.told) {
+        d.input = job->outcome.input_tokens;
+        d.output = job->outcome.output_tokens;
+        feed_delta(job, &d);
+    }
 }
 
 
@@ -69,6 +85,7 @@ ask_done(job_t *job, provider_verdict_e verdict, int64_t wait)
     FAULT("reply_received");
 
     if (verdict == PROVIDER_DONE) {
+        ask_tell_usage(job);
         finish_job(job, WEIR_COMPLETED, job->token);
         return;
     }
@@ -87,6 +104,13 @@ ask_done(job_t *job, provider_verdict_e verdict, int64_t wait)
 
     ask_log_failure(job, "run_failed", 0);
     finish_failed(job);
+}
+
+
+static void
+ask_on_delta(void *data, const weir_delta_t *d)
+{
+    feed_delta(data, d);
 }
 
 
@@ -164,6 +188,7 @@ ask_start(job_t *job)
     call->timeout = ask_left(job);
     call->done = ask_on_done;
     call->streamed = true;
+    call->delta = ask_on_delta;
     call->data = job;
 
     provider_call(r->providers[model->to], call);

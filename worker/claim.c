@@ -130,6 +130,8 @@ claim_take(job_t *job, const weir_claim_t *c)
     job->hook = c->hook;
     job->keep = c->keep;
 
+    job->read |= c->read;
+
     claim_copy(job->ask, sizeof(job->ask), c->ask);
     claim_copy(job->cache, sizeof(job->cache), c->cache);
     claim_copy(job->labels, sizeof(job->labels), c->labels);
@@ -156,6 +158,10 @@ claim_run(job_t *job, const weir_claim_t *c)
 
     r = job->runner;
     counters_add(r->counters, claimed, 1);
+
+    if (job->read) {
+        feed_wish(job);
+    }
 
     if (job->deliveries - job->back > 1 || job->crash > 0) {
         cells_add(job, c->payload);     /* it may be what killed a process */

@@ -98,6 +98,27 @@ control_is_before(weir_str_t a, weir_str_t b)
 }
 
 
+/* Somebody reads a run: of one that is being claimed the claim's answer may be
+ * older than that. */
+
+static void
+control_wish(control_t *c, weir_str_t run)
+{
+    job_t  *job;
+
+    for (job = jobs_of_run(c->runner->jobs, run, NULL);
+         job;
+         job = jobs_of_run(c->runner->jobs, run, job))
+    {
+        job->read = true;
+
+        if (job->state == JOB_ASKING || job->state == JOB_ISOLATED) {
+            feed_wish(job);
+        }
+    }
+}
+
+
 /* reading */
 
 static void
@@ -115,6 +136,9 @@ control_entry(control_t *c, const weir_reply_t *fields)
 
     } else if (weir_str_eq(op, weir_str(WEIR_CONTROL_LEFT))) {
         askers_left(r->askers, weir_reply_field(fields, WEIR_CONTROL_RUN));
+
+    } else if (weir_str_eq(op, weir_str(WEIR_CONTROL_STREAM))) {
+        control_wish(c, weir_reply_field(fields, WEIR_CONTROL_RUN));
 
     } else if (weir_str_eq(op, weir_str(WEIR_CONTROL_QUEUE))) {
         gate_ask(r->gate);

@@ -43,6 +43,7 @@
     X(abandoned, "results_abandoned", "", counter,                            \
       "Results that could not be written before the worker left")             \
     X(mails, "mails", "", counter, "Completions told to nginx")               \
+    X(fed, "events", "", counter, "Entries added to streams of runs")         \
     X(calls, "provider_calls", "", counter, "Calls of providers")             \
     X(call_errors, "provider_errors", "cause=\"transport\"", counter,         \
       "Calls that failed, by cause")                                          \

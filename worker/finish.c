@@ -13,6 +13,7 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
+#include "weir_txn_events.h"
 
 
 #define FINISH_AGAIN  500       /* ms, after "later" */
@@ -106,7 +107,8 @@ finish_tell(runner_t *r, const weir_finish_t *f, const weir_reply_t *mailboxes,
         if (name.len == WEIR_MAILBOX_LEN) {
             memcpy(mailbox, name.data, name.len);
             mailbox[name.len] = '\0';
-            weir_txn_mail(t, mailbox, f->run, fin, f->now, outcome);
+            weir_txn_mail(t, mailbox, f->run, fin, f->now,
+                          f->last ? f->last : "", outcome);
             counters_add(r->counters, mails, 1);
         }
     }
@@ -161,6 +163,7 @@ finish_log(const job_t *job, const char *event)
 static void
 finish_on_ok(job_t *job, const weir_answer_t *answer)
 {
+    char                 last[WEIR_EVENT_ID_MAX];
     runner_t            *r;
     weir_finish_t        f;
     const weir_reply_t  *mailboxes;
@@ -170,6 +173,8 @@ finish_on_ok(job_t *job, const weir_answer_t *answer)
     answer_count(job);                  /* a loser's is one, too */
 
     if (weir_txn_finish_won(answer, &f, &mailboxes)) {
+        feed_won(job, last);
+        f.last = last;
         finish_tell(r, &f, mailboxes, f.outcome);
         finish_log(job, "job_finished");
 

@@ -237,6 +237,7 @@ jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry)
     job->begun = loop_now(jobs->runner->loop);
     job->held = job->begun;
     job->final = false;
+    job->read = false;
     job->errors = 0;
     job->failures = 0;
     job->back = 0;
@@ -384,6 +385,7 @@ job_release(job_t *job)
 
     *p = job->chained;
 
+    feed_leave(job);
     job_unset_run(jobs, job);
     jobs_unlist(jobs, job);
     jobs->in_hand--;

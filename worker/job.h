@@ -36,8 +36,9 @@ typedef enum {
 struct runner_s;
 struct cohort_s;
 
-typedef struct job_s   job_t;
-typedef struct jobs_s  jobs_t;
+typedef struct job_s       job_t;
+typedef struct jobs_s      jobs_t;
+typedef struct feed_job_s  feed_job_t;
 
 struct job_s {
     job_t             *prev;
@@ -95,6 +96,8 @@ struct job_s {
     provider_call_t    call;
     weir_outcome_t     outcome;
     uint64_t           begun;           /* loop_now() of the claim */
+    bool               read;            /* somebody does, as the claim says */
+    feed_job_t        *feed;            /* NULL: nobody reads it */
 
     /* the end */
     weir_state_e       end;

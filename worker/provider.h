@@ -57,6 +57,7 @@ struct provider_call_s {
     http_call_t         *http;
     provider_stream_t   *stream;        /* NULL: nothing came as events */
     loop_timer_t         timer;
+    bool                 told;          /* what has come, as deltas */
     uint64_t             begun;         /* loop_now() */
 };
 

@@ -33,6 +33,7 @@ provider_stream_of(provider_call_t *call)
 
     if (call->stream == NULL) {
         s = call->stream = mem_alloc(sizeof(provider_stream_t));
+        call->told = true;
 
         weir_sse_init(&s->sse, PROVIDER_EVENT_MAX);
         weir_openai_stream_init(&s->events);
@@ -174,6 +175,15 @@ provider_stream_estimate(provider_call_t *call)
         call->outcome->output_tokens =
             (long long) (c->text + PROVIDER_TOKEN - 1) / PROVIDER_TOKEN;
     }
+}
+
+
+int
+provider_stream_replay(const provider_call_t *call, weir_delta_pt fn,
+    void *arg)
+{
+    return call->stream ? weir_collect_replay(&call->stream->collect, fn, arg)
+                        : 0;
 }
 
 

@@ -20,6 +20,10 @@ bool provider_stream_feed(provider_call_t *call, weir_str_t bytes,
  * says that it was cut off. */
 provider_verdict_e provider_stream_end(provider_call_t *call);
 
+/* All that was told so far, again, in few deltas.  0, or what fn returned. */
+int provider_stream_replay(const provider_call_t *call, weir_delta_pt fn,
+    void *arg);
+
 /* NULL in call->stream is fine, and left behind. */
 void provider_stream_free(provider_call_t *call);
 

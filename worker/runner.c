@@ -319,6 +319,15 @@ runner_on_asking_up(void *data)
 }
 
 
+/* who feeds looks at the end of each turn */
+
+static void
+runner_on_feeding_up(void *data)
+{
+    (void) data;
+}
+
+
 static void
 runner_on_queue_down(void *data)
 {
@@ -422,6 +431,7 @@ runner_up(runner_process_t *p)
     r->askers = askers_create(r);
     r->sweep = sweep_create(r);
     r->place = place_create(r);
+    r->feed = feed_create(r);
     loop_turn_add(r->loop, &p->turn);
 
     r->cmd = runner_connect(r, "cmd", runner_on_cmd_up, runner_on_queue_down);
@@ -437,6 +447,9 @@ runner_up(runner_process_t *p)
                                  runner_on_other_down);
     r->asking = runner_connect(r, "askers", runner_on_asking_up,
                                runner_on_other_down);
+
+    r->feeding = runner_connect(r, "feed", runner_on_feeding_up,
+                                runner_on_other_down);
 
     if (r->conf->cache.address) {
         r->keeping = runner_connect_to(r, &r->conf->cache, "answers",
@@ -462,6 +475,7 @@ runner_down(runner_process_t *p)
         redis_destroy(&r->keeping);
     }
 
+    redis_destroy(&r->feeding);
     redis_destroy(&r->asking);
     redis_destroy(&r->settling);
     redis_destroy(&r->word);
@@ -478,6 +492,7 @@ runner_down(runner_process_t *p)
         provider_destroy(&r->providers[i]);
     }
 
+    feed_destroy(&r->feed);
     sweep_destroy(&r->sweep);
     place_destroy(&r->place);
     askers_destroy(&r->askers);

@@ -48,6 +48,7 @@ typedef struct settle_s     settle_t;
 typedef struct askers_s     askers_t;
 typedef struct sweep_s      sweep_t;
 typedef struct place_s      place_t;
+typedef struct feed_s       feed_t;
 
 struct runner_s {
     const conf_t     *conf;
@@ -68,6 +69,7 @@ struct runner_s {
     redis_t          *word;             /* reads of the control stream */
     redis_t          *settling;         /* one settlement at a time */
     redis_t          *asking;           /* is anybody left? one at a time */
+    redis_t          *feeding;          /* deltas, and messages about them */
     redis_t          *keeping;          /* answers; NULL: they go by cmd */
     bool              refused;          /* the last of them; it was said */
 
@@ -89,6 +91,7 @@ struct runner_s {
     askers_t         *askers;
     sweep_t          *sweep;
     place_t          *place;
+    feed_t           *feed;
 
     zygote_t         *zygote;
     cells_t          *cells;
@@ -275,6 +278,19 @@ void sweep_stop(sweep_t *s);
 place_t *place_create(runner_t *r);
 void place_destroy(place_t **p);
 void place_tell(place_t *p);
+
+/* feed.c: what runs say, to those who read it */
+feed_t *feed_create(runner_t *r);
+void feed_destroy(feed_t **f);
+void feed_wish(job_t *job);                     /* somebody reads it */
+void feed_delta(job_t *job, const weir_delta_t *d);
+void feed_over(job_t *job, const char *why);    /* another attempt follows */
+void feed_leave(job_t *job);                    /* it is out of hand */
+
+/* The run's end is this job's: what it said is completed, and closed.  last_r,
+ * of WEIR_EVENT_ID_MAX bytes: the id of the entry that will do so; empty: there
+ * is none. */
+void feed_won(job_t *job, char *last_r);
 
 /* catalogue.c: the list of models */
 catalogue_t *catalogue_create(runner_t *r);

@@ -18,13 +18,13 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int64_t       at;
-    weir_str_t    body, run, fin, token, outcome;
+    weir_str_t    body, run, fin, token, last, outcome;
     weir_txn_t    t;
     weir_state_e  state;
 
     body = fuzz_str(data, size);
 
-    if (weir_mail_parse(body, &run, &fin, &at, &outcome)) {
+    if (weir_mail_parse(body, &run, &fin, &at, &last, &outcome)) {
         FUZZ_ASSERT(run.len == WEIR_ID_LEN && at >= 0);
         inside(run, body);
         inside(fin, body);

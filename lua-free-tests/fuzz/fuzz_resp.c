@@ -54,10 +54,10 @@ heard(void *data, weir_str_t channel, weir_str_t body)
 {
     int64_t     at;
     seen_t     *seen = data;
-    weir_str_t  run, fin, outcome;
+    weir_str_t  run, fin, last, outcome;
 
     (void) channel;
-    (void) weir_mail_parse(body, &run, &fin, &at, &outcome);
+    (void) weir_mail_parse(body, &run, &fin, &at, &last, &outcome);
     seen->messages++;
 }
 

@@ -400,10 +400,11 @@ claim_read(void *data, const weir_answer_t *a)
     "$1\r\n1\r\n$1\r\n2\r\n$2\r\n90\r\n$1\r\n1\r\n$-1\r\n$2\r\nal\r\n"
 
 #define CLAIM_TAIL  CLAIM_HEAD "$-1\r\n$-1\r\n$-1\r\n$4\r\n2000\r\n"          \
-                    "$2\r\n{}\r\n"
+                    "$2\r\n{}\r\n:0\r\n"
 
 #define CLAIM_ASK(score)                                                      \
-    CLAIM_HEAD "$1\r\nq\r\n$1\r\np\r\n$7\r\nclass:a\r\n" score "$2\r\n{}\r\n"
+    CLAIM_HEAD "$1\r\nq\r\n$1\r\np\r\n$7\r\nclass:a\r\n" score             \
+    "$2\r\n{}\r\n:1\r\n"
 
 static void
 test_claim(void **state)
@@ -426,10 +427,11 @@ test_claim(void **state)
            "ask cache labels\n"
            "ZSCORE " LINE " " ID "\n"
            "GET " REQ "\n"
+           "ZCOUNT weir:{0}:readers:" ID " 77 +inf\n"
            "EXEC\n");
     weir_txn_free(&t);
 
-    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
            true, claim_read, &c);
     assert_true(c.ok && c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.fin.len, 0);
@@ -447,8 +449,9 @@ test_claim(void **state)
     assert_int_equal(c.claim.ttl, 70);
     assert_string_equal(c.model, "m");
     assert_string_equal(c.payload, "{}");
+    assert_false(c.claim.read);
 
-    answer("*6\r\n:0\r\n:1\r\n:0\r\n*20\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
+    answer("*7\r\n:0\r\n:1\r\n:0\r\n*20\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
            CLAIM_TAIL, true, claim_read, &c);
     assert_true(c.ok && c.claim.found && !c.claim.ours);
     assert_int_equal(c.claim.fin.len, 3);
@@ -456,26 +459,27 @@ test_claim(void **state)
     /* only a question's run has its deadline moved */
     assert_int_equal(c.claim.deadline, 900);
 
-    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
            CLAIM_ASK("$4\r\n2000\r\n"), true, claim_read, &c);
     assert_true(c.ok);
     assert_int_equal(c.claim.deadline, 2000);
+    assert_true(c.claim.read);
     assert_int_equal(c.claim.ask.len, 1);
     assert_int_equal(c.claim.cache.len, 1);
     assert_int_equal(c.claim.labels.len, 7);
 
-    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
            CLAIM_ASK("$3\r\n800\r\n"), true, claim_read, &c);
     assert_int_equal(c.claim.deadline, 900);
-    answer("*6\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n"
            CLAIM_ASK("$-1\r\n"), true, claim_read, &c);
     assert_int_equal(c.claim.deadline, 900);
 
     /* a ghost */
-    answer("*6\r\n:1\r\n:1\r\n:1\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:1\r\n:1\r\n*20\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
            "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
            "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n:0\r\n",
            true, claim_read, &c);
     assert_true(c.ok && !c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.payload.len, 0);
@@ -483,13 +487,13 @@ test_claim(void **state)
     /* of another form: not a ghost, which the worker would delete */
     answer("*0\r\n", true, claim_read, &c);
     assert_false(c.ok);
-    answer("*6\r\n:1\r\n:1\r\n:1\r\n*0\r\n$-1\r\n$-1\r\n", true, claim_read,
-           &c);
+    answer("*7\r\n:1\r\n:1\r\n:1\r\n*0\r\n$-1\r\n$-1\r\n:0\r\n", true,
+           claim_read, &c);
     assert_false(c.ok);
-    answer("*6\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n", true, claim_read,
-           &c);
+    answer("*7\r\n:1\r\n:1\r\n:1\r\n$-1\r\n$-1\r\n$-1\r\n:0\r\n", true,
+           claim_read, &c);
     assert_false(c.ok);
-    answer("*6\r\n:1\r\n:1\r\n:1\r\n-WRONGTYPE x\r\n$-1\r\n$-1\r\n", true,
+    answer("*7\r\n:1\r\n:1\r\n:1\r\n-WRONGTYPE x\r\n$-1\r\n$-1\r\n:0\r\n", true,
            claim_read, &c);
     assert_false(c.ok);
     answer("*-1\r\n", true, claim_read, &c);

@@ -220,7 +220,8 @@ test_mail(void **state)
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_mail(&t, "box", ID, "completed:1000001", 12, weir_str("{}"));
+    weir_txn_mail(&t, "box", ID, "completed:1000001", 12, "",
+                  weir_str("{}"));
     got = plain(&t);
     assert_string_equal(got, "PUBLISH weir:mail:box " ID
                              " completed:1000001 12\n{}\n");
@@ -236,7 +237,7 @@ test_mail_parse(void **state)
     char        big[WEIR_MAIL_BODY_MAX + 1];
     size_t      i;
     int64_t     at;
-    weir_str_t  run, fin, outcome;
+    weir_str_t  run, fin, last, outcome;
     weir_txn_t  t;
     static const char  *bad[] = {
         "", ID, ID " x", ID " x 1", ID " x \n", ID " x -1\n", ID " x 1a\n",
@@ -247,32 +248,40 @@ test_mail_parse(void **state)
     (void) state;
 
     assert_true(weir_mail_parse(weir_str(ID " completed:1 12\n{}\n"), &run,
-                                &fin, &at, &outcome));
+                                &fin, &at, &last, &outcome));
+    assert_int_equal(last.len, 0);
     unit_str(run, ID);
     unit_str(fin, "completed:1");
     assert_int_equal(at, 12);
     unit_str(outcome, "{}\n");
 
     assert_true(weir_mail_parse(weir_str(ID " expired:reaper 0\n"), &run, &fin,
-                                &at, &outcome));
+                                &at, &last, &outcome));
     assert_int_equal(outcome.len, 0);
+
+    assert_true(weir_mail_parse(weir_str(ID " completed:1 12 1-7\n{}"), &run,
+                                &fin, &at, &last, &outcome));
+    unit_str(last, "1-7");
+    unit_str(outcome, "{}");
+    assert_int_equal(at, 12);
 
     for (i = 0; i < ROWS(bad); i++) {
         assert_false(weir_mail_parse(weir_str_of(bad[i]), &run, &fin, &at,
-                                     &outcome));
+                                     &last, &outcome));
     }
 
-    assert_false(weir_mail_parse(weir_str_null, &run, &fin, &at, &outcome));
+    assert_false(weir_mail_parse(weir_str_null, &run, &fin, &at, &last,
+                                 &outcome));
 
     /* an outcome of the limit rides along, a larger one stays behind */
 
     memset(big, 'x', sizeof(big));
     weir_txn_init(&t);
-    weir_txn_mail(&t, "b", ID, "completed:1", 1,
+    weir_txn_mail(&t, "b", ID, "completed:1", 1, "",
                   (weir_str_t) { big, WEIR_MAIL_BODY_MAX });
     assert_true(t.out.len > WEIR_MAIL_BODY_MAX);
     weir_txn_reset(&t);
-    weir_txn_mail(&t, "b", ID, "completed:1", 1,
+    weir_txn_mail(&t, "b", ID, "completed:1", 1, "",
                   (weir_str_t) { big, WEIR_MAIL_BODY_MAX + 1 });
     assert_true(t.out.len < 200);
     weir_txn_free(&t);

@@ -130,7 +130,7 @@ jobs_cancelled(void *data, const weir_answer_t *answer)
             memcpy(box, name.data, name.len);
             box[name.len] = '\0';
             weir_txn_mail(&c->mails, box, c->cancel.id, c->fin, c->cancel.now,
-                          weir_str_null);
+                          "", weir_str_null);
         }
     }
 }
