@@ -4,7 +4,7 @@
  * were answered before.  What is sent and kept is in cache_answer.c.
  */
 
-#include "ngx_http_weir_module.h"
+#include "ngx_http_weir_dialect.h"
 
 
 #define NGX_HTTP_WEIR_CACHE_REFRESH  500        /* ms: then another looks */
@@ -474,10 +474,7 @@ ngx_http_weir_cache_judge(ngx_http_weir_ctx_t *ctx, const weir_json_t *neutral,
 
     c = ctx->cache;
 
-    ngx_http_weir_cache_policy(loc, facts,
-                               c->jobful ? NGX_HTTP_WEIR_CACHE_JOBS
-                                         : NGX_HTTP_WEIR_CACHE_CHAT,
-                               &c->policy);
+    ngx_http_weir_cache_policy(loc, facts, ctx->speech->route, &c->policy);
     weir_cache_policy_write(&c->policy, c->policy_text);
 
     for (i = 0, longest = 0; i < WEIR_KINDS; i++) {
@@ -521,7 +518,7 @@ ngx_http_weir_cache_question(ngx_http_weir_ctx_t *ctx,
 
     weir_digest_hex(c->digest, WEIR_QUESTION_LEN, c->question);
 
-    c->form = ngx_http_weir_form(ctx);
+    c->form = ngx_http_weir_dialect_form(ctx);
 
     ngx_memzero(&facts, sizeof(ngx_http_weir_limit_facts_t));
     facts.model = ngx_http_weir_str(ctx->job.model);

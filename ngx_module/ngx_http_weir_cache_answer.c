@@ -4,7 +4,7 @@
  * itself.  Nothing that belongs to one request is in a rendering.
  */
 
-#include "ngx_http_weir_module.h"
+#include "ngx_http_weir_dialect.h"
 
 
 /* counters: of the routes, by what the cache did */
@@ -208,7 +208,7 @@ ngx_http_weir_cache_send(ngx_http_weir_ctx_t *ctx, const weir_cached_t *cached,
     ngx_http_weir_cache_tell(ctx, cached);
 
     ctx->cache->memory = 1;
-    ctx->events = (ctx->cache->form != NGX_HTTP_WEIR_FORM_CHAT);
+    ngx_http_weir_dialect_take_form(ctx, ctx->cache->form);
     ctx->status = "COMPLETED";
 
     if (ngx_http_weir_answer_headers(ctx) != NGX_OK) {

@@ -3,7 +3,7 @@
  * in it made neutral.  Fills the context; asks nobody.
  */
 
-#include "ngx_http_weir_module.h"
+#include "ngx_http_weir_dialect.h"
 
 
 #define NGX_HTTP_WEIR_METADATA_MAX  4096
@@ -37,35 +37,18 @@ ngx_http_weir_envelope_model(ngx_http_weir_ctx_t *ctx,
 }
 
 
-/* how a held request is answered: at once, or in the form of a stream */
-
-static void
-ngx_http_weir_envelope_framing(ngx_http_weir_ctx_t *ctx,
-    const weir_json_t *request)
-{
-    bool  usage;
-
-    ctx->events = weir_openai_stream(request, &usage);
-    ctx->usage = ctx->events && usage;
-}
-
-
 /* a request of a dialect to the neutral one, as text, in ctx->payload */
 
-ngx_int_t
-ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
-    weir_failure_t *f)
+static ngx_int_t
+ngx_http_weir_envelope_neutral(ngx_http_weir_ctx_t *ctx,
+    const ngx_http_weir_dialect_t *d, weir_json_t *request, weir_failure_t *f)
 {
     ngx_int_t     rc;
     weir_json_t  *neutral;
 
-    neutral = weir_openai_request(request, f);
+    neutral = d->request(request, f);
     if (neutral == NULL) {
         return NGX_DECLINED;
-    }
-
-    if (ctx->dialect != WEIR_DIALECT_PROBLEM) {
-        ngx_http_weir_envelope_framing(ctx, request);
     }
 
     weir_neutral_need(neutral, &ctx->need);
@@ -86,6 +69,25 @@ ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
 }
 
 
+/* The body of a held request, which says how it is answered: at once, or in
+ * the form of a stream. */
+
+ngx_int_t
+ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
+    weir_failure_t *f)
+{
+    bool  usage;
+
+    usage = false;
+
+    ctx->events = ctx->speech->stream
+                  && ctx->speech->stream(request, &usage);
+    ctx->usage = ctx->events && usage;
+
+    return ngx_http_weir_envelope_neutral(ctx, ctx->speech, request, f);
+}
+
+
 static ngx_int_t
 ngx_http_weir_envelope_invalid(weir_failure_t *f, const char *param,
     const char *what)
@@ -101,7 +103,7 @@ static ngx_int_t
 ngx_http_weir_envelope_dialect(ngx_http_weir_ctx_t *ctx, weir_json_t *value,
     weir_failure_t *f)
 {
-    return weir_str_eq(weir_json_str(value), weir_str("openai"))
+    return ngx_http_weir_dialect_find(weir_json_str(value))
            ? NGX_OK : ngx_http_weir_envelope_invalid(f, "dialect",
                                                      "must be \"openai\"");
 }
@@ -394,9 +396,10 @@ ngx_int_t
 ngx_http_weir_envelope(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
     weir_failure_t *f)
 {
-    void         *iter;
-    const char   *key;
-    weir_json_t  *value;
+    void                           *iter;
+    const char                     *key;
+    weir_json_t                    *value;
+    const ngx_http_weir_dialect_t  *d;
 
     if (!weir_json_is_object(body)) {
         weir_failure_set(f, WEIR_FAIL_INVALID, "a job must be a JSON object");
@@ -423,5 +426,9 @@ ngx_http_weir_envelope(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
         return NGX_DECLINED;
     }
 
-    return ngx_http_weir_envelope_read(ctx, value, f);
+    d = ngx_http_weir_dialect_find(weir_json_str(weir_json_get(body,
+                                                               "dialect")));
+
+    return ngx_http_weir_envelope_neutral(ctx,
+               d ? d : &ngx_http_weir_dialect_chat, value, f);
 }

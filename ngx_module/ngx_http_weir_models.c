@@ -5,6 +5,8 @@
 
 #include "ngx_http_weir_module.h"
 
+#include "weir_dialect_openai.h"
+
 
 static const ngx_http_weir_step_t *ngx_http_weir_models_ask_run(
     ngx_http_weir_ctx_t *ctx);

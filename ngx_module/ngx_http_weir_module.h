@@ -13,7 +13,6 @@
 
 #include "weir_apikey.h"
 #include "weir_catalogue.h"
-#include "weir_dialect_openai.h"
 #include "weir_jobdoc.h"
 #include "weir_prefer.h"
 #include "weir_txn.h"
@@ -41,6 +40,7 @@ typedef struct ngx_http_weir_gate_s     ngx_http_weir_gate_t;
 typedef struct ngx_http_weir_fetch_s    ngx_http_weir_fetch_t;
 typedef struct ngx_http_weir_step_s     ngx_http_weir_step_t;
 typedef struct ngx_http_weir_route_s    ngx_http_weir_route_t;
+typedef struct ngx_http_weir_dialect_s  ngx_http_weir_dialect_t;
 typedef struct ngx_http_weir_call_s     ngx_http_weir_call_t;
 typedef struct ngx_http_weir_process_s  ngx_http_weir_process_t;
 typedef struct ngx_http_weir_admit_s    ngx_http_weir_admit_t;
@@ -140,7 +140,8 @@ struct ngx_http_weir_gate_s {
 struct ngx_http_weir_route_s {
     const char                  *path;          /* "{id}" is a segment */
     ngx_uint_t                   methods;
-    weir_dialect_e               dialect;
+    weir_dialect_e               dialect;       /* of errors */
+    const ngx_http_weir_dialect_t  *speech;     /* NULL: nothing is asked */
     const char                  *name;          /* in Redis, logs, metrics */
     ngx_uint_t                   scope;         /* 0: any */
     const ngx_http_weir_step_t  *(*start)(ngx_http_weir_ctx_t *ctx);
@@ -257,7 +258,8 @@ struct ngx_http_weir_ctx_s {
 
     const ngx_http_weir_route_t *route;         /* NULL: unknown */
     ngx_str_t                    tail;          /* the "{id}" of the path */
-    weir_dialect_e               dialect;
+    weir_dialect_e               dialect;       /* of errors */
+    const ngx_http_weir_dialect_t  *speech;     /* NULL: nothing is asked */
 
     weir_prefer_t                prefer;
     ngx_http_weir_job_t          job;
@@ -296,7 +298,7 @@ struct ngx_http_weir_ctx_s {
     unsigned                     lost:1;        /* Redis lost the run */
     unsigned                     replayed:1;    /* of an earlier request */
     unsigned                     ended:1;       /* it had ended already */
-    unsigned                     events:1;      /* of a chat: "stream" */
+    unsigned                     events:1;      /* "stream" */
     unsigned                     usage:1;       /* with the usage in it */
 };
 
@@ -598,7 +600,7 @@ void ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx,
     weir_submission_t *s);
 const ngx_http_weir_step_t *ngx_http_weir_submit_job(
     ngx_http_weir_ctx_t *ctx);
-const ngx_http_weir_step_t *ngx_http_weir_submit_chat(
+const ngx_http_weir_step_t *ngx_http_weir_submit_held(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx,
@@ -679,11 +681,6 @@ ngx_int_t ngx_http_weir_add_variables(ngx_conf_t *cf);
 #define ngx_http_weir_process(r)                                              \
     (((ngx_http_weir_main_conf_t *)                                           \
       ngx_http_get_module_main_conf(r, ngx_http_weir_module))->process)
-
-#define ngx_http_weir_form(ctx)                                               \
-    (!(ctx)->events ? NGX_HTTP_WEIR_FORM_CHAT                                 \
-     : (ctx)->usage ? NGX_HTTP_WEIR_FORM_EVENTS_USAGE                         \
-                    : NGX_HTTP_WEIR_FORM_EVENTS)
 
 /* counters are atomics in shared memory; "what" is a name of the table */
 #define ngx_http_weir_count(p, what)                                          \

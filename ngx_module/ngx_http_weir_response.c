@@ -3,6 +3,7 @@
  * Owns the form of the job object; what came of a job is decided elsewhere.
  */
 
+#include "ngx_http_weir_dialect.h"
 #include "ngx_http_weir_woken.h"
 
 
@@ -376,30 +377,13 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 void
 ngx_http_weir_outcome_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
 {
-    int64_t       created;
-    weir_str_t    id;
-    weir_json_t  *doc;
+    const ngx_http_weir_dialect_t  *d;
 
-    id = weir_str_of(ctx->job.id);
-    created = ctx->job.created / 1000;
+    d = ctx->speech;
 
-    if (ctx->events) {
-        if (weir_openai_events(&ctx->outcome, id, created, ctx->usage, out)
-            != 0)
-        {
-            out->failed = true;
-        }
-
-        return;
-    }
-
-    doc = weir_openai_completion(&ctx->outcome, id, created);
-
-    if (doc == NULL || weir_json_write(doc, out) != 0) {
+    if ((ctx->events ? d->events(ctx, out) : d->answer(ctx, out)) != 0) {
         out->failed = true;
     }
-
-    weir_json_free(&doc);
 }
 
 

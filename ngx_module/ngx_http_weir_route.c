@@ -3,7 +3,7 @@
  * an error where no route matched.  Never looks at a body.
  */
 
-#include "ngx_http_weir_module.h"
+#include "ngx_http_weir_dialect.h"
 
 
 #define NGX_HTTP_WEIR_READ   (NGX_HTTP_GET|NGX_HTTP_HEAD)
@@ -13,34 +13,36 @@
 
 static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
 
-    { "/v1/jobs", NGX_HTTP_POST, WEIR_DIALECT_PROBLEM, "jobs",
-      WEIR_SCOPE_SUBMIT, ngx_http_weir_submit_job },
+    { "/v1/jobs", NGX_HTTP_POST, WEIR_DIALECT_PROBLEM,
+      &ngx_http_weir_dialect_job, "jobs", WEIR_SCOPE_SUBMIT,
+      ngx_http_weir_submit_job },
 
-    { "/v1/jobs", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, "jobs",
+    { "/v1/jobs", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, NULL, "jobs",
       WEIR_SCOPE_READ, ngx_http_weir_list_start },
 
-    { "/v1/jobs/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, "job",
+    { "/v1/jobs/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, NULL, "job",
       WEIR_SCOPE_READ, ngx_http_weir_job_start },
 
-    { "/v1/jobs/{id}", NGX_HTTP_DELETE, WEIR_DIALECT_PROBLEM, "job",
+    { "/v1/jobs/{id}", NGX_HTTP_DELETE, WEIR_DIALECT_PROBLEM, NULL, "job",
       WEIR_SCOPE_CANCEL, ngx_http_weir_job_start },
 
-    { "/v1/chat/completions", NGX_HTTP_POST, WEIR_DIALECT_OPENAI, "chat",
-      WEIR_SCOPE_SUBMIT, ngx_http_weir_submit_chat },
+    { "/v1/chat/completions", NGX_HTTP_POST, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_chat, "chat", WEIR_SCOPE_SUBMIT,
+      ngx_http_weir_submit_held },
 
-    { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
+    { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, NULL, "models",
       0, ngx_http_weir_models_start },
 
-    { "/v1/models/{*}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, "models",
+    { "/v1/models/{*}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, NULL, "models",
       0, ngx_http_weir_models_start },
 
-    { "/v1/cache", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, "cache",
+    { "/v1/cache", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, NULL, "cache",
       WEIR_SCOPE_ADMIN, ngx_http_weir_cache_stats },
 
-    { "/v1/cache/purge", NGX_HTTP_POST, WEIR_DIALECT_PROBLEM, "cache",
+    { "/v1/cache/purge", NGX_HTTP_POST, WEIR_DIALECT_PROBLEM, NULL, "cache",
       WEIR_SCOPE_ADMIN, ngx_http_weir_cache_purge },
 
-    { NULL, 0, WEIR_DIALECT_PROBLEM, NULL, 0, NULL }
+    { NULL, 0, WEIR_DIALECT_PROBLEM, NULL, NULL, 0, NULL }
 };
 
 
@@ -49,9 +51,9 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
 typedef struct {
     const char      *prefix;
     weir_dialect_e   dialect;
-} ngx_http_weir_dialect_t;
+} ngx_http_weir_region_t;
 
-static const ngx_http_weir_dialect_t  ngx_http_weir_dialects[] = {
+static const ngx_http_weir_region_t  ngx_http_weir_regions[] = {
     { "/v1/chat/",       WEIR_DIALECT_OPENAI },
     { "/v1/completions", WEIR_DIALECT_OPENAI },
     { "/v1/models",      WEIR_DIALECT_OPENAI },
@@ -136,18 +138,19 @@ ngx_http_weir_route_path(ngx_http_request_t *r, ngx_str_t *path)
 void
 ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
 {
-    size_t                          n;
-    ngx_str_t                       path;
-    const ngx_http_weir_route_t    *route;
-    const ngx_http_weir_dialect_t  *d;
+    size_t                         n;
+    ngx_str_t                      path;
+    const ngx_http_weir_route_t   *route;
+    const ngx_http_weir_region_t  *d;
 
     ctx->route = NULL;
+    ctx->speech = NULL;
     ngx_str_null(&ctx->tail);
     ctx->dialect = WEIR_DIALECT_PROBLEM;
 
     ngx_http_weir_route_path(r, &path);
 
-    for (d = ngx_http_weir_dialects; d->prefix; d++) {
+    for (d = ngx_http_weir_regions; d->prefix; d++) {
         n = ngx_strlen(d->prefix);
 
         if (path.len >= n && ngx_memcmp(path.data, d->prefix, n) == 0) {
@@ -163,6 +166,7 @@ ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
         {
             ctx->route = route;
             ctx->dialect = route->dialect;
+            ctx->speech = route->speech;
             return;
         }
     }

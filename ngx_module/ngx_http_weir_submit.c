@@ -230,7 +230,7 @@ ngx_http_weir_submit_start(ngx_http_weir_ctx_t *ctx,
 
 
 const ngx_http_weir_step_t *
-ngx_http_weir_submit_chat(ngx_http_weir_ctx_t *ctx)
+ngx_http_weir_submit_held(ngx_http_weir_ctx_t *ctx)
 {
     return ngx_http_weir_submit_start(ctx, ngx_http_weir_envelope_read, -1);
 }

@@ -4,6 +4,7 @@
  * bodies live as long as the last of the requests that use them.
  */
 
+#include "ngx_http_weir_dialect.h"
 #include "ngx_http_weir_woken.h"
 
 
@@ -111,7 +112,7 @@ ngx_http_weir_body_find(ngx_http_weir_ctx_t *ctx)
         return ngx_http_weir_body_make(ctx);
     }
 
-    common = &woken->bodies[ngx_http_weir_form(ctx)];
+    common = &woken->bodies[ngx_http_weir_dialect_form(ctx)];
 
     if (*common == NULL) {
         *common = ngx_http_weir_body_make(ctx);

@@ -1,0 +1,102 @@
+/*
+ * The table of what routes speak: requests to the neutral model, outcomes to
+ * answers.  Knows the dialects; nobody else at the edge does.
+ */
+
+#include "ngx_http_weir_dialect.h"
+
+#include "weir_dialect_openai.h"
+
+
+static int ngx_http_weir_dialect_chat_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out);
+static int ngx_http_weir_dialect_chat_events(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out);
+
+
+const ngx_http_weir_dialect_t  ngx_http_weir_dialect_job = {
+    .forms = { NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_CHAT,
+               NGX_HTTP_WEIR_FORM_CHAT },
+    .route = NGX_HTTP_WEIR_CACHE_JOBS
+};
+
+const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat = {
+    .name = "openai",
+    .request = weir_openai_request,
+    .stream = weir_openai_stream,
+    .answer = ngx_http_weir_dialect_chat_answer,
+    .events = ngx_http_weir_dialect_chat_events,
+    .render = &weir_render_openai,
+    .forms = { NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_EVENTS,
+               NGX_HTTP_WEIR_FORM_EVENTS_USAGE },
+    .route = NGX_HTTP_WEIR_CACHE_CHAT
+};
+
+static const ngx_http_weir_dialect_t  *ngx_http_weir_dialects[] = {
+    &ngx_http_weir_dialect_chat,
+    NULL
+};
+
+
+const ngx_http_weir_dialect_t *
+ngx_http_weir_dialect_find(weir_str_t name)
+{
+    const ngx_http_weir_dialect_t  **d;
+
+    for (d = ngx_http_weir_dialects; *d; d++) {
+        if (weir_str_eq(name, weir_str_of((*d)->name))) {
+            break;
+        }
+    }
+
+    return *d;
+}
+
+
+ngx_uint_t
+ngx_http_weir_dialect_form(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->speech->forms[!ctx->events ? NGX_HTTP_WEIR_WHOLE
+                              : ctx->usage ? NGX_HTTP_WEIR_EVENTS_USAGE
+                                           : NGX_HTTP_WEIR_EVENTS];
+}
+
+
+void
+ngx_http_weir_dialect_take_form(ngx_http_weir_ctx_t *ctx, ngx_uint_t form)
+{
+    ctx->events = (form != ctx->speech->forms[NGX_HTTP_WEIR_WHOLE]);
+}
+
+
+/* Takes doc; NULL: no memory. */
+
+static int
+ngx_http_weir_dialect_write(weir_json_t *doc, weir_buf_t *out)
+{
+    int  rc;
+
+    rc = doc ? weir_json_write(doc, out) : -1;
+    weir_json_free(&doc);
+
+    return rc;
+}
+
+
+/* chat completions */
+
+static int
+ngx_http_weir_dialect_chat_answer(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
+{
+    return ngx_http_weir_dialect_write(
+               weir_openai_completion(&ctx->outcome, weir_str_of(ctx->job.id),
+                                      ctx->job.created / 1000), out);
+}
+
+
+static int
+ngx_http_weir_dialect_chat_events(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
+{
+    return weir_openai_events(&ctx->outcome, weir_str_of(ctx->job.id),
+                              ctx->job.created / 1000, ctx->usage, out);
+}
