@@ -56,7 +56,6 @@ provider_call(provider_t *p, provider_call_t *call)
     call->begun = loop_now(p->loop);
     call->detail[0] = '\0';
     call->told = false;
-    counters_add(p->counters, calls, 1);
 
     p->dialect->call(p, call);
 }

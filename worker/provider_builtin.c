@@ -102,6 +102,7 @@ builtin_call(provider_t *p, provider_call_t *call)
     call->timer.fn = builtin_on_turn;
     call->timer.data = call;
 
+    counters_add(p->counters, calls, 1);
     loop_timer_set(p->loop, &call->timer, 0);
 }
 

@@ -9,7 +9,6 @@
 
 #include "mem.h"
 #include "weir_collect.h"
-#include "weir_dialect_openai.h"
 #include "weir_neutral.h"
 #include "weir_sse.h"
 
@@ -19,15 +18,16 @@
 
 
 struct provider_stream_s {
-    weir_sse_t             sse;
-    weir_openai_stream_t   events;
-    weir_collect_t         collect;
-    bool                   full;                /* more than there may be */
+    const provider_parser_t  *parser;
+    void                     *own;              /* the parser's */
+    weir_sse_t                sse;
+    weir_collect_t            collect;
+    bool                      full;             /* more than there may be */
 };
 
 
 static provider_stream_t *
-provider_stream_of(provider_call_t *call)
+provider_stream_of(provider_call_t *call, const provider_parser_t *parser)
 {
     provider_stream_t  *s;
 
@@ -35,8 +35,11 @@ provider_stream_of(provider_call_t *call)
         s = call->stream = mem_alloc(sizeof(provider_stream_t));
         call->told = true;
 
+        s->parser = parser;
+        s->own = mem_alloc(parser->size);
+        parser->init(s->own);
+
         weir_sse_init(&s->sse, PROVIDER_EVENT_MAX);
-        weir_openai_stream_init(&s->events);
         weir_collect_init(&s->collect, WEIR_OUTCOME_MAX);
     }
 
@@ -54,8 +57,9 @@ provider_stream_free(provider_call_t *call)
 
     if (s) {
         weir_sse_free(&s->sse);
-        weir_openai_stream_free(&s->events);
+        s->parser->free(s->own);
         weir_collect_free(&s->collect);
+        free(s->own);
         free(s);
     }
 }
@@ -84,15 +88,14 @@ provider_stream_on_delta(void *arg, const weir_delta_t *d)
 static int
 provider_stream_on_event(void *arg, weir_str_t name, weir_str_t data)
 {
-    provider_call_t  *call;
-
-    (void) name;
+    provider_call_t    *call;
+    provider_stream_t  *s;
 
     call = arg;
+    s = call->stream;
 
-    return weir_openai_stream_event(&call->stream->events, data,
-                                    provider_stream_on_delta, call,
-                                    &call->outcome->error);
+    return s->parser->event(s->own, name, data, provider_stream_on_delta, call,
+                            &call->outcome->error);
 }
 
 
@@ -103,14 +106,25 @@ provider_stream_code(weir_failure_t *f, const char *code)
 }
 
 
+/* The provider's own words have no status.  Who refuses the gateway's key will
+ * do so again. */
+
+static bool
+provider_stream_is_worth_a_try(const weir_failure_t *f)
+{
+    return weir_failure_may_retry(f->kind)
+           && strcmp(f->code, "upstream_auth") != 0;
+}
+
+
 bool
-provider_stream_feed(provider_call_t *call, weir_str_t bytes,
-    provider_verdict_e *verdict_r)
+provider_stream_feed(provider_call_t *call, const provider_parser_t *parser,
+    weir_str_t bytes, provider_verdict_e *verdict_r)
 {
     weir_failure_t     *f;
     provider_stream_t  *s;
 
-    s = provider_stream_of(call);
+    s = provider_stream_of(call, parser);
     f = &call->outcome->error;
     f->message[0] = '\0';
 
@@ -126,9 +140,8 @@ provider_stream_feed(provider_call_t *call, weir_str_t bytes,
         return false;
     }
 
-    *verdict_r = f->kind == WEIR_FAIL_UPSTREAM
-                 || f->kind == WEIR_FAIL_RATE_LIMITED ? PROVIDER_AGAIN
-                                                      : PROVIDER_FAILED;
+    *verdict_r = provider_stream_is_worth_a_try(f) ? PROVIDER_AGAIN
+                                                   : PROVIDER_FAILED;
 
     return false;
 }
@@ -139,13 +152,20 @@ provider_stream_feed(provider_call_t *call, weir_str_t bytes,
 static bool
 provider_stream_is_whole(const provider_call_t *call)
 {
-    bool       all;
-    long long  wanted;
-    unsigned   stopped;
+    bool                      all;
+    long long                 wanted;
+    unsigned                  stopped;
+    const provider_stream_t  *s;
+
+    s = call->stream;
+
+    if (s->parser->done && !s->parser->done(s->own)) {
+        return false;
+    }
 
     wanted = weir_json_int(weir_json_get(weir_json_get(call->request,
                                                        "params"), "n"));
-    stopped = weir_collect_stopped(&call->stream->collect, &all);
+    stopped = weir_collect_stopped(&s->collect, &all);
 
     return all && stopped > 0 && (long long) stopped >= wanted;
 }
@@ -192,7 +212,6 @@ provider_stream_end(provider_call_t *call)
 {
     weir_failure_t  *f;
 
-    (void) provider_stream_of(call);
     f = &call->outcome->error;
 
     if (!provider_stream_is_whole(call)) {

@@ -11,9 +11,26 @@
 #include "provider.h"
 
 
+/* How a dialect reads its events, and what it keeps between them. */
+
+typedef struct {
+    size_t       size;
+    void       (*init)(void *own);
+    void       (*free)(void *own);
+
+    /* As weir_openai_stream_event(). */
+    int        (*event)(void *own, weir_str_t name, weir_str_t data,
+                        weir_delta_pt fn, void *arg, weir_failure_t *f);
+
+    /* Has it said that nothing more comes?  NULL: it need not. */
+    bool       (*done)(const void *own);
+} provider_parser_t;
+
+
 /* The next bytes.  false: it is over, *verdict_r and the outcome's error say
  * how; nothing may be fed any more. */
-bool provider_stream_feed(provider_call_t *call, weir_str_t bytes,
+bool provider_stream_feed(provider_call_t *call,
+    const provider_parser_t *parser, weir_str_t bytes,
     provider_verdict_e *verdict_r);
 
 /* The body has ended as HTTP wants it: the outcome is complete, or its error
