@@ -41,6 +41,36 @@ is(decode_json($m->get('/mock/last')->body)->{path}, '/v1/messages',
    'it is the last call');
 
 
+# tokens out of a cache
+
+$j = decode_json($m->anthropic('[[mock cached=2]] Hi')->body);
+is($j->{usage}{cache_read_input_tokens}, 2, 'what came out of a cache');
+is($j->{usage}{input_tokens}, 3, 'is no input');
+$j = decode_json($m->openai('[[mock cached=2]] Hi')->body);
+is($j->{usage}{prompt_tokens}, 5, 'but to OpenAI');
+is($j->{usage}{prompt_tokens_details}{cached_tokens}, 2, 'which says so');
+
+
+# models come in pages
+
+sub models {
+    my ($query) = @_;
+
+    my $c = $m->get("/v1/models$query", headers => \@version);
+    my $j = decode_json($c->body);
+
+    return join ' ', map({ $_->{id} } @{ $j->{data} }), map { $_ // '-' }
+           $j->{has_more} ? 'more' : 'all', @$j{qw(first_id last_id)};
+}
+
+is(models(''), 'mock-1 mock-large all mock-1 mock-large', 'all models');
+is(models('?limit=1'), 'mock-1 more mock-1 mock-1', 'the first page');
+is(models('?after_id=mock-1'), 'mock-large all mock-large mock-large',
+   'the second');
+is(models('?after_id=none'), 'all - -', 'after none there is none');
+is($m->json('/v1/models')->{object}, 'list', 'without a version: OpenAI');
+
+
 # a stream
 
 $c = $m->anthropic('one two', stream => \1);

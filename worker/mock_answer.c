@@ -168,11 +168,12 @@ mock_answer_count(const struct mock_answer *answer, struct mock_tokens *t)
     switch (answer->plan->usage) {
 
     case MOCK_USAGE_NEGATIVE:
-        *t = (struct mock_tokens) { -7, -5, -12 };
+        *t = (struct mock_tokens) { -7, -5, -12, 0 };
         return;
 
     case MOCK_USAGE_HUGE:
-        *t = (struct mock_tokens) { HUGE_TOKENS, HUGE_TOKENS, HUGE_TOKENS };
+        *t = (struct mock_tokens) { HUGE_TOKENS, HUGE_TOKENS, HUGE_TOKENS,
+                                     0 };
         return;
 
     default:
@@ -189,6 +190,8 @@ mock_answer_count(const struct mock_answer *answer, struct mock_tokens *t)
     t->prompt = token_count(answer->chat->prompt_bytes);
     t->completion = token_count(bytes) * answer->chat->choices;
     t->total = t->prompt + t->completion;
+    t->cached = answer->plan->cached < t->prompt ? answer->plan->cached
+                                                 : t->prompt;
 }
 
 

@@ -66,6 +66,7 @@ struct mock_tokens {
     int64_t  prompt;
     int64_t  completion;
     int64_t  total;
+    int64_t  cached;            /* of the prompt */
 };
 
 struct mock_answer {

@@ -52,9 +52,10 @@ write_usage(const struct mock_answer *answer, int64_t completion,
     mock_answer_count(answer, &t);
     mock_buf_printf(out, ",\"usage\":{\"input_tokens\":%" PRId64 ","
                     "\"cache_creation_input_tokens\":0,"
-                    "\"cache_read_input_tokens\":0,"
+                    "\"cache_read_input_tokens\":%" PRId64 ","
                     "\"output_tokens\":%" PRId64 "}",
-                    t.prompt, completion >= 0 ? completion : t.completion);
+                    t.prompt - t.cached, t.cached,
+                    completion >= 0 ? completion : t.completion);
 }
 
 

@@ -124,8 +124,15 @@ write_usage(const struct mock_answer *answer, struct mock_buf *out)
     mock_answer_count(answer, &t);
     mock_buf_printf(out, ",\"usage\":{\"prompt_tokens\":%" PRId64 ","
                     "\"completion_tokens\":%" PRId64 ","
-                    "\"total_tokens\":%" PRId64 "}",
+                    "\"total_tokens\":%" PRId64,
                     t.prompt, t.completion, t.total);
+
+    if (t.cached > 0) {
+        mock_buf_printf(out, ",\"prompt_tokens_details\":"
+                        "{\"cached_tokens\":%" PRId64 "}", t.cached);
+    }
+
+    mock_buf_text(out, "}");
 }
 
 

@@ -115,6 +115,7 @@ static const struct directive  directives[] = {
     NUMBER("pieces", pieces, 1, MOCK_ARGS_MAX, "a number from 1 to 256"),
     NUMBER("turns", turns, 0, 1, "0 or 1"),
     NUMBER("vary", vary, 0, 1, "0 or 1"),
+    NUMBER("cached", cached, 0, INT32_MAX, "a number of tokens"),
 
     NUMBER("after", after, 0, INT32_MAX, "a number of events"),
     NUMBER("pause", pause, 0, MS_MAX, MS),

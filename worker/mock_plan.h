@@ -108,6 +108,7 @@ struct mock_plan {
     int64_t  pieces;            /* of the arguments of each */
     int64_t  turns;             /* 1: pieces of all calls alternate */
     int64_t  vary;              /* 1: choices differ */
+    int64_t  cached;            /* tokens of the input */
 
     /* streams */
     int64_t  after;             /* events before the fault */

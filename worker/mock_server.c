@@ -16,6 +16,7 @@
 #include "mock_calls.h"
 #include "mock_http.h"
 #include "mock_last.h"
+#include "mock_models.h"
 
 
 #define BODY_MAX  (64 * 1024 * 1024)
@@ -94,33 +95,30 @@ route_llm(struct exchange *e)
 }
 
 
-/* those that the default plan allows, if it names any */
+/* those that the default plan allows, if it names any; in the dialect of who
+ * names a version of it */
 static enum MHD_Result
 route_models(struct exchange *e)
 {
-    size_t            n;
-    const char       *p, *comma;
+    const char       *models, *limit, *after;
     struct mock_buf   body;
 
     body = (struct mock_buf) { 0 };
-    mock_buf_text(&body, "{\"object\":\"list\",\"data\":[");
+    models = e->server->context.plan.models;
 
-    p = e->server->context.plan.models;
-    if (*p == '\0') {
-        p = "mock-1,mock-large";
+    limit = MHD_lookup_connection_value(e->connection, MHD_GET_ARGUMENT_KIND,
+                                        "limit");
+    after = MHD_lookup_connection_value(e->connection, MHD_GET_ARGUMENT_KIND,
+                                        "after_id");
+
+    if (MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND,
+                                    "anthropic-version") != NULL)
+    {
+        e->dialect = MOCK_ANTHROPIC;
     }
 
-    for (comma = ""; *p != '\0'; comma = ",") {
-        n = strcspn(p, ",");
-
-        mock_buf_printf(&body, "%s{\"id\":\"%.*s\",\"object\":\"model\","
-                        "\"created\":1700000000,\"owned_by\":\"mock\"}",
-                        comma, (int) n, p);
-
-        p += n + (p[n] != '\0');
-    }
-
-    mock_buf_text(&body, "]}");
+    mock_models_write(*models ? models : "mock-1,mock-large", e->dialect,
+                      limit ? strtoul(limit, NULL, 10) : 0, after, &body);
 
     return send_json(e, &body);
 }

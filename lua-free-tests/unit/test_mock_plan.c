@@ -140,7 +140,7 @@ test_each_directive_of_content_sets_its_field(void **state)
     (void) state;
 
     plan = parsed("words=wide thinking=1 preface=2 tools=3 pieces=4 turns=1 "
-                  "vary=1 args={\"a\":[1]}");
+                  "vary=1 cached=9 args={\"a\":[1]}");
 
     assert_int_equal(plan.words, MOCK_WORDS_WIDE);
     assert_int_equal(plan.thinking, 1);
@@ -149,6 +149,7 @@ test_each_directive_of_content_sets_its_field(void **state)
     assert_int_equal(plan.pieces, 4);
     assert_int_equal(plan.turns, 1);
     assert_int_equal(plan.vary, 1);
+    assert_int_equal(plan.cached, 9);
     assert_string_equal(plan.args, "{\"a\":[1]}");
 }
 
@@ -281,6 +282,7 @@ test_bounds(void **state)
         "retry-after=soon", "retry-after=12345678901234567",
         "tag=", "tag=a/b", "tool=a.b", "key=", "usage=",
         "tools=0", "tools=9", "pieces=0", "pieces=257", "turns=2", "vary=2",
+        "cached=x",
         "batch=0", "batch=10001", "piece=0", "piece=65537", "space=2",
         "escape=2", "after=-1", "pause=86400001", "thinking=16777217",
         "preface=16777217", "error=", "error=a/b", "args=", "stop=none",
