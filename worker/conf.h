@@ -17,7 +17,8 @@
 #define CONF_RUNNERS_MAX  64
 #define CONF_SCHEDULE_MAX 32
 
-enum { CONF_OPENAI = 0, CONF_BUILTIN };     /* dialects, as in setting.c */
+/* dialects, as in setting.c */
+enum { CONF_OPENAI = 0, CONF_ANTHROPIC, CONF_BUILTIN };
 enum { CONF_HTTP2_AUTO = 0, CONF_HTTP2_OFF };
 
 

@@ -16,6 +16,7 @@
 
 static const provider_dialect_t  *provider_dialects[] = {
     [CONF_OPENAI] = &provider_openai,
+    [CONF_ANTHROPIC] = &provider_anthropic,
     [CONF_BUILTIN] = &provider_builtin
 };
 

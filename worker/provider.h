@@ -91,6 +91,7 @@ struct provider_s {
 #define PROVIDER_MODELS_MAX  1000
 
 extern const provider_dialect_t  provider_openai;
+extern const provider_dialect_t  provider_anthropic;
 extern const provider_dialect_t  provider_builtin;
 
 

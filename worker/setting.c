@@ -52,7 +52,9 @@ static int set_price(const setting_t *s, void *field, const char *text,
 #define SCHEDULE  "5s 5m 30m 2h 5h 10h 14h 20h 24h"
 
 static const char *const  levels[] = { "debug", "info", "warn", "error", NULL };
-static const char *const  dialects[] = { "openai", "builtin", NULL };
+static const char *const  dialects[] = {
+    "openai", "anthropic", "builtin", NULL
+};
 static const char *const  http2_words[] = { "auto", "off", NULL };
 
 

@@ -267,7 +267,9 @@ test_mistakes(void **state)
         { TAIL "provider \"p\" { base_url = \"ftp://h\" }\n", 3,
           "\"http://host" },
         { TAIL "provider \"p\" { dialect = foo }\n", 3,
-          "\"openai\", \"builtin\"" },
+          "\"openai\", \"anthropic\", \"builtin\"" },
+        { TAIL "provider \"p\" { dialect = anthropic }\n", 3,
+          "\"base_url\" is missing" },
         { TAIL "provider \"p\" { dialect = builtin\n"
           "base_url = \"http://h\" }\n", 4, "takes neither" },
         { TAIL "provider \"p\" { base_url = \"http://h\"\n"

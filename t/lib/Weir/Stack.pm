@@ -504,7 +504,7 @@ worker {
 }
 
 provider "mock" {
-    dialect = "openai"
+    dialect = "@{[ $self->{dialect} // 'openai' ]}"
     base_url = "http://127.0.0.1:@{[ $self->{mock_port} // 9 ]}/v1"
     api_key_env = "OPENAI_API_KEY"
     @{[ $self->{provider} // '' ]}
