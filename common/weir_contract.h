@@ -119,6 +119,8 @@
 #define WEIR_RUN_ASK             "ask"
 #define WEIR_RUN_CACHE           "cache"
 #define WEIR_RUN_LABELS          "labels"
+#define WEIR_RUN_STREAM          "stream"
+#define WEIR_RUN_WHILE           "while"
 #define WEIR_RUN_FIN             "fin"
 #define WEIR_RUN_FIN_AT          "fin_at"
 #define WEIR_RUN_ASKED           "asked"

@@ -247,6 +247,12 @@ weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
         } else if (weir_str_eq(name, weir_str(WEIR_RUN_BACK))) {
             run->attempts -= weir_reply_int(value);
 
+        } else if (weir_str_eq(name, weir_str(WEIR_RUN_STREAM))) {
+            run->stream = true;
+
+        } else if (weir_str_eq(name, weir_str(WEIR_RUN_WHILE))) {
+            run->while_read = true;
+
         } else {
             weir_run_field(run, name, value);
         }
@@ -287,6 +293,8 @@ weir_run_complete(weir_run_t *own, const weir_job_t *job,
         return;
     }
 
+    own->stream = run->stream;
+    own->while_read = run->while_read;
     own->started = run->started;
     own->gen = run->gen;
     own->attempts = run->attempts;

@@ -79,6 +79,12 @@ struct weir_submission_s {
     int64_t       until;            /* ms: so long a request without a job
                                        wants the run; 0: there is none */
 
+    bool          stream;           /* the provider is asked for a stream */
+    bool          while_read;       /* the run lives only while somebody reads
+                                       it, or asks for it */
+    weir_str_t    reader;           /* the mailbox that does; empty: none */
+    int64_t       read_until;       /* ms: so long, if it says no more */
+
     const weir_submission_t  *asker;        /* the job that leads; NULL: none */
 };
 
@@ -128,6 +134,8 @@ typedef struct {
     weir_str_t    owner;            /* empty: not counted */
     weir_str_t    ask;              /* digest of its question; empty: none */
     weir_str_t    labels;           /* of its answer */
+    bool          stream;           /* it is asked for as a stream */
+    bool          while_read;       /* it lives only while it is wanted */
     int64_t       asked;            /* ms: when the run was submitted that a
                                        job asks for; 0: not known */
 } weir_run_t;

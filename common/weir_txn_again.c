@@ -82,6 +82,7 @@ weir_again_submission(weir_submission_t *s, int64_t now,
     s->listed = true;
     s->open = weir_reply_field(run, WEIR_RUN_OWNER).len > 0;
     s->keep = weir_reply_field(run, WEIR_RUN_KEEP).len > 0;
+    s->stream = weir_reply_field(run, WEIR_RUN_STREAM).len > 0;
 }
 
 

@@ -21,7 +21,7 @@ enum {
     WEIR_CLAIM_REPLIES
 };
 
-#define WEIR_CLAIM_FIELDS  20
+#define WEIR_CLAIM_FIELDS  22
 
 
 /* reading the ready streams */
@@ -156,7 +156,8 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
              W(WEIR_RUN_JOB), W(WEIR_RUN_REQUEST), W(WEIR_RUN_MODEL),
              W(WEIR_RUN_BACK), W(WEIR_RUN_CRASH), W(WEIR_RUN_RECORDS),
              W(WEIR_RUN_HOOK), W(WEIR_RUN_KEEP), W(WEIR_RUN_OWNER),
-             W(WEIR_RUN_ASK), W(WEIR_RUN_CACHE), W(WEIR_RUN_LABELS));
+             W(WEIR_RUN_ASK), W(WEIR_RUN_CACHE), W(WEIR_RUN_LABELS),
+             W(WEIR_RUN_STREAM), W(WEIR_RUN_WHILE));
     weir_add(t, W("ZSCORE"), k.deadline, weir_str_of(run));
     weir_add(t, W("GET"), k.request);
     weir_add(t, W("ZCOUNT"), weir_name(readers, WEIR_KEY_READERS, shard, run),
@@ -209,6 +210,8 @@ weir_txn_claim_read(const weir_answer_t *a, const char *entry,
     claim_r->ask = weir_reply_str(weir_reply_at(record, 17));
     claim_r->cache = weir_reply_str(weir_reply_at(record, 18));
     claim_r->labels = weir_reply_str(weir_reply_at(record, 19));
+    claim_r->stream = !weir_reply_is_nil(weir_reply_at(record, 20));
+    claim_r->while_read = !weir_reply_is_nil(weir_reply_at(record, 21));
     claim_r->deliveries = weir_reply_int(weir_reply_at(a->reply,
                                                        WEIR_CLAIM_DELIVERIES));
     claim_r->payload = weir_reply_str(weir_reply_at(a->reply,

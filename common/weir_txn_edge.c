@@ -245,6 +245,33 @@ weir_submit_ask(weir_txn_t *t, const weir_submission_t *s)
 }
 
 
+/* What its run says is of use while it goes on; a job that only asks for the
+ * run of a question has none of this. */
+
+static void
+weir_submit_read(weir_txn_t *t, const weir_submission_t *s, weir_str_t run)
+{
+    char        key[WEIR_NAME_MAX], until[WEIR_DECIMAL_MAX];
+    weir_str_t  name;
+
+    if (s->stream) {
+        weir_add(t, W("HSET"), run, W(WEIR_RUN_STREAM), W("1"));
+    }
+
+    if (s->while_read) {
+        weir_add(t, W("HSET"), run, W(WEIR_RUN_WHILE), W("1"));
+    }
+
+    if (s->reader.len) {
+        name = weir_name(key, WEIR_KEY_READERS, s->shard, s->id);
+
+        weir_add(t, W("ZADD"), name, W("GT"),
+                 weir_decimal(until, s->read_until), s->reader);
+        weir_add_expire(t, name, WEIR_TTL_READERS);
+    }
+}
+
+
 /* where it waits for its time: in the queue, or among the delayed */
 
 static void
@@ -288,6 +315,7 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
 
     weir_add_job(t, s, k.job, s->id);
     weir_add_run(t, s, k.run);
+    weir_submit_read(t, s, k.run);
 
     if (s->mailbox.len) {
         weir_add(t, W("SADD"), k.waiting, s->mailbox);

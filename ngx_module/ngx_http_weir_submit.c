@@ -345,6 +345,7 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
     s->hook_secret = ngx_http_weir_str(job->hook_secret);
     s->listed = (ctx->dialect == WEIR_DIALECT_PROBLEM);
     s->keep = s->listed;
+    s->stream = s->listed;
 
     if (s->hook_url.len) {
         s->prefix = ngx_http_weir_str(*ngx_http_weir_prefix(ctx->request));

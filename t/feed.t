@@ -11,7 +11,6 @@ use Test::More;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(location => 'weir_api;',
-    provider => 'stream = on',
     worker => "attempts = 2\n    backoff = 200ms");
 
 $stack->start;

@@ -10,19 +10,23 @@ use Test::More;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(location => 'weir_api;',
-    provider => 'stream = on',
     worker => "attempts = 2\n    backoff = 10ms");
 
 $stack->start;
 
 
+# a job, waited for
+
 sub ask {
     my ($plan, %more) = @_;
 
-    return $stack->ask('/v1/chat/completions', body => encode_json({
-        model => 'mock-1', %more,
-        messages => [{ role => 'user',
-                       content => "[[mock $plan]] Grüße \x{1f30a}" }] }));
+    return decode_json($stack->ask('/v1/jobs', timeout => 30,
+        headers => ['Prefer: wait=30'],
+        body => encode_json({ request => {
+            model => 'mock-1', %more,
+            messages => [{ role => 'user',
+                       content => "[[mock $plan]] Grüße \x{1f30a}" }] } }))
+        ->body);
 }
 
 
@@ -50,11 +54,10 @@ for (['', []], ['size=100000', []], ['', [n => 3]], ['', [max_tokens => 1]],
     my $name = "\"$plan\" @{[ grep { !ref } @$more ]}";
     my $tag = 'same-' . ++$n;
 
-    my $c = ask("tag=$tag $plan", @$more);
-    is($c->status, 200, "$name: 200") or diag($c->body);
+    my $job = ask("tag=$tag $plan", @$more);
+    is($job->{status}, 'completed', "$name: completed");
 
-    my ($got, $want) = (decode_json($c->body),
-                        direct("tag=what-$n $plan", @$more));
+    my ($got, $want) = ($job->{result}, direct("tag=what-$n $plan", @$more));
 
     delete $_->{id}                                 # the mock counts them
         for map { @{ $_->{message}{tool_calls} // [] } }
@@ -79,28 +82,38 @@ for (['cut=body', qr/./], ['cut=headers', qr/./], ['garbage=json', qr/./],
     my ($plan, $message) = @$_;
     my $tag = $plan =~ s/\W/-/gr;
 
-    my $c = ask("tag=$tag times=1 $plan");
-    is($c->status, 200, "$plan once: 200") or diag($c->body);
+    my $job = ask("tag=$tag times=1 $plan");
+    is($job->{status}, 'completed', "$plan once: completed");
     is($stack->calls($tag), 2, 'asked twice');
 
-    $c = ask("tag=$tag-2 $plan");
-    is($c->status, 502, "$plan: 502");
-    like(decode_json($c->body)->{error}{message}, $message, 'says why');
+    $job = ask("tag=$tag-2 $plan");
+    is($job->{status}, 'failed', "$plan: failed");
+    like($job->{error}{message}, $message, 'says why');
     is($stack->calls("$tag-2"), 2, 'asked twice');
 }
 
 
 # too large
 
-my $c = ask('garbage=huge');
-is($c->status, 502, 'an event of 20 MB: 502');
+my $job = ask('garbage=huge');
+is($job->{status}, 'failed', 'an event of 20 MB: failed');
+is($job->{error}{code}, 'upstream_invalid', 'says why');
 
 
 # nothing is said of tokens
 
-my $usage = decode_json(ask('usage=none size=400')->body)->{usage};
+my $usage = ask('usage=none size=400')->{result}{usage};
 is($usage->{completion_tokens}, 100, 'tokens of the answer: estimated');
 cmp_ok($usage->{prompt_tokens}, '>', 0, 'and of the question');
+
+
+
+# who waits for the whole answer is not streamed
+
+$stack->ask('/v1/chat/completions', body => encode_json({ model => 'mock-1',
+    messages => [{ role => 'user', content => 'Hi' }] }));
+$last = decode_json($stack->mock('/mock/last')->body);
+ok(!$last->{json}{stream}, 'held: the answer in one piece');
 
 $stack->end;
 

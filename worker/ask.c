@@ -187,7 +187,7 @@ ask_start(job_t *job)
     call->request_id = job->request_id;
     call->timeout = ask_left(job);
     call->done = ask_on_done;
-    call->streamed = true;
+    call->streamed = job->stream;
     call->delta = ask_on_delta;
     call->data = job;
 

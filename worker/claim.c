@@ -129,6 +129,8 @@ claim_take(job_t *job, const weir_claim_t *c)
     job->records = c->records;
     job->hook = c->hook;
     job->keep = c->keep;
+    job->stream = c->stream;
+    job->while_read = c->while_read;
 
     job->read |= c->read;
 

@@ -247,6 +247,8 @@ jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry)
     job->ask[0] = '\0';
     job->hook = false;
     job->keep = false;
+    job->stream = false;
+    job->while_read = false;
     job->dead = false;
 
     i = jobs_hash(jobs, class, entry);

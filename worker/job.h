@@ -74,6 +74,8 @@ struct job_s {
     char               owner[JOB_OWNER_MAX];    /* empty: not counted */
     bool               hook;            /* its end is announced */
     bool               keep;            /* when the last try fails: dead */
+    bool               stream;          /* what it says comes in pieces */
+    bool               while_read;      /* it ends when nobody wants it */
     weir_json_t       *request;
 
     /* the question that it asks, likewise; empty: none */

@@ -108,6 +108,9 @@ record_doc(const char *id, const weir_job_t *job, const weir_run_t *run)
     rc |= record_set(to, "owner", job->owner);
     rc |= record_set(to, "model", job->model);
     rc |= record_set(to, "class", run->class);
+    rc |= record_set(to, "stream", run->while_read ? weir_str("while read")
+                                   : run->stream ? weir_str("yes")
+                                   : weir_str_null);
     rc |= record_set(to, "route", job->route);
     rc |= record_set(to, "request_id", job->request_id);
     rc |= record_set(to, "metadata", job->metadata);
