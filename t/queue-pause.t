@@ -75,7 +75,7 @@ is($stack->redis('XPENDING', "$prefix:ready:normal", 'weir')->[0], 0,
 
 $stack->kill_child('worker');
 $stack->wait_log('worker', qr/(?:event=runner_started.*){3}/s, 5);
-$stack->wait_for(5, sub { $stack->metric('redis_connected') == 14 },
+$stack->wait_for(5, sub { $stack->metric('redis_connected') == 16 },
                  'all connections');
 is($stack->redis('XPENDING', "$prefix:ready:normal", 'weir')->[0], 0,
    'nor does a new runner take anything');
@@ -139,7 +139,7 @@ $stack->wait_for(5, sub {
 @waiting = submit('', map { "x$_" } 1 .. 3);
 $stack->stop('redis');
 $stack->start('redis');
-$stack->wait_for(10, sub { $stack->metric('redis_connected') == 14 },
+$stack->wait_for(10, sub { $stack->metric('redis_connected') == 16 },
                  'all connections');
 is(final(@waiting), 0, 'the pause outlives a restart of Redis');
 pause(0, 1);

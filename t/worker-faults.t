@@ -90,7 +90,7 @@ sub fault {
     like(since($at), $o{log}, "$name: the log") if $o{log};
 
     $proxy->rules;
-    $stack->wait_for(6, sub { $stack->metric('redis_connected') == 7 },
+    $stack->wait_for(6, sub { $stack->metric('redis_connected') == 8 },
                      "$name: all connections");
     settle($name);
 }
@@ -213,7 +213,7 @@ for (['read', 'XREADGROUP', 'BLOCK', ''], ['cmd', 'EXEC', 'started', ''],
 
 $proxy->mode(mute => 1);
 my ($c, $tag) = ask('');
-$stack->wait_for(10, sub { $stack->metric('redis_connected') <= 2 },
+$stack->wait_for(10, sub { $stack->metric('redis_connected') <= 3 },
                  'all connections that are used are given up');
 $proxy->mode;
 ok($c->wait(10), 'half-open, all of them: in the end');
