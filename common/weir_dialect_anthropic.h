@@ -39,6 +39,11 @@ weir_json_t *weir_anthropic_message(const weir_outcome_t *o, weir_str_t id);
 int weir_anthropic_events(const weir_outcome_t *o, weir_str_t id,
     weir_buf_t *out);
 
+/* The list of models, all on one page, or one of them (NULL: not in the
+ * catalogue, or no memory).  catalogue: as weir_openai_models() has it. */
+weir_json_t *weir_anthropic_models(const weir_json_t *catalogue);
+weir_json_t *weir_anthropic_model(const weir_json_t *catalogue, weir_str_t id);
+
 
 /* the provider's half */
 

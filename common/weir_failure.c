@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 
+#define WEIR_STATUS_OVERLOADED  529
+
 #define WEIR_PROBLEM_BASE  "urn:weir:problem:"
 #define WEIR_PROBLEM_IANA  "https://iana.org/assignments/http-problem-types#"
 
@@ -79,6 +81,16 @@ weir_failure_status(weir_fail_e kind)
 }
 
 
+/* an overloaded_error has a status of its own, and clients a class for it */
+
+unsigned
+weir_failure_status_in(weir_fail_e kind, weir_dialect_e dialect)
+{
+    return dialect == WEIR_DIALECT_ANTHROPIC && kind == WEIR_FAIL_UNAVAILABLE
+           ? WEIR_STATUS_OVERLOADED : weir_kinds[kind].status;
+}
+
+
 const char *
 weir_failure_name(weir_fail_e kind)
 {
@@ -126,6 +138,10 @@ weir_failure_of_status(unsigned status)
 
     if (status == 504) {
         return WEIR_FAIL_TIMEOUT;
+    }
+
+    if (status == WEIR_STATUS_OVERLOADED) {
+        return WEIR_FAIL_UNAVAILABLE;
     }
 
     for (i = 0; i < WEIR_FAIL_KINDS; i++) {

@@ -119,6 +119,7 @@ void weir_failure_set(weir_failure_t *f, weir_fail_e kind,
 void weir_failure_copy(char *to, size_t size, weir_str_t s);
 
 unsigned weir_failure_status(weir_fail_e kind);
+unsigned weir_failure_status_in(weir_fail_e kind, weir_dialect_e dialect);
 const char *weir_failure_name(weir_fail_e kind);        /* "INVALID", ... */
 int weir_failure_kind(weir_str_t name);                 /* -1: unknown */
 bool weir_failure_may_retry(weir_fail_e kind);

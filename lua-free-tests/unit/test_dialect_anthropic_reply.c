@@ -227,6 +227,56 @@ test_errors(void **state)
 }
 
 
+static void
+test_models(void **state)
+{
+    weir_buf_t    b = { 0 };
+    weir_json_t  *catalogue, *v;
+
+    (void) state;
+
+#define MODEL(id, at)                                                         \
+    "{\"type\":\"model\",\"id\":\"" id "\",\"display_name\":\"" id "\"," \
+    "\"created_at\":\"" at "\"}"
+
+    catalogue = parse(weir_str(
+        "{\"models\":[{\"id\":\"a\",\"created\":1740787200,\"owned_by\":\"p\"},"
+        "{\"id\":\"b\",\"created\":-1},"
+        "{\"id\":\"c\",\"created\":9000000000000000000},"
+        "{\"id\":\"d\",\"created\":253402300799}]}"));
+
+    v = weir_anthropic_models(catalogue);
+    weir_json_write(v, &b);
+    assert_same((weir_str_t) { b.data, b.len },
+                "{\"data\":[" MODEL("a", "2025-03-01T00:00:00Z") ","
+                MODEL("b", "1970-01-01T00:00:00Z") ","
+                MODEL("c", "1970-01-01T00:00:00Z") ","
+                MODEL("d", "9999-12-31T23:59:59Z") "],\"has_more\":false,"
+                "\"first_id\":\"a\",\"last_id\":\"d\"}");
+    weir_json_free(&v);
+
+    v = weir_anthropic_model(catalogue, weir_str("b"));
+    weir_buf_reset(&b);
+    weir_json_write(v, &b);
+    assert_same((weir_str_t) { b.data, b.len },
+                MODEL("b", "1970-01-01T00:00:00Z"));
+    weir_json_free(&v);
+
+    assert_null(weir_anthropic_model(catalogue, weir_str("e")));
+    assert_null(weir_anthropic_model(NULL, weir_str("a")));
+    weir_json_free(&catalogue);
+
+    v = weir_anthropic_models(NULL);
+    weir_buf_reset(&b);
+    weir_json_write(v, &b);
+    assert_same((weir_str_t) { b.data, b.len },
+                "{\"data\":[],\"has_more\":false,\"first_id\":null,"
+                "\"last_id\":null}");
+    weir_json_free(&v);
+    weir_buf_free(&b);
+}
+
+
 int
 main(void)
 {
@@ -234,7 +284,8 @@ main(void)
         cmocka_unit_test(test_same_reply),
         cmocka_unit_test(test_other_reply),
         cmocka_unit_test(test_bad_replies),
-        cmocka_unit_test(test_errors)
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_models)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

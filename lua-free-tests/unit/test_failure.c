@@ -178,6 +178,16 @@ test_kinds(void **state)
         }
     }
 
+    for (kind = 0; kind < WEIR_FAIL_KINDS; kind++) {
+        for (dialect = 0; dialect <= WEIR_DIALECT_ANTHROPIC; dialect++) {
+            assert_int_equal(weir_failure_status_in((weir_fail_e) kind,
+                                                    (weir_dialect_e) dialect),
+                             kind == WEIR_FAIL_UNAVAILABLE
+                             && dialect == WEIR_DIALECT_ANTHROPIC ? 529
+                             : weir_failure_status((weir_fail_e) kind));
+        }
+    }
+
     assert_int_equal(weir_failure_kind(weir_str("NOPE")), -1);
     assert_int_equal(weir_failure_kind(weir_str_null), -1);
     assert_true(weir_failure_may_retry(WEIR_FAIL_RATE_LIMITED));
@@ -204,6 +214,7 @@ test_statuses(void **state)
     assert_int_equal(weir_failure_of_status(504), WEIR_FAIL_TIMEOUT);
     assert_int_equal(weir_failure_of_status(418), WEIR_FAIL_INVALID);
     assert_int_equal(weir_failure_of_status(599), WEIR_FAIL_INTERNAL);
+    assert_int_equal(weir_failure_of_status(529), WEIR_FAIL_UNAVAILABLE);
 }
 
 
