@@ -28,7 +28,8 @@ ngx_http_weir_no_route(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
     methods = ngx_http_weir_route_methods(ctx);
 
     if (methods == 0) {
-        weir_failure_set(&f, WEIR_FAIL_NOT_FOUND, "there is no such route");
+        weir_failure_set(&f, WEIR_FAIL_NOT_FOUND, "%s",
+                         ngx_http_weir_route_missing(ctx));
         return ngx_http_weir_fail(ctx, &f);
     }
 

@@ -99,7 +99,9 @@ ngx_http_weir_auth_refuse(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f,
         r->headers_out.www_authenticate = h;    /* for auth_request */
     }
 
-    if (f->kind == WEIR_FAIL_UNAUTHENTICATED) {
+    if (f->kind == WEIR_FAIL_UNAUTHENTICATED
+        || f->kind == WEIR_FAIL_FORBIDDEN)
+    {
         h = ngx_http_weir_header_set(r, "x-should-retry", "false");
 
         if (h == NULL) {

@@ -12,6 +12,17 @@
 #define ngx_http_weir_cache_counter(member)                                   \
     offsetof(ngx_http_weir_counters_t, member)
 
+/* in the order of ngx_http_weir_cache_status_e */
+
+#define ngx_http_weir_cache_counters(route)                                   \
+    { 0,                                                                      \
+      ngx_http_weir_cache_counter(cache_##route##_hit),                       \
+      ngx_http_weir_cache_counter(cache_##route##_stale),                     \
+      ngx_http_weir_cache_counter(cache_##route##_miss),                      \
+      ngx_http_weir_cache_counter(cache_##route##_joined),                    \
+      ngx_http_weir_cache_counter(cache_##route##_bypass),                    \
+      ngx_http_weir_cache_counter(cache_##route##_refresh) }
+
 
 static void
 ngx_http_weir_cache_add(ngx_http_weir_ctx_t *ctx, size_t counter, int64_t n)
@@ -40,21 +51,10 @@ ngx_http_weir_cache_count(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_cache_t         *c;
     ngx_http_weir_cache_status_e   status;
 
-    static const size_t  counters[2][7] = {
-        { 0,
-          ngx_http_weir_cache_counter(cache_chat_hit),
-          ngx_http_weir_cache_counter(cache_chat_stale),
-          ngx_http_weir_cache_counter(cache_chat_miss),
-          ngx_http_weir_cache_counter(cache_chat_joined),
-          ngx_http_weir_cache_counter(cache_chat_bypass),
-          ngx_http_weir_cache_counter(cache_chat_refresh) },
-        { 0,
-          ngx_http_weir_cache_counter(cache_jobs_hit),
-          ngx_http_weir_cache_counter(cache_jobs_stale),
-          ngx_http_weir_cache_counter(cache_jobs_miss),
-          ngx_http_weir_cache_counter(cache_jobs_joined),
-          ngx_http_weir_cache_counter(cache_jobs_bypass),
-          ngx_http_weir_cache_counter(cache_jobs_refresh) }
+    static const size_t  counters[][7] = {
+        [NGX_HTTP_WEIR_CACHE_CHAT] = ngx_http_weir_cache_counters(chat),
+        [NGX_HTTP_WEIR_CACHE_JOBS] = ngx_http_weir_cache_counters(jobs),
+        [NGX_HTTP_WEIR_CACHE_MESSAGES] = ngx_http_weir_cache_counters(messages)
     };
 
     c = ctx->cache;
@@ -65,7 +65,7 @@ ngx_http_weir_cache_count(ngx_http_weir_ctx_t *ctx)
     }
 
     c->counted = 1;
-    ngx_http_weir_cache_add(ctx, counters[c->jobful][status], 1);
+    ngx_http_weir_cache_add(ctx, counters[ctx->speech->route][status], 1);
 
     if (status == NGX_HTTP_WEIR_CACHE_JOINED && ctx->outcome.doc) {
         c->input = ctx->outcome.input_tokens;

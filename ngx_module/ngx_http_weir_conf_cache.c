@@ -252,6 +252,34 @@ ngx_http_weir_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
+ngx_http_weir_ttl_route(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
+    ngx_http_weir_cache_ttl_t *ttl)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char                   *name;
+        ngx_http_weir_cache_route_e   route;
+    } routes[] = {
+        { "chat", NGX_HTTP_WEIR_CACHE_CHAT },
+        { "jobs", NGX_HTTP_WEIR_CACHE_JOBS },
+        { "messages", NGX_HTTP_WEIR_CACHE_MESSAGES },
+        { NULL, NGX_HTTP_WEIR_CACHE_ROUTES }
+    };
+
+    for (i = 0; routes[i].name; i++) {
+        if (ngx_strcmp(value->data, routes[i].name) == 0) {
+            ttl->route = routes[i].route;
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_weir_conf_invalid(cf, arg, "it must be \"chat\", "
+                                      "\"jobs\" or \"messages\"");
+}
+
+
+static char *
 ngx_http_weir_ttl_outcome(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
     ngx_http_weir_cache_ttl_t *ttl)
 {
@@ -312,14 +340,7 @@ ngx_http_weir_ttl_param(ngx_conf_t *cf, ngx_str_t *arg,
         return ttl->class ? NGX_CONF_OK : NGX_CONF_ERROR;
 
     case 2:
-        ttl->route = ngx_strcmp(value.data, "chat") == 0
-                     ? NGX_HTTP_WEIR_CACHE_CHAT
-                     : ngx_strcmp(value.data, "jobs") == 0
-                     ? NGX_HTTP_WEIR_CACHE_JOBS : NGX_HTTP_WEIR_CACHE_ROUTES;
-
-        return ttl->route ? NGX_CONF_OK
-               : ngx_http_weir_conf_invalid(cf, arg,
-                                            "it must be \"chat\" or \"jobs\"");
+        return ngx_http_weir_ttl_route(cf, arg, &value, ttl);
 
     default:
         return ngx_http_weir_ttl_outcome(cf, arg, &value, ttl);
@@ -327,7 +348,7 @@ ngx_http_weir_ttl_param(ngx_conf_t *cf, ngx_str_t *arg,
 }
 
 
-/* weir_cache_ttl TIME [model=PATTERN] [class=NAME] [route=chat|jobs]
+/* weir_cache_ttl TIME [model=PATTERN] [class=NAME] [route=ROUTE]
  * [outcome=answer|truncated|refusal|failed] */
 
 char *

@@ -5,6 +5,7 @@
 
 #include "ngx_http_weir_dialect.h"
 
+#include "weir_dialect_anthropic.h"
 #include "weir_dialect_openai.h"
 
 
@@ -12,28 +13,54 @@ static int ngx_http_weir_dialect_chat_answer(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out);
 static int ngx_http_weir_dialect_chat_events(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out);
+static bool ngx_http_weir_dialect_messages_stream(const weir_json_t *body,
+    bool *usage_r);
+static int ngx_http_weir_dialect_messages_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out);
+static int ngx_http_weir_dialect_messages_events(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out);
 
 
 const ngx_http_weir_dialect_t  ngx_http_weir_dialect_job = {
+    .errors = WEIR_DIALECT_PROBLEM,
     .forms = { NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_CHAT,
                NGX_HTTP_WEIR_FORM_CHAT },
     .route = NGX_HTTP_WEIR_CACHE_JOBS
 };
 
 const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat = {
+    .errors = WEIR_DIALECT_OPENAI,
     .name = "openai",
     .request = weir_openai_request,
     .stream = weir_openai_stream,
     .answer = ngx_http_weir_dialect_chat_answer,
     .events = ngx_http_weir_dialect_chat_events,
     .render = &weir_render_openai,
+    .models = weir_openai_models,
+    .model = weir_openai_model,
     .forms = { NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_EVENTS,
                NGX_HTTP_WEIR_FORM_EVENTS_USAGE },
     .route = NGX_HTTP_WEIR_CACHE_CHAT
 };
 
+const ngx_http_weir_dialect_t  ngx_http_weir_dialect_messages = {
+    .errors = WEIR_DIALECT_ANTHROPIC,
+    .name = "anthropic",
+    .request = weir_anthropic_request,
+    .stream = ngx_http_weir_dialect_messages_stream,
+    .answer = ngx_http_weir_dialect_messages_answer,
+    .events = ngx_http_weir_dialect_messages_events,
+    .render = &weir_render_anthropic,
+    .models = weir_anthropic_models,
+    .model = weir_anthropic_model,
+    .forms = { NGX_HTTP_WEIR_FORM_MESSAGE, NGX_HTTP_WEIR_FORM_MESSAGE_EVENTS,
+               NGX_HTTP_WEIR_FORM_MESSAGE_EVENTS },
+    .route = NGX_HTTP_WEIR_CACHE_MESSAGES
+};
+
 static const ngx_http_weir_dialect_t  *ngx_http_weir_dialects[] = {
     &ngx_http_weir_dialect_chat,
+    &ngx_http_weir_dialect_messages,
     NULL
 };
 
@@ -99,4 +126,33 @@ ngx_http_weir_dialect_chat_events(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
 {
     return weir_openai_events(&ctx->outcome, weir_str_of(ctx->job.id),
                               ctx->job.created / 1000, ctx->usage, out);
+}
+
+
+/* messages: their streams always have the usage */
+
+static bool
+ngx_http_weir_dialect_messages_stream(const weir_json_t *body, bool *usage_r)
+{
+    *usage_r = weir_anthropic_stream(body);
+
+    return *usage_r;
+}
+
+
+static int
+ngx_http_weir_dialect_messages_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out)
+{
+    return ngx_http_weir_dialect_write(
+               weir_anthropic_message(&ctx->outcome, weir_str_of(ctx->job.id)),
+               out);
+}
+
+
+static int
+ngx_http_weir_dialect_messages_events(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out)
+{
+    return weir_anthropic_events(&ctx->outcome, weir_str_of(ctx->job.id), out);
 }

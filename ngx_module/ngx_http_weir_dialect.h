@@ -24,6 +24,7 @@
  * answers are job objects. */
 
 struct ngx_http_weir_dialect_s {
+    weir_dialect_e                errors;
     const char                   *name;         /* of a job; NULL: of none */
 
     /* A body to a neutral request.  NULL: f says what is wrong with it. */
@@ -43,6 +44,11 @@ struct ngx_http_weir_dialect_s {
 
     const weir_render_dialect_t  *render;       /* of a stream as it comes */
 
+    /* NULL: not in the catalogue, or no memory */
+    weir_json_t                *(*models)(const weir_json_t *catalogue);
+    weir_json_t                *(*model)(const weir_json_t *catalogue,
+                                         weir_str_t id);
+
     ngx_uint_t                    forms[NGX_HTTP_WEIR_FRAMINGS];
     ngx_http_weir_cache_route_e   route;        /* of weir_cache_ttl */
 };
@@ -50,6 +56,7 @@ struct ngx_http_weir_dialect_s {
 
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_job;
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat;
+extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_messages;
 
 
 /* By the name that a job calls it by; NULL: there is none. */

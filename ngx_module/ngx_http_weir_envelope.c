@@ -105,7 +105,7 @@ ngx_http_weir_envelope_dialect(ngx_http_weir_ctx_t *ctx, weir_json_t *value,
 {
     return ngx_http_weir_dialect_find(weir_json_str(value))
            ? NGX_OK : ngx_http_weir_envelope_invalid(f, "dialect",
-                                                     "must be \"openai\"");
+                              "must be \"openai\" or \"anthropic\"");
 }
 
 
@@ -256,7 +256,8 @@ ngx_http_weir_envelope_request(ngx_http_weir_ctx_t *ctx, weir_json_t *value,
 {
     return weir_json_is_object(value) ? NGX_OK
            : ngx_http_weir_envelope_invalid(f, "request",
-                       "must be an object: the body of a chat completion");
+                       "must be an object: the body of a chat completion, "
+                       "or of a message");
 }
 
 

@@ -135,6 +135,18 @@
       "route=\"jobs\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)            \
     X(cache_jobs_refresh, "weir_cache_requests_total",                        \
       "route=\"jobs\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)           \
+    X(cache_messages_hit, "weir_cache_requests_total",                        \
+      "route=\"messages\",result", "hit", NGX_HTTP_WEIR_CACHE_HELP)           \
+    X(cache_messages_stale, "weir_cache_requests_total",                      \
+      "route=\"messages\",result", "stale", NGX_HTTP_WEIR_CACHE_HELP)         \
+    X(cache_messages_miss, "weir_cache_requests_total",                       \
+      "route=\"messages\",result", "miss", NGX_HTTP_WEIR_CACHE_HELP)          \
+    X(cache_messages_joined, "weir_cache_requests_total",                     \
+      "route=\"messages\",result", "joined", NGX_HTTP_WEIR_CACHE_HELP)        \
+    X(cache_messages_bypass, "weir_cache_requests_total",                     \
+      "route=\"messages\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)        \
+    X(cache_messages_refresh, "weir_cache_requests_total",                    \
+      "route=\"messages\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)       \
     X(cache_l1, "weir_cache_hits_total",                                      \
       "level", "memory", NGX_HTTP_WEIR_HITS_HELP)                             \
     X(cache_l2, "weir_cache_hits_total",                                      \

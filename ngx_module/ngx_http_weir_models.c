@@ -3,9 +3,7 @@
  * the key allows.
  */
 
-#include "ngx_http_weir_module.h"
-
-#include "weir_dialect_openai.h"
+#include "ngx_http_weir_dialect.h"
 
 
 static const ngx_http_weir_step_t *ngx_http_weir_models_ask_run(
@@ -105,7 +103,7 @@ ngx_http_weir_models_send(ngx_http_weir_ctx_t *ctx,
 
     if (ctx->tail.len == 0) {
         chosen = ngx_http_weir_models_choose(ctx, catalogue);
-        doc = weir_openai_models(chosen);
+        doc = ctx->speech->models(chosen);
         weir_json_free(&chosen);
 
         return ngx_http_weir_send_json(ctx, NGX_HTTP_OK, doc);
@@ -113,7 +111,7 @@ ngx_http_weir_models_send(ngx_http_weir_ctx_t *ctx,
 
     id = ngx_http_weir_str(ctx->tail);
     doc = ngx_http_weir_models_allowed(ctx, id)
-          ? weir_openai_model(catalogue, id) : NULL;
+          ? ctx->speech->model(catalogue, id) : NULL;
 
     if (doc) {
         return ngx_http_weir_send_json(ctx, NGX_HTTP_OK, doc);

@@ -141,7 +141,7 @@ struct ngx_http_weir_route_s {
     const char                  *path;          /* "{id}" is a segment */
     ngx_uint_t                   methods;
     weir_dialect_e               dialect;       /* of errors */
-    const ngx_http_weir_dialect_t  *speech;     /* NULL: nothing is asked */
+    const ngx_http_weir_dialect_t  *speech;     /* NULL: none of the table */
     const char                  *name;          /* in Redis, logs, metrics */
     ngx_uint_t                   scope;         /* 0: any */
     const ngx_http_weir_step_t  *(*start)(ngx_http_weir_ctx_t *ctx);
@@ -259,7 +259,7 @@ struct ngx_http_weir_ctx_s {
     const ngx_http_weir_route_t *route;         /* NULL: unknown */
     ngx_str_t                    tail;          /* the "{id}" of the path */
     weir_dialect_e               dialect;       /* of errors */
-    const ngx_http_weir_dialect_t  *speech;     /* NULL: nothing is asked */
+    const ngx_http_weir_dialect_t  *speech;     /* NULL: none of the table */
 
     weir_prefer_t                prefer;
     ngx_http_weir_job_t          job;
@@ -419,6 +419,7 @@ char *ngx_http_weir_set_webhook_port(ngx_conf_t *cf, ngx_command_t *cmd,
 /* route */
 void ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_route_methods(ngx_http_weir_ctx_t *ctx);
+const char *ngx_http_weir_route_missing(ngx_http_weir_ctx_t *ctx);
 
 /* visit: who comes; and the context of each request of theirs */
 ngx_http_weir_visit_t *ngx_http_weir_visit(ngx_http_request_t *r);

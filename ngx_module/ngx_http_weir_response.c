@@ -353,6 +353,12 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
         return NGX_ERROR;
     }
 
+    if (f->kind == WEIR_FAIL_FORBIDDEN
+        && ngx_http_weir_header_set(r, "x-should-retry", "false") == NULL)
+    {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_weir_header_text(r, "Cache-Control", "no-store") != NGX_OK) {
         return NGX_ERROR;
     }
@@ -361,7 +367,8 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
     weir_failure_body(f, ctx->dialect,
                       ngx_http_weir_str(ctx->visit->request_id), &body);
 
-    rc = ngx_http_weir_send(ctx, weir_failure_status(f->kind),
+    rc = ngx_http_weir_send(ctx,
+                            weir_failure_status_in(f->kind, ctx->dialect),
                             weir_failure_media_type(ctx->dialect), &body);
 
     weir_buf_free(&body);

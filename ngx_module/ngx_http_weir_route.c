@@ -30,11 +30,15 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
       &ngx_http_weir_dialect_chat, "chat", WEIR_SCOPE_SUBMIT,
       ngx_http_weir_submit_held },
 
-    { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, NULL, "models",
-      0, ngx_http_weir_models_start },
+    { "/v1/messages", NGX_HTTP_POST, WEIR_DIALECT_ANTHROPIC,
+      &ngx_http_weir_dialect_messages, "messages", WEIR_SCOPE_SUBMIT,
+      ngx_http_weir_submit_held },
 
-    { "/v1/models/{*}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI, NULL, "models",
-      0, ngx_http_weir_models_start },
+    { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_chat, "models", 0, ngx_http_weir_models_start },
+
+    { "/v1/models/{*}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_chat, "models", 0, ngx_http_weir_models_start },
 
     { "/v1/cache", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, NULL, "cache",
       WEIR_SCOPE_ADMIN, ngx_http_weir_cache_stats },
@@ -46,21 +50,34 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
 };
 
 
-/* who speaks which dialect where there is no route (yet) */
+/* Who speaks which dialect where there is no route (yet).  A shared path is
+ * that of several dialects: the request says which one it has. */
 
 typedef struct {
     const char      *prefix;
     weir_dialect_e   dialect;
+    const char      *missing;           /* what is said of a route */
+    unsigned         shared:1;
 } ngx_http_weir_region_t;
 
+#define NGX_HTTP_WEIR_MISSING  "there is no such route"
+
 static const ngx_http_weir_region_t  ngx_http_weir_regions[] = {
-    { "/v1/chat/",       WEIR_DIALECT_OPENAI },
-    { "/v1/completions", WEIR_DIALECT_OPENAI },
-    { "/v1/models",      WEIR_DIALECT_OPENAI },
-    { "/v1/responses",   WEIR_DIALECT_OPENAI },
-    { "/v1/embeddings",  WEIR_DIALECT_OPENAI },
-    { "/v1/messages",    WEIR_DIALECT_ANTHROPIC },
-    { NULL, WEIR_DIALECT_PROBLEM }
+
+    { "/v1/chat/", WEIR_DIALECT_OPENAI, NGX_HTTP_WEIR_MISSING, 0 },
+    { "/v1/completions", WEIR_DIALECT_OPENAI, NGX_HTTP_WEIR_MISSING, 0 },
+    { "/v1/models", WEIR_DIALECT_OPENAI, NGX_HTTP_WEIR_MISSING, 1 },
+    { "/v1/responses", WEIR_DIALECT_OPENAI, NGX_HTTP_WEIR_MISSING, 0 },
+    { "/v1/embeddings", WEIR_DIALECT_OPENAI, NGX_HTTP_WEIR_MISSING, 0 },
+
+    { "/v1/messages/count_tokens", WEIR_DIALECT_ANTHROPIC,
+      "tokens are not counted here: there is no such route", 0 },
+
+    { "/v1/messages/batches", WEIR_DIALECT_ANTHROPIC,
+      "there are no batches here: POST /v1/jobs takes messages as jobs", 0 },
+
+    { "/v1/messages", WEIR_DIALECT_ANTHROPIC, NGX_HTTP_WEIR_MISSING, 0 },
+    { "", WEIR_DIALECT_PROBLEM, NGX_HTTP_WEIR_MISSING, 0 }
 };
 
 
@@ -135,29 +152,41 @@ ngx_http_weir_route_path(ngx_http_request_t *r, ngx_str_t *path)
 }
 
 
+/* There is always one: the last is everybody's. */
+
+static const ngx_http_weir_region_t *
+ngx_http_weir_route_region(const ngx_str_t *path)
+{
+    size_t                         n;
+    const ngx_http_weir_region_t  *region;
+
+    for (region = ngx_http_weir_regions; /* void */ ; region++) {
+        n = ngx_strlen(region->prefix);
+
+        if (n == 0
+            || (path->len >= n
+                && ngx_memcmp(path->data, region->prefix, n) == 0))
+        {
+            return region;
+        }
+    }
+}
+
+
 void
 ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
 {
-    size_t                         n;
-    ngx_str_t                      path;
+    ngx_str_t                      path, version;
     const ngx_http_weir_route_t   *route;
-    const ngx_http_weir_region_t  *d;
+    const ngx_http_weir_region_t  *region;
+
+    ngx_http_weir_route_path(r, &path);
+    region = ngx_http_weir_route_region(&path);
 
     ctx->route = NULL;
     ctx->speech = NULL;
+    ctx->dialect = region->dialect;
     ngx_str_null(&ctx->tail);
-    ctx->dialect = WEIR_DIALECT_PROBLEM;
-
-    ngx_http_weir_route_path(r, &path);
-
-    for (d = ngx_http_weir_regions; d->prefix; d++) {
-        n = ngx_strlen(d->prefix);
-
-        if (path.len >= n && ngx_memcmp(path.data, d->prefix, n) == 0) {
-            ctx->dialect = d->dialect;
-            break;
-        }
-    }
 
     for (route = ngx_http_weir_routes; route->path; route++) {
 
@@ -167,9 +196,29 @@ ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx)
             ctx->route = route;
             ctx->dialect = route->dialect;
             ctx->speech = route->speech;
-            return;
+            break;
         }
     }
+
+    if (region->shared
+        && ngx_http_weir_request_header(r, "anthropic-version", &version))
+    {
+        ctx->dialect = WEIR_DIALECT_ANTHROPIC;
+        ctx->speech = &ngx_http_weir_dialect_messages;
+    }
+}
+
+
+/* what a client is told of a path without a route */
+
+const char *
+ngx_http_weir_route_missing(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_str_t  path;
+
+    ngx_http_weir_route_path(ctx->request, &path);
+
+    return ngx_http_weir_route_region(&path)->missing;
 }
 
 

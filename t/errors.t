@@ -108,7 +108,7 @@ for my $dialect (sort keys %dialect) {
     says(raw("POST $path HTTP/1.1\nHost: x\n$auth\nConnection: close\n"
              . "Transfer-Encoding: chunked\n\n"
              . "400\n" . 'x' x 1024 . "\n400\n" . 'x' x 1024 . "\n0\n\n"),
-         "$dialect, chunks", $dialect eq 'anthropic' ? 404 : 413, $dialect);
+         "$dialect, chunks", 413, $dialect);
     says(raw("POST $path HTTP/1.1\nHost: x\n$auth\nConnection: close\n"
              . "Expect: 100-continue\nContent-Length: 5000\n\n"),
          "$dialect, 100-continue", 413, $dialect);
@@ -183,7 +183,9 @@ for (['/', 'problem'], ['/v1', 'problem'], ['/v2/jobs', 'problem'],
      ['/v1/chat/', 'openai'], ['/v1/chat/completions/x', 'openai'],
      ['/v1/completions', 'openai'], ['/v1/embeddings', 'openai'],
      ['/v1/responses', 'openai'], ['/v1/chat/a/b', 'openai'],
-     ['/v1/messages', 'anthropic'], ['/v1/messages/count_tokens', 'anthropic'],
+     ['/v1/messages', 'anthropic', 405], ['/v1/messages/', 'anthropic'],
+     ['/v1/messages/count_tokens', 'anthropic'],
+     ['/v1/messages/batches/b', 'anthropic'],
      ['/V1/jobs', 'problem'], ['/favicon.ico', 'problem'],
      ["/v1/jobs/job_x\%00", 'problem', 400],
      ["/v1/jobs/job_%0d%0aX-Bad:%20x", 'problem'],
@@ -203,11 +205,13 @@ for (['/', 'problem'], ['/v1', 'problem'], ['/v2/jobs', 'problem'],
 my %allow = ('/v1/jobs' => 'GET, HEAD, POST, OPTIONS',
              '/v1/jobs/job_x' => 'GET, HEAD, DELETE, OPTIONS',
              '/v1/chat/completions' => 'POST, OPTIONS',
+             '/v1/messages' => 'POST, OPTIONS',
              '/v1/models' => 'GET, HEAD, OPTIONS',
              '/v1/models/m' => 'GET, HEAD, OPTIONS');
 
 for my $path (sort keys %allow) {
-    my $dialect = $path =~ /jobs/ ? 'problem' : 'openai';
+    my $dialect = $path =~ /jobs/ ? 'problem'
+                  : $path =~ /messages/ ? 'anthropic' : 'openai';
 
     my $c = $stack->ask($path, method => 'OPTIONS');
     is($c->status, 204, "OPTIONS $path: 204");

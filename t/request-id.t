@@ -59,7 +59,7 @@ is(scalar keys %seen, 200, 'no two requests share one');
 # with every answer, in the name of the dialect
 
 for (['/livez', 200], ['/v1/none', 404], ['/v1/models', 503],
-     ['/v1/messages', 404])
+     ['/v1/messages', 405])
 {
     my ($path, $status) = @$_;
     my $c = ask($path, 'X-Request-Id: mine');
