@@ -10,6 +10,7 @@
 
 
 #include "weir_neutral.h"
+#include "weir_outcome.h"
 
 
 /* A body of POST /v1/responses to a neutral request, which the caller owns.
@@ -32,6 +33,35 @@ typedef struct {
 int weir_responses_options(const weir_json_t *body,
     weir_responses_options_t *o, weir_failure_t *f);
 void weir_responses_options_free(weir_responses_options_t *o);
+
+
+/*
+ * What the response repeats of its request, as JSON: to be kept with the job,
+ * for whoever asks for the response later.  Of a request so large that it would
+ * have more bytes it repeats less: no instructions, then no tools, ..
+ */
+#define WEIR_RESPONSES_ECHO_MAX  (64 * 1024)
+
+/* -1: no memory */
+int weir_responses_echo(const weir_json_t *body, weir_buf_t *out);
+
+
+/* a response, in any state of its job; all is borrowed */
+
+typedef struct {
+    weir_str_t              id;         /* of the job */
+    weir_str_t              model;      /* as asked */
+    weir_str_t              echo;       /* may be empty */
+    int64_t                 created;    /* s */
+    weir_state_e            state;
+    const weir_outcome_t   *outcome;    /* NULL: none */
+} weir_responses_t;
+
+/* Why there is no answer: of a job that has ended without one. */
+void weir_responses_failure(const weir_responses_t *r, weir_failure_t *f);
+
+/* The response object, or NULL: no memory.  The caller owns it. */
+weir_json_t *weir_responses_object(const weir_responses_t *r);
 
 
 #endif /* WEIR_DIALECT_RESPONSES_H */
