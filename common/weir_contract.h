@@ -275,6 +275,7 @@
 #define WEIR_TTL_MARKS           2678400    /* s, marks outlive answers */
 #define WEIR_PURGES_MAX          1000       /* entries, about */
 #define WEIR_TTL_EVENTS          600        /* s, from the end of the run */
+#define WEIR_TTL_EVENTS_WHILE    60         /* s, where nobody comes back */
 #define WEIR_TTL_READERS         600        /* s, from the last arrival */
 #define WEIR_OUTCOME_MAX         (32 * 1024 * 1024)
 

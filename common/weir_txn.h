@@ -49,6 +49,7 @@ typedef struct {
                                        have other askers; NULL: id is a run */
     const char   *hit;              /* token of the end that the job had from
                                        the start, and that it loses; or NULL */
+    bool          while_read;       /* it lived only while it was read */
 } weir_cancel_t;
 
 void weir_txn_cancel(weir_txn_t *t, const weir_cancel_t *c);
@@ -258,6 +259,7 @@ typedef struct {
     bool          left;             /* the run may have lost its last asker */
     const char   *last;             /* the id that completes its events;
                                        NULL, or empty: there is none */
+    bool          while_read;       /* it lived only while it was read */
 } weir_finish_t;
 
 void weir_txn_finish(weir_txn_t *t, const weir_finish_t *f);
@@ -326,16 +328,20 @@ void weir_txn_control_read(weir_txn_t *t, unsigned shard, const char *after,
 void weir_txn_paused(weir_txn_t *t, unsigned shard);
 
 /* Of n runs, up to WEIR_BATCH: is it final, and how often has the entry been
- * delivered?  false: nothing is known of the i-th. */
+ * delivered?  false: nothing is known of the i-th.  Then, of those that asked
+ * for it, how many read it: the k-th of them; -1: that is not known. */
 typedef struct {
     const char   *run;
     const char   *entry;
+    bool          readers;
 } weir_held_t;
 
 void weir_txn_held(weir_txn_t *t, unsigned shard, const weir_held_t *held,
-    unsigned n);
+    unsigned n, int64_t now);
 bool weir_txn_held_read(const weir_answer_t *a, unsigned i, weir_str_t *fin_r,
     long long *deliveries_r);
+long long weir_txn_held_readers(const weir_answer_t *a, unsigned n,
+    unsigned k);
 
 /* What the first half of weir_txn_retry_watch() found in "fin". */
 weir_str_t weir_txn_retry_fin(const weir_answer_t *a);

@@ -178,19 +178,34 @@ void weir_txn_hand_on_end(weir_txn_t *t, unsigned shard, const char *run);
 
 /*
  * Left (worker, on a connection with one transaction in flight): does anybody
- * still want the run?  The reply to the first is their number, with them and
- * the run under WATCH; the second says whether the run goes on.  Then, if it
- * does, weir_txn_cancel() with WEIR_TOKEN_LEFT where the number is 0, and else
+ * still want the run?  The first puts it, its askers and its readers under
+ * WATCH and says whether it may be left at all; the next two tell how many
+ * there are.  Nobody, and it is a question's but not one that lives only while
+ * it is read: is it a job's own, then, whose answer is only kept?  If nobody
+ * wants it, weir_txn_cancel() with WEIR_TOKEN_LEFT; if somebody does,
  * weir_txn_left_later(): it is not looked at before "until" unless there is a
- * reason.  If it does not, weir_txn_unwatch().  ABORTED: again.
+ * reason; else weir_txn_unwatch().  ABORTED: again.
  */
-void weir_txn_left_watch(weir_txn_t *t, unsigned shard, const char *run,
-    int64_t now);
-bool weir_txn_left_nobody(const weir_answer_t *a);
-void weir_txn_left_look(weir_txn_t *t, unsigned shard, const char *run);
+typedef struct {
+    bool          asked;            /* it is a question's */
+    bool          while_read;       /* it lives only while it is wanted */
+    weir_str_t    owner;            /* for the cancel, may be empty */
+} weir_left_t;
 
-/* A question's run that goes on; *owner_r for the cancel, may be empty. */
-bool weir_txn_left_look_read(const weir_answer_t *a, weir_str_t *owner_r);
+void weir_txn_left_watch(weir_txn_t *t, unsigned shard, const char *run);
+
+/* false: it has ended, say, or nobody's leaving concerns it. */
+bool weir_txn_left_read(const weir_answer_t *a, weir_left_t *l);
+
+void weir_txn_left_askers(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t now);
+void weir_txn_left_readers(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t now);
+bool weir_txn_left_nobody(const weir_answer_t *a);      /* either */
+
+void weir_txn_left_job(weir_txn_t *t, unsigned shard, const char *run);
+bool weir_txn_left_job_read(const weir_answer_t *a);    /* true: it is */
+
 void weir_txn_left_later(weir_txn_t *t, unsigned shard, const char *run,
     int64_t until);
 

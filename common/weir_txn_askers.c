@@ -29,6 +29,7 @@ enum {
     WEIR_LEFT_GEN = 0,
     WEIR_LEFT_FIN,
     WEIR_LEFT_ASK,
+    WEIR_LEFT_WHILE,
     WEIR_LEFT_OWNER,
     WEIR_LEFT_FIELDS
 };
@@ -188,19 +189,73 @@ weir_txn_hand_on_end(weir_txn_t *t, unsigned shard, const char *run)
 /* left */
 
 void
-weir_txn_left_watch(weir_txn_t *t, unsigned shard, const char *run,
+weir_txn_left_watch(weir_txn_t *t, unsigned shard, const char *run)
+{
+    char        key[WEIR_NAME_MAX], askers[WEIR_NAME_MAX];
+    char        readers[WEIR_NAME_MAX];
+    weir_str_t  name;
+
+    name = weir_name(key, WEIR_KEY_RUN, shard, run);
+
+    weir_add(t, W("WATCH"), name,
+             weir_name(askers, WEIR_KEY_ASKERS, shard, run),
+             weir_name(readers, WEIR_KEY_READERS, shard, run));
+    weir_add(t, W("HMGET"), name, W(WEIR_RUN_GEN), W(WEIR_RUN_FIN),
+             W(WEIR_RUN_ASK), W(WEIR_RUN_WHILE), W(WEIR_RUN_OWNER));
+}
+
+
+bool
+weir_txn_left_read(const weir_answer_t *a, weir_left_t *l)
+{
+    memset(l, 0, sizeof(weir_left_t));
+
+    if (a->code != WEIR_ANSWER_OK
+        || weir_reply_count(a->reply) != WEIR_LEFT_FIELDS)
+    {
+        return false;
+    }
+
+    l->asked = weir_reply_str(weir_reply_at(a->reply, WEIR_LEFT_ASK)).len > 0;
+    l->while_read = !weir_reply_is_nil(weir_reply_at(a->reply,
+                                                     WEIR_LEFT_WHILE));
+    l->owner = weir_reply_str(weir_reply_at(a->reply, WEIR_LEFT_OWNER));
+
+    /* one that is not there yet may be on its way, with its asker */
+
+    return !weir_reply_is_nil(weir_reply_at(a->reply, WEIR_LEFT_GEN))
+           && weir_reply_is_nil(weir_reply_at(a->reply, WEIR_LEFT_FIN))
+           && (l->asked || l->while_read);
+}
+
+
+static void
+weir_add_after(weir_txn_t *t, weir_str_t key, int64_t now)
+{
+    char  after[WEIR_NAME_MAX];
+
+    weir_add(t, W("ZCOUNT"), key, weir_name(after, "(%lld", (long long) now),
+             W("+inf"));
+}
+
+
+void
+weir_txn_left_askers(weir_txn_t *t, unsigned shard, const char *run,
     int64_t now)
 {
-    char        key[WEIR_NAME_MAX], after[WEIR_NAME_MAX];
-    char        name[WEIR_NAME_MAX];
-    weir_str_t  askers;
+    char  key[WEIR_NAME_MAX];
 
-    askers = weir_name(key, WEIR_KEY_ASKERS, shard, run);
+    weir_add_after(t, weir_name(key, WEIR_KEY_ASKERS, shard, run), now);
+}
 
-    weir_add(t, W("WATCH"), askers,
-             weir_name(name, WEIR_KEY_RUN, shard, run));
-    weir_add(t, W("ZCOUNT"), askers, weir_name(after, "(%lld", (long long) now),
-             W("+inf"));
+
+void
+weir_txn_left_readers(weir_txn_t *t, unsigned shard, const char *run,
+    int64_t now)
+{
+    char  key[WEIR_NAME_MAX];
+
+    weir_add_after(t, weir_name(key, WEIR_KEY_READERS, shard, run), now);
 }
 
 
@@ -217,32 +272,19 @@ weir_txn_left_nobody(const weir_answer_t *a)
 
 
 void
-weir_txn_left_look(weir_txn_t *t, unsigned shard, const char *run)
+weir_txn_left_job(weir_txn_t *t, unsigned shard, const char *run)
 {
     char  key[WEIR_NAME_MAX];
 
-    weir_add(t, W("HMGET"), weir_name(key, WEIR_KEY_RUN, shard, run),
-             W(WEIR_RUN_GEN), W(WEIR_RUN_FIN), W(WEIR_RUN_ASK),
-             W(WEIR_RUN_OWNER));
+    weir_add(t, W("HGET"), weir_name(key, WEIR_KEY_JOB, shard, run),
+             W(WEIR_JOB_ASK));
 }
 
 
 bool
-weir_txn_left_look_read(const weir_answer_t *a, weir_str_t *owner_r)
+weir_txn_left_job_read(const weir_answer_t *a)
 {
-    if (a->code != WEIR_ANSWER_OK
-        || weir_reply_count(a->reply) != WEIR_LEFT_FIELDS)
-    {
-        return false;
-    }
-
-    *owner_r = weir_reply_str(weir_reply_at(a->reply, WEIR_LEFT_OWNER));
-
-    /* one that is not there yet may be on its way, with its asker */
-
-    return !weir_reply_is_nil(weir_reply_at(a->reply, WEIR_LEFT_GEN))
-           && weir_reply_is_nil(weir_reply_at(a->reply, WEIR_LEFT_FIN))
-           && weir_reply_str(weir_reply_at(a->reply, WEIR_LEFT_ASK)).len > 0;
+    return a->code == WEIR_ANSWER_OK && weir_reply_str(a->reply).len == 0;
 }
 
 

@@ -374,6 +374,7 @@ weir_cancel_ask(weir_txn_t *t, const weir_cancel_t *c)
 
     } else {
         weir_txn_settle_at(t, c->shard, c->id, c->now);
+        weir_add_events_expiry(t, c->shard, c->id, c->while_read);
         weir_add_ended(t, c->shard, c->id, c->now);
     }
 }

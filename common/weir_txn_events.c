@@ -185,18 +185,28 @@ weir_txn_feed_was_done(const weir_answer_t *a, const weir_feed_t *f)
 
 
 void
-weir_txn_feed_end(weir_txn_t *t, unsigned shard, const char *run,
-    weir_str_t last, int64_t ttl)
+weir_add_events_expiry(weir_txn_t *t, unsigned shard, const char *run,
+    bool while_read)
 {
-    char        key[WEIR_NAME_MAX];
-    weir_str_t  name;
+    char  key[WEIR_NAME_MAX], ttl[WEIR_DECIMAL_MAX];
 
-    name = weir_name(key, WEIR_KEY_EVENTS, shard, run);
+    weir_add(t, W("EXPIRE"), weir_name(key, WEIR_KEY_EVENTS, shard, run),
+             weir_decimal(ttl, while_read ? WEIR_TTL_EVENTS_WHILE
+                                          : WEIR_TTL_EVENTS), W("LT"));
+}
+
+
+void
+weir_txn_feed_end(weir_txn_t *t, unsigned shard, const char *run,
+    weir_str_t last, bool while_read)
+{
+    char  key[WEIR_NAME_MAX];
 
     weir_add(t, W("MULTI"));
-    weir_add(t, W("XADD"), name, W("NOMKSTREAM"), W(WEIR_EVENT_LAST),
-             W(WEIR_EVENT_END_FIELD), last.data ? last : W(""));
-    weir_add_expire(t, name, ttl);
+    weir_add(t, W("XADD"), weir_name(key, WEIR_KEY_EVENTS, shard, run),
+             W("NOMKSTREAM"), W(WEIR_EVENT_LAST), W(WEIR_EVENT_END_FIELD),
+             last.data ? last : W(""));
+    weir_add_events_expiry(t, shard, run, while_read);
     weir_add(t, W("EXEC"));
 }
 

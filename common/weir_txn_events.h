@@ -63,10 +63,9 @@ void weir_txn_feed_look(weir_txn_t *t, unsigned shard, const char *run);
 bool weir_txn_feed_was_done(const weir_answer_t *a, const weir_feed_t *f);
 
 /* The run has ended: for whoever has won it.  last: "<token>-<n>" of the entry
- * that completed the deltas; empty: they are not complete.  Then the stream
- * lives for so many seconds. */
+ * that completed the deltas; empty: they are not complete. */
 void weir_txn_feed_end(weir_txn_t *t, unsigned shard, const char *run,
-    weir_str_t last, int64_t ttl);
+    weir_str_t last, bool while_read);
 
 /* To one mailbox; an end is told by weir_txn_mail(). */
 void weir_txn_mail_event(weir_txn_t *t, const char *mailbox,

@@ -118,6 +118,8 @@ weir_add_finish_ask(weir_txn_t *t, const weir_finish_t *f)
     if (f->asker == NULL) {
         weir_txn_settle_at(t, f->shard, f->run, f->now);
 
+        weir_add_events_expiry(t, f->shard, f->run, f->while_read);
+
         if (f->ask || f->entry == NULL) {
             weir_add_ended(t, f->shard, f->run, f->now);
         }

@@ -52,9 +52,9 @@ weir_txn_paused(weir_txn_t *t, unsigned shard)
 
 void
 weir_txn_held(weir_txn_t *t, unsigned shard, const weir_held_t *held,
-    unsigned n)
+    unsigned n, int64_t now)
 {
-    char      key[WEIR_NAME_MAX], deliveries[64];
+    char      key[WEIR_NAME_MAX], deliveries[64], from[WEIR_DECIMAL_MAX];
     unsigned  i;
 
     weir_add(t, W("MULTI"));
@@ -65,6 +65,14 @@ weir_txn_held(weir_txn_t *t, unsigned shard, const weir_held_t *held,
         weir_add(t, W("HMGET"),
                  weir_name(key, WEIR_KEY_RUN, shard, held[i].run),
                  W(WEIR_RUN_FIN), weir_str_of(deliveries));
+    }
+
+    for (i = 0; i < n; i++) {
+        if (held[i].readers) {
+            weir_add(t, W("ZCOUNT"),
+                     weir_name(key, WEIR_KEY_READERS, shard, held[i].run),
+                     weir_decimal(from, now), W("+inf"));
+        }
     }
 
     weir_add(t, W("EXEC"));
@@ -90,6 +98,18 @@ weir_txn_held_read(const weir_answer_t *a, unsigned i, weir_str_t *fin_r,
     *deliveries_r = weir_reply_int(weir_reply_at(record, 1));
 
     return true;
+}
+
+
+long long
+weir_txn_held_readers(const weir_answer_t *a, unsigned n, unsigned k)
+{
+    const weir_reply_t  *count;
+
+    count = weir_reply_at(a->reply, (size_t) n + k);
+
+    return count && !weir_reply_is_nil(count) && weir_reply_count(count) == 0
+           && weir_reply_str(count).len == 0 ? weir_reply_int(count) : -1;
 }
 
 

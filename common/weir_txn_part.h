@@ -40,6 +40,10 @@ void weir_add_expiry(weir_txn_t *t, const weir_keys_t *k, int64_t ttl);
 /* The same for what no runner decided, the request too. */
 void weir_add_tombstone(weir_txn_t *t, const weir_keys_t *k);
 
+/* What it said is of use for a while only. */
+void weir_add_events_expiry(weir_txn_t *t, unsigned shard, const char *run,
+    bool while_read);
+
 /* The run no longer counts among its owner's unfinished; empty: nobody's. */
 void weir_add_closed(weir_txn_t *t, unsigned shard, weir_str_t owner,
     const char *run);

@@ -163,6 +163,9 @@ claim_run(job_t *job, const weir_claim_t *c)
 
     if (job->read) {
         feed_wish(job);
+
+    } else if (job->while_read) {
+        askers_left(r->askers, weir_str_of(job->run));
     }
 
     if (job->deliveries - job->back > 1 || job->crash > 0) {

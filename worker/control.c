@@ -98,9 +98,6 @@ control_is_before(weir_str_t a, weir_str_t b)
 }
 
 
-/* Somebody reads a run: of one that is being claimed the claim's answer may be
- * older than that. */
-
 static void
 control_wish(control_t *c, weir_str_t run)
 {
@@ -110,11 +107,7 @@ control_wish(control_t *c, weir_str_t run)
          job;
          job = jobs_of_run(c->runner->jobs, run, job))
     {
-        job->read = true;
-
-        if (job->state == JOB_ASKING || job->state == JOB_ISOLATED) {
-            feed_wish(job);
-        }
+        feed_heard(job);
     }
 }
 

@@ -18,6 +18,7 @@
 
 #define FEED_ENTRY  (16 * 1024)         /* bytes of deltas, about */
 #define FEED_MOST   (1024 * 1024)       /* of those that wait */
+#define FEED_LOOK   1000                /* ms between looks who is left */
 
 
 struct feed_job_s {
@@ -29,6 +30,9 @@ struct feed_job_s {
     char             token[JOB_TOKEN_MAX];
     char             data[JOB_NUMBER_MAX];      /* of a start */
     int64_t          ttl;               /* s */
+    bool             while_read;        /* the run lives so long */
+    uint64_t         looked;            /* loop_now(): whether anybody wants
+                                           it; 0: never */
 
     weir_deltas_t    deltas;            /* that wait */
     const char      *why;               /* the attempt is over; or NULL */
@@ -170,6 +174,27 @@ feed_tell(const feed_job_t *f, const weir_reply_t *mailboxes)
 }
 
 
+/* Nobody reads it any more, and it may be for nobody else: the leave was lost,
+ * or its edge has died. */
+
+static void
+feed_unread(feed_job_t *f)
+{
+    uint64_t   now;
+    runner_t  *r;
+
+    r = f->feed->runner;
+    now = loop_now(r->loop);
+
+    if (f->job && f->while_read
+        && (f->looked == 0 || now - f->looked >= FEED_LOOK))
+    {
+        f->looked = now;
+        askers_left(r->askers, weir_str_of(f->run));
+    }
+}
+
+
 static void
 feed_on_answer(void *data, const weir_answer_t *answer)
 {
@@ -183,6 +208,11 @@ feed_on_answer(void *data, const weir_answer_t *answer)
 
     case WEIR_FEED_DONE:
         feed_tell(f, mailboxes);
+
+        if (weir_reply_count(mailboxes) == 0) {
+            feed_unread(f);
+        }
+
         f->n++;
         counters_add(f->feed->runner->counters, fed, 1);
 
@@ -292,7 +322,7 @@ feed_close(feed_job_t *f, bool whole)
         weir_txn_feed_end(t, RUNNER_SHARD, f->run,
                           whole && f->n > 1 ? weir_str_of(last)
                                             : weir_str_null,
-                          WEIR_TTL_EVENTS);
+                          f->while_read);
         (void) redis_send(r->feeding, t, (uint64_t) r->conf->redis.timeout,
                           NULL, NULL);
     }
@@ -368,6 +398,7 @@ feed_wish(job_t *job)
 
     left = job->deadline > 0 ? (job->deadline - runner_now(job->runner)) / 1000
                              : WEIR_DEADLINE_MAX;
+    f->while_read = job->while_read;
     f->ttl = (left > 0 ? left : 0) + WEIR_TTL_EVENTS;
 
     weir_deltas_init(&f->deltas, FEED_MOST);
@@ -376,6 +407,19 @@ feed_wish(job_t *job)
 
     (void) provider_stream_replay(&job->call, feed_on_delta, f);
     feed_list(f);
+}
+
+
+/* Of one that is being claimed the claim's answer may be older than that. */
+
+void
+feed_heard(job_t *job)
+{
+    job->read = true;
+
+    if (job->state == JOB_ASKING || job->state == JOB_ISOLATED) {
+        feed_wish(job);
+    }
 }
 
 

@@ -146,6 +146,7 @@ finish_fill(const job_t *job, weir_finish_t *f)
     f->answer = (weir_str_t) { job->answer.data, job->answer.len };
     f->answer_ms = job->answer_until - runner_now(job->runner);
     f->answer_nx = (job->answer_kind == WEIR_KIND_FAILED);
+    f->while_read = job->while_read;
 }
 
 

@@ -37,6 +37,7 @@ typedef struct {
     struct {
         job_t     *job;
         uint64_t   serial;
+        bool       readers;             /* it is asked who reads it */
     } of[WEIR_BATCH];
 } lease_batch_t;
 
@@ -216,40 +217,79 @@ lease_touch(lease_batch_t *b)
 }
 
 
+/* The hint that somebody reads may have been lost, and so may the one that
+ * nobody does any more. */
+
+static void
+lease_readers(job_t *job, long long readers)
+{
+    if (readers > 0) {
+        feed_heard(job);
+
+    } else if (readers == 0 && job->while_read) {
+        askers_left(job->runner->askers, weir_str_of(job->run));
+    }
+}
+
+
+static bool
+lease_asks_readers(const job_t *job)
+{
+    return (job->state == JOB_ASKING || job->state == JOB_ISOLATED)
+           && (job->while_read || (job->stream && job->feed == NULL));
+}
+
+
+/* false: it is given up */
+
+static bool
+lease_keep(job_t *job, const weir_answer_t *answer, unsigned i)
+{
+    long long   deliveries;
+    weir_str_t  fin;
+
+    if (!weir_txn_held_read(answer, i, &fin, &deliveries)) {
+        return true;
+    }
+
+    if (fin.len) {
+        lease_give_up(job, fin);
+        return false;
+    }
+
+    if (lease_is_claimed(job) && deliveries != job->deliveries) {
+        lease_give_up(job, weir_str_null);
+        return false;
+    }
+
+    return true;
+}
+
+
 static void
 lease_on_held(void *data, const weir_answer_t *answer)
 {
     job_t          *job;
-    unsigned        i, kept;
-    long long       deliveries;
-    weir_str_t      fin;
+    unsigned        i, k, kept;
     lease_batch_t  *b;
 
     b = data;
-    kept = 0;
+    k = kept = 0;
     lease_failed(answer);
 
     for (i = 0; i < b->n && weir_reply_count(answer->reply); i++) {
         job = lease_job(b, i);
 
-        if (job == NULL) {
-            continue;
-        }
+        if (job && lease_keep(job, answer, i)) {
 
-        if (weir_txn_held_read(answer, i, &fin, &deliveries)) {
-
-            if (fin.len) {
-                lease_give_up(job, fin);
-                continue;
+            if (b->of[i].readers) {
+                lease_readers(job, weir_txn_held_readers(answer, b->n, k));
             }
 
-            if (lease_is_claimed(job) && deliveries != job->deliveries) {
-                lease_give_up(job, weir_str_null);
-                continue;
-            }
+            b->of[kept++] = b->of[i];
         }
 
-        b->of[kept++] = b->of[i];
+        k += b->of[i].readers;
     }
 
     b->n = kept;
@@ -276,10 +316,11 @@ lease_ask(lease_batch_t *b, redis_t *by)
     for (i = 0; i < b->n; i++) {
         held[i].run = b->of[i].job->run;
         held[i].entry = b->of[i].job->entry;
+        held[i].readers = b->of[i].readers;
     }
 
     t = runner_txn(r);
-    weir_txn_held(t, RUNNER_SHARD, held, b->n);
+    weir_txn_held(t, RUNNER_SHARD, held, b->n, runner_now(r));
 
     if (redis_send(by, t, lease_timeout(b->lease), lease_on_held, b) != 0) {
         free(b);
@@ -307,6 +348,7 @@ lease_add(lease_t *l, lease_batch_t **bp, job_t *job, bool renew, redis_t *by)
 
         b->of[b->n].job = job;
         b->of[b->n].serial = job->serial;
+        b->of[b->n].readers = lease_asks_readers(job);
         b->n++;
     }
 

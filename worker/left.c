@@ -1,12 +1,13 @@
 /*
- * Left: whether anybody still asks for a run.  A job that asks may be
- * cancelled, or pass its deadline, and a client may go: whoever it was, the run
- * goes on as long as one is left, and is cancelled when it was the last.  And
- * when a run has ended, it stays in the outbox until its last asker was told.
+ * Left: whether anybody still wants a run.  A job that asks for it may be
+ * cancelled, or pass its deadline, and who waits for it, or reads it, may go:
+ * whoever it was, the run goes on as long as one is left, and is cancelled when
+ * it was the last.  And when a run has ended, it stays in the outbox until its
+ * last asker was told.
  *
  * WATCH says that none came in between; it belongs to a connection, so there is
  * one for this, with one run in hand.  What is lost is looked at again, because
- * the run is due in the outbox.
+ * the run is due in the outbox, or because its lease is renewed.
  */
 
 #include "askers.h"
@@ -19,7 +20,7 @@
 #include "mem.h"
 
 
-#define LEFT_QUEUE  1024                /* runs */
+#define LEFT_QUEUE  4096                /* runs */
 #define LEFT_AGAIN  500                 /* ms, after "later" */
 #define LEFT_LATER  600000              /* ms, of a run that somebody wants */
 
@@ -27,13 +28,14 @@
 typedef struct {
     char           run[WEIR_ID_LEN + 1];
     bool           ended;
-    bool           wanted;              /* goes on, and somebody asks for it */
 } left_task_t;
 
 
 struct left_s {
     runner_t      *runner;
     bool           busy;                /* an answer is to come */
+    bool           while_read;          /* of the one in hand, */
+    char           owner[JOB_OWNER_MAX];        /* as it was read */
     unsigned       first;               /* the one in hand, then the others */
     unsigned       count;
     left_task_t    tasks[LEFT_QUEUE];
@@ -199,12 +201,103 @@ left_later(left_t *l)
 
 
 static void
-left_on_look(void *data, const weir_answer_t *answer)
+left_cancel(left_t *l)
 {
-    left_t         *l;
     weir_txn_t     *t;
-    weir_str_t      owner;
     weir_cancel_t   c;
+
+    memset(&c, 0, sizeof(weir_cancel_t));
+
+    c.shard = RUNNER_SHARD;
+    c.id = left_run(l);
+    c.token = WEIR_TOKEN_LEFT;
+    c.now = runner_now(l->runner);
+    c.owner = weir_str_of(l->owner);
+    c.tell = true;
+    c.while_read = l->while_read;
+
+    t = runner_txn(l->runner);
+    weir_txn_cancel(t, &c);
+    left_send(l, t, left_on_cancel);
+}
+
+
+/* A question's run has those who ask for it; that of a job, of which only the
+ * answer is kept, has none, and goes on. */
+
+static void
+left_on_job(void *data, const weir_answer_t *answer)
+{
+    left_t  *l;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+
+    } else if (weir_txn_left_job_read(answer)) {
+        left_stays(l);
+
+    } else {
+        left_cancel(l);
+    }
+}
+
+
+static void
+left_on_readers(void *data, const weir_answer_t *answer)
+{
+    left_t      *l;
+    weir_txn_t  *t;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+
+    } else if (!weir_txn_left_nobody(answer)) {
+        left_later(l);
+
+    } else if (l->while_read) {
+        left_cancel(l);
+
+    } else {
+        t = runner_txn(l->runner);
+        weir_txn_left_job(t, RUNNER_SHARD, left_run(l));
+        left_send(l, t, left_on_job);
+    }
+}
+
+
+static void
+left_on_askers(void *data, const weir_answer_t *answer)
+{
+    left_t      *l;
+    weir_txn_t  *t;
+
+    l = data;
+
+    if (answer->code != WEIR_ANSWER_OK) {
+        left_fail(l, answer);
+
+    } else if (!weir_txn_left_nobody(answer)) {
+        left_later(l);
+
+    } else {
+        t = runner_txn(l->runner);
+        weir_txn_left_readers(t, RUNNER_SHARD, left_run(l),
+                              runner_now(l->runner));
+        left_send(l, t, left_on_readers);
+    }
+}
+
+
+static void
+left_on_watch(void *data, const weir_answer_t *answer)
+{
+    left_t       *l;
+    weir_txn_t   *t;
+    weir_left_t   left;
 
     l = data;
 
@@ -213,30 +306,20 @@ left_on_look(void *data, const weir_answer_t *answer)
         return;
     }
 
-    if (!weir_txn_left_look_read(answer, &owner)) {
+    if (!weir_txn_left_read(answer, &left)) {
         left_stays(l);                      /* it has ended, say */
         return;
     }
 
     FAULT("left_watched");
 
-    if (l->tasks[l->first].wanted) {
-        left_later(l);
-        return;
-    }
-
-    memset(&c, 0, sizeof(weir_cancel_t));
-
-    c.shard = RUNNER_SHARD;
-    c.id = left_run(l);
-    c.token = WEIR_TOKEN_LEFT;
-    c.now = runner_now(l->runner);
-    c.owner = owner;
-    c.tell = true;
+    l->while_read = left.while_read;
+    snprintf(l->owner, sizeof(l->owner), "%.*s", (int) left.owner.len,
+             left.owner.len ? left.owner.data : "");
 
     t = runner_txn(l->runner);
-    weir_txn_cancel(t, &c);
-    left_send(l, t, left_on_cancel);
+    weir_txn_left_askers(t, RUNNER_SHARD, left_run(l), runner_now(l->runner));
+    left_send(l, t, left_on_askers);
 }
 
 
@@ -260,35 +343,25 @@ left_on_end(void *data, const weir_answer_t *answer)
 
 
 static void
-left_on_watch(void *data, const weir_answer_t *answer)
+left_on_end_watch(void *data, const weir_answer_t *answer)
 {
-    left_t       *l;
-    weir_txn_t   *t;
-    left_task_t  *task;
+    left_t      *l;
+    weir_txn_t  *t;
 
     l = data;
 
     if (answer->code != WEIR_ANSWER_OK) {
         left_fail(l, answer);
-        return;
-    }
 
-    task = &l->tasks[l->first];
-    task->wanted = !weir_txn_left_nobody(answer);
-    t = runner_txn(l->runner);
-
-    if (!task->ended) {
-        weir_txn_left_look(t, RUNNER_SHARD, task->run);
-        left_send(l, t, left_on_look);
-
-    } else if (!task->wanted) {
-        weir_txn_hand_on_end(t, RUNNER_SHARD, task->run);
+    } else if (weir_txn_left_nobody(answer)) {
+        t = runner_txn(l->runner);
+        weir_txn_hand_on_end(t, RUNNER_SHARD, left_run(l));
         left_send(l, t, left_on_end);
 
     } else {
         /* who came to one that has ended is told, too */
 
-        askers_kick(l->runner->askers, task->run, weir_str_null);
+        askers_kick(l->runner->askers, left_run(l), weir_str_null);
         left_stays(l);
     }
 }
@@ -312,13 +385,12 @@ left_next(void *data)
 
     if (l->tasks[l->first].ended) {
         weir_txn_hand_on_watch(t, RUNNER_SHARD, left_run(l));
+        left_send(l, t, left_on_end_watch);
 
     } else {
-        weir_txn_left_watch(t, RUNNER_SHARD, left_run(l),
-                            runner_now(l->runner));
+        weir_txn_left_watch(t, RUNNER_SHARD, left_run(l));
+        left_send(l, t, left_on_watch);
     }
-
-    left_send(l, t, left_on_watch);
 }
 
 

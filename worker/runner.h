@@ -283,6 +283,7 @@ void place_tell(place_t *p);
 feed_t *feed_create(runner_t *r);
 void feed_destroy(feed_t **f);
 void feed_wish(job_t *job);                     /* somebody reads it */
+void feed_heard(job_t *job);                    /* so they say */
 void feed_delta(job_t *job, const weir_delta_t *d);
 void feed_over(job_t *job, const char *why);    /* another attempt follows */
 void feed_leave(job_t *job);                    /* it is out of hand */

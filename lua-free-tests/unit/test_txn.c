@@ -218,6 +218,7 @@ test_cancel(void **state)
            "EXPIRE " REQ " 86400 NX\n"
            "ZREM " LINE " " ID "\n"
            "ZADD " DUE " 5 " ID "\n"
+           FADE
            "ZADD weir:{0}:ended XX 5 " ID "\n"
            "EXPIRE weir:{0}:askers:" ID " 86400 NX\n"
            "HGET " RUN " fin\n"
@@ -238,6 +239,7 @@ test_cancel(void **state)
            "ZREM " LINE " " ID "\n"
            "ZREM weir:{0}:open:al " ID "\n"
            "ZADD " DUE " 5 " ID "\n"
+           FADE
            "ZADD weir:{0}:ended XX 5 " ID "\n"
            "EXPIRE weir:{0}:askers:" ID " 86400 NX\n"
            "ZADD weir:{0}:hooks NX 5 operator:" ID "\n"

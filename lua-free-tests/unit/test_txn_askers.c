@@ -79,7 +79,7 @@ test_finish(void **state)
 
     weir_txn_init(&t);
     weir_txn_finish(&t, &f);
-    expect_has(&t, "\nZADD " DUE " 9 " ID "\n" ENDS STORED("70")
+    expect_has(&t, "\nZADD " DUE " 9 " ID "\n" FADE ENDS STORED("70")
                    "EXPIRE " RUN " 60 NX\n");
 
     f.answer_ms = INT64_MAX;
@@ -383,6 +383,8 @@ test_asked_looks(void **state)
 typedef struct {
     bool  nobody;
     bool  goes_on;
+    bool  while_read;
+    bool  own;
     char  owner[8];
 } left_t;
 
@@ -390,67 +392,99 @@ typedef struct {
 static void
 left_read(void *data, const weir_answer_t *a)
 {
-    left_t      *s = data;
-    weir_str_t   owner;
+    left_t       *s = data;
+    weir_left_t   l;
 
-    owner = weir_str_null;
     s->nobody = weir_txn_left_nobody(a);
-    s->goes_on = weir_txn_left_look_read(a, &owner);
-    snprintf(s->owner, sizeof(s->owner), "%.*s", (int) owner.len,
-             owner.len ? owner.data : "");
+    s->own = weir_txn_left_job_read(a);
+    s->goes_on = weir_txn_left_read(a, &l);
+    s->while_read = l.while_read;
+    snprintf(s->owner, sizeof(s->owner), "%.*s", (int) l.owner.len,
+             l.owner.len ? l.owner.data : "");
 }
 
 
 static void
 test_left(void **state)
 {
-    size_t      i;
-    left_t      s;
     weir_txn_t  t;
-
-    static const struct {
-        const char  *resp;
-        bool         nobody;
-        bool         goes_on;
-    } rows[] = {
-        { ":0\r\n", true, false },
-        { ":1\r\n", false, false },
-        { "$-1\r\n", false, false },
-        { "*0\r\n", true, false },
-        { "-WRONGTYPE x\r\n", false, false },
-        { NULL, false, false },
-        { "*4\r\n$1\r\n1\r\n$-1\r\n$1\r\nq\r\n$2\r\nal\r\n", false, true },
-        { "*4\r\n$1\r\n1\r\n$3\r\na:b\r\n$1\r\nq\r\n$-1\r\n", false, false },
-        { "*4\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n", false, false },
-        { "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n", false, false },
-        { "*3\r\n$1\r\n1\r\n$-1\r\n$1\r\nq\r\n", false, false }
-    };
 
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_left_watch(&t, 0, ID, 7);
-    expect(&t, "WATCH " ASKERS " " RUN "\nZCOUNT " ASKERS " (7 +inf\n");
-    weir_txn_left_look(&t, 0, ID);
-    expect(&t, "HMGET " RUN " gen fin ask owner\n");
+    weir_txn_left_watch(&t, 0, ID);
+    expect(&t, "WATCH " RUN " " ASKERS " weir:{0}:readers:" ID "\n"
+               "HMGET " RUN " gen fin ask while owner\n");
+    weir_txn_left_askers(&t, 0, ID, 7);
+    expect(&t, "ZCOUNT " ASKERS " (7 +inf\n");
+    weir_txn_left_readers(&t, 0, ID, 7);
+    expect(&t, "ZCOUNT weir:{0}:readers:" ID " (7 +inf\n");
+    weir_txn_left_job(&t, 0, ID);
+    expect(&t, "HGET " JOB " ask\n");
     weir_txn_left_later(&t, 0, ID, 600007);
     expect(&t,
            "MULTI\n"
            "ZADD " ENDED " XX GT 600007 " ID "\n"
            "EXEC\n");
     weir_txn_free(&t);
+}
 
-    for (i = 0; i < ROWS(rows); i++) {
-        answer(rows[i].resp, false, left_read, &s);
-        assert_int_equal(s.goes_on, rows[i].goes_on);
 
-        if (rows[i].resp == NULL || rows[i].resp[0] != '*') {
-            assert_int_equal(s.nobody, rows[i].nobody);
-        }
+static void
+test_left_answers(void **state)
+{
+    size_t  i;
+    left_t  s;
+
+    static const struct {
+        const char  *resp;
+        bool         nobody;
+        bool         own;
+    } counts[] = {
+        { ":0\r\n", true, true },
+        { ":1\r\n", false, true },
+        { "$-1\r\n", false, true },
+        { "$1\r\nq\r\n", false, false },
+        { "-WRONGTYPE x\r\n", false, false },
+        { NULL, false, false }
+    };
+
+    static const struct {
+        const char  *resp;
+        bool         goes_on;
+        bool         while_read;
+        const char  *owner;
+    } runs[] = {
+        { "*5\r\n$1\r\n1\r\n$-1\r\n$1\r\nq\r\n$-1\r\n$2\r\nal\r\n",
+          true, false, "al" },
+        { "*5\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$1\r\n1\r\n$-1\r\n",
+          true, true, "" },
+        { "*5\r\n$1\r\n1\r\n$3\r\na:b\r\n$1\r\nq\r\n$1\r\n1\r\n"
+          "$-1\r\n", false, true, "" },
+        { "*5\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+          false, false, "" },
+        { "*5\r\n$-1\r\n$-1\r\n$-1\r\n$1\r\n1\r\n$-1\r\n",
+          false, true, "" },
+        { "*4\r\n$1\r\n1\r\n$-1\r\n$1\r\nq\r\n$-1\r\n", false, false,
+          "" },
+        { ":0\r\n", false, false, "" },
+        { NULL, false, false, "" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(counts); i++) {
+        answer(counts[i].resp, false, left_read, &s);
+        assert_int_equal(s.nobody, counts[i].nobody);
+        assert_int_equal(s.own, counts[i].own);
     }
 
-    answer(rows[6].resp, false, left_read, &s);
-    assert_string_equal(s.owner, "al");
+    for (i = 0; i < ROWS(runs); i++) {
+        answer(runs[i].resp, false, left_read, &s);
+        assert_int_equal(s.goes_on, runs[i].goes_on);
+        assert_int_equal(s.while_read, runs[i].while_read);
+        assert_string_equal(s.owner, runs[i].owner);
+    }
 }
 
 
@@ -464,7 +498,8 @@ main(void)
         cmocka_unit_test(test_handed),
         cmocka_unit_test(test_takes),
         cmocka_unit_test(test_asked_looks),
-        cmocka_unit_test(test_left)
+        cmocka_unit_test(test_left),
+        cmocka_unit_test(test_left_answers)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,11 +45,17 @@ test_feed(void **state)
     weir_txn_feed_look(&t, 0, ID);
     expect(&t, "XREVRANGE " EVENTS " + - COUNT 1\n");
 
-    weir_txn_feed_end(&t, 0, ID, weir_str("1000001-7"), 600);
+    weir_txn_feed_end(&t, 0, ID, weir_str("1000001-7"), false);
     expect(&t, "MULTI\n"
                "XADD " EVENTS " NOMKSTREAM 18446744073709551615-1 end "
                "1000001-7\n"
-               "EXPIRE " EVENTS " 600\n"
+               "EXPIRE " EVENTS " 600 LT\n"
+               "EXEC\n");
+
+    weir_txn_feed_end(&t, 0, ID, weir_str_null, true);
+    expect(&t, "MULTI\n"
+               "XADD " EVENTS " NOMKSTREAM 18446744073709551615-1 end \n"
+               "EXPIRE " EVENTS " 60 LT\n"
                "EXEC\n");
     weir_txn_free(&t);
 }

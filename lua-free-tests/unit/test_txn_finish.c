@@ -135,6 +135,7 @@ test_finish(void **state)
            "XDEL weir:{0}:ready:normal 5-1\n"
            "ZREM " LINE " " ID "\n"
            "ZADD " DUE " 9 " ID "\n"
+           FADE
            "EXPIRE " RUN " 60 NX\n"
            "EXPIRE weir:{0}:job:00BBBBBBBBBBBBBBBBBBBBBB 60 NX\n"
            "EXPIRE " REQ " 0 NX\n"
@@ -161,6 +162,7 @@ test_finish(void **state)
            "HSETNX " RUN " fin_at 9\n"
            "ZREM " LINE " " ID "\n"
            "ZADD " DUE " 9 " ID "\n"
+           FADE
            "ZADD weir:{0}:ended XX 9 " ID "\n"
            "EXPIRE weir:{0}:askers:" ID " 86400 NX\n"
            "EXPIRE " RUN " 60 NX\n"
@@ -186,6 +188,7 @@ test_finish(void **state)
            "ZREM " LINE " " ID "\n"
            "ZREM weir:{0}:open:al " ID "\n"
            "ZADD " DUE " 9 " ID "\n"
+           FADE
            "ZADD weir:{0}:ended XX 9 " ID "\n"
            "EXPIRE weir:{0}:askers:" ID " 86400 NX\n"
            "EXPIRE " RUN " 700000 NX\n"

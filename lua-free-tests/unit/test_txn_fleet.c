@@ -37,6 +37,7 @@ typedef struct {
     bool        known;
     char        fin[64];
     long long   deliveries;
+    long long   readers;
 } held_t;
 
 
@@ -46,6 +47,7 @@ held_read(void *data, const weir_answer_t *a)
     held_t      *h = data;
     weir_str_t   fin;
 
+    h->readers = weir_txn_held_readers(a, 2, 0);
     h->known = weir_txn_held_read(a, h->i, &fin, &h->deliveries);
 
     if (h->known) {
@@ -62,7 +64,8 @@ test_held(void **state)
     held_t      h;
     weir_txn_t  t;
 
-    static const weir_held_t  both[] = { { ID, "5-1" }, { ID2, "6-0" } };
+    static const weir_held_t  both[] = { { ID, "5-1", false },
+                                         { ID2, "6-0", true } };
 
     static const struct {
         unsigned     i;
@@ -88,11 +91,12 @@ test_held(void **state)
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_held(&t, 0, both, 2);
+    weir_txn_held(&t, 0, both, 2, 77);
     expect(&t,
            "MULTI\n"
            "HMGET " RUN " fin n:5-1\n"
            "HMGET " RUN2 " fin n:6-0\n"
+           "ZCOUNT weir:{0}:readers:" ID2 " 77 +inf\n"
            "EXEC\n");
     weir_txn_free(&t);
 
@@ -105,6 +109,33 @@ test_held(void **state)
             assert_string_equal(h.fin, rows[i].fin);
             assert_int_equal(h.deliveries, rows[i].deliveries);
         }
+    }
+}
+
+
+static void
+test_held_readers(void **state)
+{
+    held_t  h = { 0 };
+    size_t  i;
+
+    static const struct {
+        const char  *resp;
+        long long    readers;
+    } rows[] = {
+        { "*3\r\n*2\r\n$-1\r\n$-1\r\n*2\r\n$-1\r\n$-1\r\n:3\r\n", 3 },
+        { "*3\r\n*2\r\n$-1\r\n$-1\r\n*2\r\n$-1\r\n$-1\r\n:0\r\n", 0 },
+        { "*3\r\n*2\r\n$-1\r\n$-1\r\n*2\r\n$-1\r\n$-1\r\n-WRONGTYPE\r\n",
+          -1 },
+        { "*2\r\n*2\r\n$-1\r\n$-1\r\n*2\r\n$-1\r\n$-1\r\n", -1 },
+        { NULL, -1 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, true, held_read, &h);
+        assert_int_equal(h.readers, rows[i].readers);
     }
 }
 
@@ -217,6 +248,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_control),
         cmocka_unit_test(test_held),
+        cmocka_unit_test(test_held_readers),
         cmocka_unit_test(test_hand_back),
         cmocka_unit_test(test_consumers),
         cmocka_unit_test(test_take_over),

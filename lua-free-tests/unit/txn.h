@@ -18,6 +18,7 @@
 #define WAIT  "weir:{0}:waiting:" ID
 #define LINE  "weir:{0}:deadline"
 #define DUE   "weir:{0}:settle"
+#define FADE  "EXPIRE weir:{0}:events:" ID " 600 LT\n"
 #define OTHER "00BBBBBBBBBBBBBBBBBBBBBB"
 #define QUESTION "0123456789abcdef0123456789abcdef"                        \
                  "0123456789abcdef0123456789abcdef"
