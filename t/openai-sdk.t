@@ -1,5 +1,6 @@
 # The official OpenAI client for Node works with another base URL and key, and
-# nothing else: answers, errors by their class, request ids.
+# nothing else: answers, errors by their class, request ids.  So with models of
+# either dialect.
 
 use strict;
 use warnings;
@@ -10,44 +11,50 @@ use JSON::PP;
 use Test::More;
 use Weir::Stack;
 
-my $stack = Weir::Stack->new(location => 'weir_api;',
-    worker => "attempts = 2\n    backoff = 10ms",
-    server => 'location /gateway/ { weir_api; }
-               location = /metrics { weir_metrics; }');
-
-$stack->start;
-
 my $node = abs_path('build/node') // die "build/node is missing: make prove";
-my $dir = $stack->dir;
+my $stack;
 
-$stack->wait_for(10, sub { $stack->ask('/v1/models')->status == 200 },
-                 'models');
+for my $dialect (qw(openai anthropic)) {
+
+    $stack = Weir::Stack->new(
+        location => 'weir_api;', dialect => $dialect,
+        worker => "attempts = 2\n    backoff = 10ms",
+        server => 'location /gateway/ { weir_api; }
+                   location = /metrics { weir_metrics; }');
+
+    $stack->start;
+    $stack->wait_for(10, sub { $stack->ask('/v1/models')->status == 200 },
+                     'models');
+
+    # once at the root, once below a prefix
+
+    run($_, $dialect) for '', '/gateway';
+
+    $stack->end;
+}
+
+done_testing();
 
 
-# once at the root, once below a prefix
+sub run {
+    my ($prefix, $dialect) = @_;
 
-for my $prefix ('', '/gateway') {
+    my $dir = $stack->dir;
     my $base = "http://127.0.0.1:@{[ $stack->port ]}$prefix/v1";
     my $unauthenticated = metric('weir_requests_unauthenticated_total');
 
     my $out = `timeout 60 node t/sdk/openai.mjs '$node' '$base' \\
                '@{[ $stack->key ]}' 2> $dir/node.log`;
-    is($?, 0, "'$prefix': the client ran")
+    is($?, 0, "$dialect, '$prefix': the client ran")
         or diag(Weir::Stack::slurp("$dir/node.log"));
 
-    my $seen = eval { decode_json($out) } // {};
-
-    judge($prefix, $seen);
+    judge($prefix, eval { decode_json($out) } // {});
 
     # badKey and unauthorizedOnce: a refusal is not asked again
 
     is(metric('weir_requests_unauthenticated_total') - $unauthenticated, 2,
        "'$prefix': a refusal is final");
 }
-
-$stack->end;
-
-done_testing();
 
 
 sub metric {
