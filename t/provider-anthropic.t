@@ -268,8 +268,6 @@ sub fails {
     tries('garbage=json', 2, 502, 'upstream_invalid');
     tries('garbage=empty', 2, 502, 'upstream_invalid');
 
-    tries('hang times=1', 2, 200);
-    tries('hang', 2, 504, 'timeout');
     tries('trickle=5', 1, 200);
 }
 
@@ -291,8 +289,7 @@ sub is_answered_otherwise {
 
 
 for my $streams (0, 1) {
-    start($streams ? 'stream' : 'whole', provider =>
-          ($streams ? "stream = on\n" : '') . '    timeout = 700ms');
+    start($streams ? ('stream', provider => 'stream = on') : 'whole');
 
     says();
     uses_tools();
@@ -339,10 +336,6 @@ tries("stop=$_", 2, 502, 'upstream_truncated') for qw(text finish marker open);
 tries('bad=json', 2, 502, 'upstream_invalid');
 tries('bad=huge', 1, 502, 'upstream_invalid');
 
-# it says that it lives, and no more
-
-tries('ping=1 every=400 size=100', 2, 504, 'timeout');
-
 my $wide = '[[mock words=wide size=900 piece=3]]';
 is(message(answers('wide', $wide))->{content},
    decode_json($stack->mock('/v1/chat/completions', body => encode_json({
@@ -353,6 +346,54 @@ my $usage = decode_json(chat('[[mock usage=none size=400]] Hi')->body)->{usage};
 is($usage->{completion_tokens}, 100, 'no usage: estimated');
 cmp_ok($usage->{prompt_tokens}, '>', 0, 'the question too');
 
+$stack->end;
+
+
+# who takes too long, or only says that he lives
+
+start('slow', provider => "stream = on\n    timeout = 1s");
+tries('hang times=1', 2, 200);
+tries('hang', 2, 504, 'timeout');
+tries('ping=1 every=600 size=100', 2, 504, 'timeout');
+$stack->end;
+
+
+# a run that was put off goes to whom the configuration names then
+
+start('moved', worker => "attempts = 2\n    backoff = 60s",
+      worker_more => sprintf(<<'END', Weir::Stack::free_port()));
+provider "old" {
+    base_url = "http://127.0.0.1:%d/v1"
+}
+
+model "moving" {
+    provider = "old"
+}
+END
+
+my $run = decode_json($stack->ask('/v1/jobs', body => encode_json({
+    request => { model => 'moving', stop => ['#'], messages => [
+        { role => 'user', content => '[[mock tag=moved]] Hi' }] } }))->body);
+$stack->wait_log('worker', qr/event=run_put_off/, 10);
+
+my $file = $stack->dir . '/worker.conf';
+my $conf = Weir::Stack::slurp($file);
+$conf =~ s/provider = "old"/provider = "mock"/ or die;
+Weir::Stack::write_file($file, $conf);
+$stack->signal('worker', 'HUP');
+$stack->wait_log('worker', qr/event=reloaded/, 10);
+
+# its time has come
+
+$stack->redis('ZADD', 'weir:{0}:delayed', 'XX', 1,
+              @{ $stack->redis('ZRANGE', 'weir:{0}:delayed', 0, 0) });
+$stack->wait_for(10, sub { $stack->calls('moved') == 1 }, 'another provider');
+is(last_call()->{path}, '/v1/messages', 'of another dialect');
+is_deeply(last_call()->{json}{stop_sequences}, ['#'], 'in its own words');
+$stack->wait_for(5, sub {
+    decode_json($stack->ask("/v1/jobs/$run->{id}")->body)->{status}
+        eq 'completed';
+}, 'the end');
 $stack->end;
 
 
