@@ -34,11 +34,10 @@ weir_base64_write(const unsigned char *data, size_t len, char *text)
 static int
 weir_base64_value(char c)
 {
-    const char  *p;
-
-    p = c ? strchr(weir_base64, c) : NULL;
-
-    return p ? (int) (p - weir_base64) : -1;
+    return c >= 'A' && c <= 'Z' ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 
