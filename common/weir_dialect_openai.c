@@ -353,7 +353,7 @@ weir_members_read(weir_json_t *body, weir_json_t *to, weir_json_t *params,
 }
 
 
-static bool
+bool
 weir_model_valid(weir_str_t model)
 {
     size_t  i;

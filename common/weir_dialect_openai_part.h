@@ -11,6 +11,9 @@
 #include "weir_part.h"
 
 
+/* May a request name a model so? */
+bool weir_model_valid(weir_str_t model);
+
 /* A member of a content array; NULL: it has no type, or no memory. */
 weir_json_t *weir_content_read(weir_json_t *content);
 weir_json_t *weir_content_write(weir_json_t *part);
@@ -31,6 +34,10 @@ weir_json_t *weir_other_usage(const weir_json_t *extra);
 
 /* of a provider: why a choice has ended, in neutral words */
 weir_str_t weir_stop_of(weir_str_t reason);
+
+/* Bytes of the text of an embedding into bytes, all of it finite numbers of 32
+ * bits; false: it is none. */
+bool weir_embed_decode(weir_str_t data, weir_buf_t *bytes);
 
 /* What a completion and its events have in common; all but the reason give a
  * reference, or NULL: no memory.  position: of the choice among all; own: the

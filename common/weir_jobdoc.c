@@ -6,6 +6,7 @@
 #include "weir_jobdoc.h"
 
 #include "weir_dialect_openai.h"
+#include "weir_dialect_openai_embed.h"
 #include "weir_money.h"
 
 
@@ -51,6 +52,14 @@ weir_jobdoc_result(const weir_jobdoc_t *d, weir_buf_t *out)
         || d->no_result)
     {
         weir_buf_text(out, "null");
+        return;
+    }
+
+    if (weir_outcome_embeds(d->outcome)) {
+        if (weir_openai_embeddings(d->outcome, false, out) != 0) {
+            out->failed = true;
+        }
+
         return;
     }
 

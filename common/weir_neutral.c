@@ -17,6 +17,14 @@ weir_part_text(const weir_json_t *part)
 }
 
 
+bool
+weir_neutral_embeds(const weir_json_t *request)
+{
+    return weir_str_eq(weir_json_str(weir_json_get(request, "kind")),
+                       weir_str(WEIR_NEUTRAL_EMBED));
+}
+
+
 int
 weir_neutral_prompt(const weir_json_t *request, weir_buf_t *out)
 {
@@ -118,12 +126,42 @@ weir_need_json(const weir_json_t *v)
 }
 
 
+/* a list of tokens is counted already */
+
+static void
+weir_need_embed(const weir_json_t *request, weir_need_t *need_r)
+{
+    size_t        i;
+    int64_t       bytes, tokens;
+    weir_json_t  *input, *one;
+
+    bytes = tokens = 0;
+    input = weir_json_get(request, "input");
+
+    for (i = 0; i < weir_json_count(input); i++) {
+        one = weir_json_at(input, i);
+        bytes += (int64_t) weir_json_str(one).len;
+        tokens += weir_json_is_array(one) ? (int64_t) weir_json_count(one) : 0;
+    }
+
+    need_r->input = bytes / WEIR_NEED_BYTES + tokens + 1;
+    need_r->no_output = true;
+}
+
+
 void
 weir_neutral_need(const weir_json_t *request, weir_need_t *need_r)
 {
     size_t        i, k;
     int64_t       bytes, n;
     weir_json_t  *messages, *parts, *params;
+
+    memset(need_r, 0, sizeof(weir_need_t));
+
+    if (weir_neutral_embeds(request)) {
+        weir_need_embed(request, need_r);
+        return;
+    }
 
     bytes = weir_need_json(weir_json_get(request, "tools"));
     messages = weir_json_get(request, "messages");

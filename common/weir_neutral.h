@@ -14,6 +14,11 @@
  * failed, "error": true.  params are those that every provider understands; the
  * rest stays under the name of the dialect that brought it, for providers of
  * that dialect.
+ *
+ * Or one for vectors, of texts or of lists of tokens:
+ *
+ * {"v":1,"kind":"embed","model":"m","input":["text",[1,2]],
+ *  "params":{"dimensions":64},"extra":{"openai":{...}}}
  */
 
 #ifndef WEIR_NEUTRAL_H
@@ -25,6 +30,14 @@
 #include "weir_failure.h"
 #include "weir_json.h"
 
+
+/* kinds */
+#define WEIR_NEUTRAL_CHAT   "chat"
+#define WEIR_NEUTRAL_EMBED  "embed"
+
+
+/* Does it ask for vectors? */
+bool weir_neutral_embeds(const weir_json_t *request);
 
 /* All text of the last user message, for providers that need no more.  -1: no
  * memory. */
@@ -43,6 +56,7 @@ typedef struct {
     int64_t  input;
     int64_t  output;
     int64_t  max_tokens;            /* of one choice, as given; 0: not */
+    bool     no_output;             /* it has none, rather than no bound */
 } weir_need_t;
 
 void weir_neutral_need(const weir_json_t *request, weir_need_t *need_r);

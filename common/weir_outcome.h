@@ -17,7 +17,8 @@
  * A choice: {"index":0,"role":"assistant","parts":[...],"stop":"end"}.
  * A part: {"type":"text","text":"..."}, {"type":"tool_call","id":"...",
  * "name":"...","arguments":"<text>"}, {"type":"refusal","text":"..."},
- * {"type":"thinking","text":"..."}.
+ * {"type":"thinking","text":"..."}; of embeddings there is a choice for each,
+ * {"index":0,"parts":[{"type":"embedding","data":"<base64>"}]}.
  * stop: "end", "length", "tool", "filter", or the provider's own word.
  */
 

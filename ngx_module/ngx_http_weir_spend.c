@@ -53,8 +53,8 @@ ngx_http_weir_spend_facts(ngx_http_weir_ctx_t *ctx,
     f->model = ngx_http_weir_str(ctx->job.model);
     f->max_tokens = ctx->need.max_tokens;
 
-    output = ctx->need.output ? ctx->need.output
-                              : (int64_t) wlcf->output_estimate;
+    output = ctx->need.output || ctx->need.no_output
+             ? ctx->need.output : (int64_t) wlcf->output_estimate;
 
     f->costs[WEIR_UNIT_INPUT] = ctx->need.input;
     f->costs[WEIR_UNIT_OUTPUT] = output;
@@ -108,7 +108,7 @@ ngx_http_weir_spend_items(ngx_http_weir_ctx_t *ctx, ngx_http_weir_limited_t *l)
         reserved = 1;
         room = weir_limit_room(&item->size->limit);
 
-        if (ctx->need.output == 0
+        if (ctx->need.output == 0 && !ctx->need.no_output
             && item->rule->zone->unit != WEIR_UNIT_INPUT)
         {
             item->cost = ngx_min(item->cost, room);
