@@ -86,6 +86,23 @@ provider_call_free(provider_call_t *call)
 
 
 void
+provider_unsaid(const provider_call_t *call, const char *dialect)
+{
+    weir_str_t       kind;
+    weir_failure_t  *f;
+
+    f = &call->outcome->error;
+    kind = weir_json_str(weir_json_get(call->request, "kind"));
+
+    weir_failure_set(f, WEIR_FAIL_INVALID, "the model's provider speaks the "
+                     "%s dialect, which has no requests of kind \"%.*s\"",
+                     dialect, kind.len < 64 ? (int) kind.len : 64,
+                     kind.data ? kind.data : "");
+    weir_failure_copy(f->code, sizeof(f->code), weir_str("untranslatable"));
+}
+
+
+void
 provider_done(provider_call_t *call, provider_verdict_e verdict, int64_t wait)
 {
     provider_t  *p;

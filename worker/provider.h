@@ -107,6 +107,10 @@ void provider_cancel(provider_call_t *call);
 /* Gives back what a call holds. */
 void provider_call_free(provider_call_t *call);
 
+/* For dialects: the request is of a kind that this one does not have; into the
+ * outcome's error. */
+void provider_unsaid(const provider_call_t *call, const char *dialect);
+
 /* For dialects: the call's end. */
 void provider_done(provider_call_t *call, provider_verdict_e verdict,
     int64_t wait);

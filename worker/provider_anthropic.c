@@ -62,7 +62,7 @@ static const provider_parser_t  anthropic_events = {
 
 
 static const provider_ask_t  anthropic_asks[] = {
-    { "chat", "/messages", weir_anthropic_call, anthropic_reply,
+    { WEIR_NEUTRAL_CHAT, "/messages", weir_anthropic_call, anthropic_reply,
       &anthropic_events },
     { NULL, NULL, NULL, NULL, NULL }
 };

@@ -69,6 +69,12 @@ builtin_on_turn(void *data)
     call = data;
     o = call->outcome;
 
+    if (weir_neutral_embeds(call->request)) {
+        provider_unsaid(call, "builtin");
+        provider_done(call, PROVIDER_FAILED, 0);
+        return;
+    }
+
     weir_buf_reset(&call->body);
     weir_buf_text(&call->body, BUILTIN_TEXT);
     mem_check(weir_neutral_prompt(call->request, &call->body) != 0);

@@ -120,6 +120,7 @@ provider_on_status(provider_call_t *call, const http_reply_t *reply)
 static void
 provider_on_reply(void *data, const http_reply_t *reply)
 {
+    int                    rc;
     provider_call_t       *call;
     provider_verdict_e     verdict;
     const provider_ask_t  *ask;
@@ -150,10 +151,13 @@ provider_on_reply(void *data, const http_reply_t *reply)
 
     ask = provider_ask_of(provider_row_of(call), call->request);
 
-    if (ask->reply(call->request, reply->body, call->outcome) != 0) {
+    rc = ask->reply(call->request, reply->body, call->outcome);
+
+    if (rc != 0) {
         counters_add(call->provider->counters, call_garbled, 1);
         call->outcome->state = WEIR_FAILED;
-        provider_done(call, PROVIDER_AGAIN, reply->retry_after);
+        provider_done(call, rc == -2 ? PROVIDER_FAILED : PROVIDER_AGAIN,
+                      reply->retry_after);
         return;
     }
 
@@ -194,24 +198,13 @@ static int
 provider_write(const provider_row_t *row, const provider_ask_t *ask,
     provider_call_t *call, bool streamed)
 {
-    weir_str_t       kind;
-    weir_failure_t  *f;
-
-    f = &call->outcome->error;
-
-    if (ask) {
-        return ask->call(call->request, call->model, streamed, &call->body, f);
+    if (ask == NULL) {
+        provider_unsaid(call, row->name);
+        return -1;
     }
 
-    kind = weir_json_str(weir_json_get(call->request, "kind"));
-
-    weir_failure_set(f, WEIR_FAIL_INVALID, "the model's provider speaks the "
-                     "%s dialect, which has no requests of kind \"%.*s\"",
-                     row->name, kind.len < 64 ? (int) kind.len : 64,
-                     kind.data ? kind.data : "");
-    snprintf(f->code, sizeof(f->code), "untranslatable");
-
-    return -1;
+    return ask->call(call->request, call->model, streamed, &call->body,
+                     &call->outcome->error);
 }
 
 

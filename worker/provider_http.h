@@ -28,7 +28,7 @@ typedef struct {
                        bool stream, weir_buf_t *out, weir_failure_t *f);
 
     /* A whole reply of status 2xx into the outcome.  -1: its error says why
-     * that is none. */
+     * that is none; -2: nor would another be. */
     int        (*reply)(const weir_json_t *request, weir_str_t body,
                         weir_outcome_t *o);
 

@@ -6,6 +6,7 @@
 #include "provider_http.h"
 
 #include "weir_dialect_openai.h"
+#include "weir_dialect_openai_embed.h"
 
 
 static int
@@ -31,6 +32,32 @@ openai_reply(const weir_json_t *request, weir_str_t body, weir_outcome_t *o)
     (void) request;
 
     return weir_openai_reply(body, o);
+}
+
+
+static int
+openai_embed(const weir_json_t *request, weir_str_t model, bool stream,
+    weir_buf_t *out, weir_failure_t *f)
+{
+    (void) stream;
+
+    if (weir_openai_embed_call(request, model, out) == 0) {
+        return 0;
+    }
+
+    weir_failure_set(f, WEIR_FAIL_INTERNAL,
+                     "the request cannot be put to this provider");
+
+    return -1;
+}
+
+
+static int
+openai_embed_reply(const weir_json_t *request, weir_str_t body,
+    weir_outcome_t *o)
+{
+    return weir_openai_embed_reply(body,
+               weir_json_count(weir_json_get(request, "input")), o);
 }
 
 
@@ -70,7 +97,10 @@ static const provider_parser_t  openai_events = {
 
 
 static const provider_ask_t  openai_asks[] = {
-    { "chat", "/chat/completions", openai_chat, openai_reply, &openai_events },
+    { WEIR_NEUTRAL_CHAT, "/chat/completions", openai_chat, openai_reply,
+      &openai_events },
+    { WEIR_NEUTRAL_EMBED, "/embeddings", openai_embed, openai_embed_reply,
+      NULL },
     { NULL, NULL, NULL, NULL, NULL }
 };
 
