@@ -73,7 +73,7 @@ sub direct {
 sub packed { [map { pack 'f<*', @{ $_->{embedding} } } @{ $_[0]{data} }] }
 
 
-start(worker => "attempts = 2\n    backoff = 10ms", provider => 'stream = on');
+start(worker => "attempts = 2\n    backoff = 10ms");
 
 for (['one', ['Hi']], ['several', ['Hi', "Grüße \x{1f30a}", 'Hi']],
      ['tokens', [[1, 2, 3]]], ['lists', [[1, 2], [3]]],
