@@ -26,12 +26,14 @@ struct ngx_http_weir_step_s;
 
 /* a rendering of an answer */
 
-#define NGX_HTTP_WEIR_FORM_CHAT            0
-#define NGX_HTTP_WEIR_FORM_EVENTS          1
-#define NGX_HTTP_WEIR_FORM_EVENTS_USAGE    2
-#define NGX_HTTP_WEIR_FORM_MESSAGE         3
-#define NGX_HTTP_WEIR_FORM_MESSAGE_EVENTS  4
-#define NGX_HTTP_WEIR_FORMS                5
+#define NGX_HTTP_WEIR_FORM_CHAT               0
+#define NGX_HTTP_WEIR_FORM_EVENTS             1
+#define NGX_HTTP_WEIR_FORM_EVENTS_USAGE       2
+#define NGX_HTTP_WEIR_FORM_MESSAGE            3
+#define NGX_HTTP_WEIR_FORM_MESSAGE_EVENTS     4
+#define NGX_HTTP_WEIR_FORM_EMBEDDINGS         5
+#define NGX_HTTP_WEIR_FORM_EMBEDDINGS_PACKED  6
+#define NGX_HTTP_WEIR_FORMS                   7
 
 
 /* what the cache did: $weir_cache_status, Cache-Status, the metrics */

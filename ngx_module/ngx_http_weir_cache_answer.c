@@ -54,7 +54,10 @@ ngx_http_weir_cache_count(ngx_http_weir_ctx_t *ctx)
     static const size_t  counters[][7] = {
         [NGX_HTTP_WEIR_CACHE_CHAT] = ngx_http_weir_cache_counters(chat),
         [NGX_HTTP_WEIR_CACHE_JOBS] = ngx_http_weir_cache_counters(jobs),
-        [NGX_HTTP_WEIR_CACHE_MESSAGES] = ngx_http_weir_cache_counters(messages)
+        [NGX_HTTP_WEIR_CACHE_MESSAGES]
+            = ngx_http_weir_cache_counters(messages),
+        [NGX_HTTP_WEIR_CACHE_EMBEDDINGS]
+            = ngx_http_weir_cache_counters(embeddings)
     };
 
     c = ctx->cache;

@@ -29,7 +29,8 @@ typedef enum {
     NGX_HTTP_WEIR_CACHE_ROUTES = 0,             /* all of them */
     NGX_HTTP_WEIR_CACHE_CHAT,
     NGX_HTTP_WEIR_CACHE_JOBS,
-    NGX_HTTP_WEIR_CACHE_MESSAGES
+    NGX_HTTP_WEIR_CACHE_MESSAGES,
+    NGX_HTTP_WEIR_CACHE_EMBEDDINGS
 } ngx_http_weir_cache_route_e;
 
 

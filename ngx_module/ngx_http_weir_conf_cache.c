@@ -264,6 +264,7 @@ ngx_http_weir_ttl_route(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
         { "chat", NGX_HTTP_WEIR_CACHE_CHAT },
         { "jobs", NGX_HTTP_WEIR_CACHE_JOBS },
         { "messages", NGX_HTTP_WEIR_CACHE_MESSAGES },
+        { "embeddings", NGX_HTTP_WEIR_CACHE_EMBEDDINGS },
         { NULL, NGX_HTTP_WEIR_CACHE_ROUTES }
     };
 
@@ -274,8 +275,8 @@ ngx_http_weir_ttl_route(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
         }
     }
 
-    return ngx_http_weir_conf_invalid(cf, arg, "it must be \"chat\", "
-                                      "\"jobs\" or \"messages\"");
+    return ngx_http_weir_conf_invalid(cf, arg, "it must be \"chat\", \"jobs\", "
+                                      "\"messages\" or \"embeddings\"");
 }
 
 

@@ -7,6 +7,7 @@
 
 #include "weir_dialect_anthropic.h"
 #include "weir_dialect_openai.h"
+#include "weir_dialect_openai_embed.h"
 
 
 static int ngx_http_weir_dialect_chat_answer(ngx_http_weir_ctx_t *ctx,
@@ -19,12 +20,14 @@ static int ngx_http_weir_dialect_messages_answer(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out);
 static int ngx_http_weir_dialect_messages_events(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out);
+static int ngx_http_weir_dialect_embeddings_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out);
 
 
 const ngx_http_weir_dialect_t  ngx_http_weir_dialect_job = {
     .errors = WEIR_DIALECT_PROBLEM,
     .forms = { NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_CHAT,
-               NGX_HTTP_WEIR_FORM_CHAT },
+               NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_CHAT },
     .route = NGX_HTTP_WEIR_CACHE_JOBS
 };
 
@@ -39,7 +42,7 @@ const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat = {
     .models = weir_openai_models,
     .model = weir_openai_model,
     .forms = { NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_EVENTS,
-               NGX_HTTP_WEIR_FORM_EVENTS_USAGE },
+               NGX_HTTP_WEIR_FORM_EVENTS_USAGE, NGX_HTTP_WEIR_FORM_CHAT },
     .route = NGX_HTTP_WEIR_CACHE_CHAT
 };
 
@@ -54,8 +57,21 @@ const ngx_http_weir_dialect_t  ngx_http_weir_dialect_messages = {
     .models = weir_anthropic_models,
     .model = weir_anthropic_model,
     .forms = { NGX_HTTP_WEIR_FORM_MESSAGE, NGX_HTTP_WEIR_FORM_MESSAGE_EVENTS,
-               NGX_HTTP_WEIR_FORM_MESSAGE_EVENTS },
+               NGX_HTTP_WEIR_FORM_MESSAGE_EVENTS, NGX_HTTP_WEIR_FORM_MESSAGE },
     .route = NGX_HTTP_WEIR_CACHE_MESSAGES
+};
+
+/* a job cannot name them yet */
+
+const ngx_http_weir_dialect_t  ngx_http_weir_dialect_embeddings = {
+    .errors = WEIR_DIALECT_OPENAI,
+    .request = weir_openai_embed_request,
+    .packed = weir_openai_embed_base64,
+    .answer = ngx_http_weir_dialect_embeddings_answer,
+    .forms = { NGX_HTTP_WEIR_FORM_EMBEDDINGS, NGX_HTTP_WEIR_FORM_EMBEDDINGS,
+               NGX_HTTP_WEIR_FORM_EMBEDDINGS,
+               NGX_HTTP_WEIR_FORM_EMBEDDINGS_PACKED },
+    .route = NGX_HTTP_WEIR_CACHE_EMBEDDINGS
 };
 
 static const ngx_http_weir_dialect_t  *ngx_http_weir_dialects[] = {
@@ -83,7 +99,8 @@ ngx_http_weir_dialect_find(weir_str_t name)
 ngx_uint_t
 ngx_http_weir_dialect_form(ngx_http_weir_ctx_t *ctx)
 {
-    return ctx->speech->forms[!ctx->events ? NGX_HTTP_WEIR_WHOLE
+    return ctx->speech->forms[ctx->packed ? NGX_HTTP_WEIR_PACKED
+                              : !ctx->events ? NGX_HTTP_WEIR_WHOLE
                               : ctx->usage ? NGX_HTTP_WEIR_EVENTS_USAGE
                                            : NGX_HTTP_WEIR_EVENTS];
 }
@@ -92,7 +109,13 @@ ngx_http_weir_dialect_form(ngx_http_weir_ctx_t *ctx)
 void
 ngx_http_weir_dialect_take_form(ngx_http_weir_ctx_t *ctx, ngx_uint_t form)
 {
-    ctx->events = (form != ctx->speech->forms[NGX_HTTP_WEIR_WHOLE]);
+    const ngx_uint_t  *forms;
+
+    forms = ctx->speech->forms;
+
+    ctx->packed = (form != forms[NGX_HTTP_WEIR_WHOLE]
+                   && form == forms[NGX_HTTP_WEIR_PACKED]);
+    ctx->events = (form != forms[NGX_HTTP_WEIR_WHOLE] && !ctx->packed);
 }
 
 
@@ -155,4 +178,14 @@ ngx_http_weir_dialect_messages_events(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out)
 {
     return weir_anthropic_events(&ctx->outcome, weir_str_of(ctx->job.id), out);
+}
+
+
+/* embeddings */
+
+static int
+ngx_http_weir_dialect_embeddings_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out)
+{
+    return weir_openai_embeddings(&ctx->outcome, ctx->packed, out);
 }

@@ -17,7 +17,8 @@
 #define NGX_HTTP_WEIR_WHOLE         0
 #define NGX_HTTP_WEIR_EVENTS        1
 #define NGX_HTTP_WEIR_EVENTS_USAGE  2
-#define NGX_HTTP_WEIR_FRAMINGS      3
+#define NGX_HTTP_WEIR_PACKED        3           /* whole, in base64 */
+#define NGX_HTTP_WEIR_FRAMINGS      4
 
 
 /* That of jobs has no functions: their requests are another's, and their
@@ -31,9 +32,13 @@ struct ngx_http_weir_dialect_s {
     weir_json_t                *(*request)(const weir_json_t *body,
                                            weir_failure_t *f);
 
-    /* Does a valid body ask for a stream, and for the usage in it? */
+    /* Does a valid body ask for a stream, and for the usage in it?  NULL:
+     * there are none. */
     bool                        (*stream)(const weir_json_t *body,
                                           bool *usage_r);
+
+    /* Does it ask for base64?  NULL: there is none. */
+    bool                        (*packed)(const weir_json_t *body);
 
     /* ctx->outcome, which is completed: whole, or as the events of a stream
      * that ends with it.  -1: no memory. */
@@ -57,6 +62,7 @@ struct ngx_http_weir_dialect_s {
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_job;
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat;
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_messages;
+extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_embeddings;
 
 
 /* By the name that a job calls it by; NULL: there is none. */

@@ -37,6 +37,26 @@ ngx_http_weir_envelope_model(ngx_http_weir_ctx_t *ctx,
 }
 
 
+/* How a held request is answered: in one piece, or in the form of a stream; of
+ * a job nothing is asked. */
+
+static void
+ngx_http_weir_envelope_framing(ngx_http_weir_ctx_t *ctx,
+    const weir_json_t *request)
+{
+    bool                            usage;
+    const ngx_http_weir_dialect_t  *d;
+
+    d = ctx->speech;
+    usage = false;
+
+    ctx->events = d->stream && d->stream(request, &usage);
+    ctx->usage = ctx->events && usage;
+    ctx->packed = ctx->speech->packed && ctx->speech->packed(request);
+    ctx->packed = d->packed && d->packed(request);
+}
+
+
 /* a request of a dialect to the neutral one, as text, in ctx->payload */
 
 static ngx_int_t
@@ -50,6 +70,8 @@ ngx_http_weir_envelope_neutral(ngx_http_weir_ctx_t *ctx,
     if (neutral == NULL) {
         return NGX_DECLINED;
     }
+
+    ngx_http_weir_envelope_framing(ctx, request);
 
     weir_neutral_need(neutral, &ctx->need);
     rc = ngx_http_weir_envelope_model(ctx, neutral, f);
@@ -69,21 +91,10 @@ ngx_http_weir_envelope_neutral(ngx_http_weir_ctx_t *ctx,
 }
 
 
-/* The body of a held request, which says how it is answered: at once, or in
- * the form of a stream. */
-
 ngx_int_t
 ngx_http_weir_envelope_read(ngx_http_weir_ctx_t *ctx, weir_json_t *request,
     weir_failure_t *f)
 {
-    bool  usage;
-
-    usage = false;
-
-    ctx->events = ctx->speech->stream
-                  && ctx->speech->stream(request, &usage);
-    ctx->usage = ctx->events && usage;
-
     return ngx_http_weir_envelope_neutral(ctx, ctx->speech, request, f);
 }
 

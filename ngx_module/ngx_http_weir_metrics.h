@@ -147,6 +147,18 @@
       "route=\"messages\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)        \
     X(cache_messages_refresh, "weir_cache_requests_total",                    \
       "route=\"messages\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)       \
+    X(cache_embeddings_hit, "weir_cache_requests_total",                      \
+      "route=\"embeddings\",result", "hit", NGX_HTTP_WEIR_CACHE_HELP)         \
+    X(cache_embeddings_stale, "weir_cache_requests_total",                    \
+      "route=\"embeddings\",result", "stale", NGX_HTTP_WEIR_CACHE_HELP)       \
+    X(cache_embeddings_miss, "weir_cache_requests_total",                     \
+      "route=\"embeddings\",result", "miss", NGX_HTTP_WEIR_CACHE_HELP)        \
+    X(cache_embeddings_joined, "weir_cache_requests_total",                   \
+      "route=\"embeddings\",result", "joined", NGX_HTTP_WEIR_CACHE_HELP)      \
+    X(cache_embeddings_bypass, "weir_cache_requests_total",                   \
+      "route=\"embeddings\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)      \
+    X(cache_embeddings_refresh, "weir_cache_requests_total",                  \
+      "route=\"embeddings\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)     \
     X(cache_l1, "weir_cache_hits_total",                                      \
       "level", "memory", NGX_HTTP_WEIR_HITS_HELP)                             \
     X(cache_l2, "weir_cache_hits_total",                                      \

@@ -300,6 +300,7 @@ struct ngx_http_weir_ctx_s {
     unsigned                     ended:1;       /* it had ended already */
     unsigned                     events:1;      /* "stream" */
     unsigned                     usage:1;       /* with the usage in it */
+    unsigned                     packed:1;      /* "encoding_format" */
 };
 
 

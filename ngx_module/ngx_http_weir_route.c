@@ -34,6 +34,10 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
       &ngx_http_weir_dialect_messages, "messages", WEIR_SCOPE_SUBMIT,
       ngx_http_weir_submit_held },
 
+    { "/v1/embeddings", NGX_HTTP_POST, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_embeddings, "embeddings", WEIR_SCOPE_SUBMIT,
+      ngx_http_weir_submit_held },
+
     { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI,
       &ngx_http_weir_dialect_chat, "models", 0, ngx_http_weir_models_start },
 

@@ -79,6 +79,7 @@ my @version = (headers => ['anthropic-version: 2023-06-01']);
 my %ROUTES = (
     chat       => { dialect => 'openai', path => '/v1/chat/completions' },
     messages   => { dialect => 'anthropic', path => '/v1/messages' },
+    embeddings => { dialect => 'openai', path => '/v1/embeddings' },
     jobs       => { dialect => 'problem', path => '/v1/jobs' },
     'jobs of messages' => { dialect => 'problem', path => '/v1/jobs' },
     models     => { dialect => 'openai', path => '/v1/models' },
@@ -97,6 +98,8 @@ sub body {
     my %request = (model => 'mock-1', %more,
                    messages => [{ role => 'user', content => $text }]);
     $request{max_tokens} //= 50 if $route =~ /messages/;
+    $request{input} = delete($request{messages})->[0]{content}
+        if $route eq 'embeddings';
 
     return encode_json(
         $route eq 'jobs' ? { request => \%request }
@@ -301,9 +304,16 @@ for my $route (@ASKING) {
     };
 
     $param->('model', 'model', model => '');
-    $param->('temperature', 'temperature', temperature => 3);
-    $param->('max_tokens', 'max_tokens', max_tokens => 0);
-    $param->('tools', 'tools', tools => 7);
+
+    if ($route eq 'embeddings') {
+        $param->('dimensions', 'dimensions', dimensions => -1);
+        $param->('encoding', 'encoding_format', encoding_format => 7);
+
+    } else {
+        $param->('temperature', 'temperature', temperature => 3);
+        $param->('max_tokens', 'max_tokens', max_tokens => 0);
+        $param->('tools', 'tools', tools => 7);
+    }
 
     says(ask($route, body => '<x/>', headers => ['Content-Type: text/xml']),
          $route, 'XML', 'media-type');

@@ -48,7 +48,7 @@ sub run {
     is($?, 0, "$dialect, '$prefix': the client ran")
         or diag(Weir::Stack::slurp("$dir/node.log"));
 
-    judge($prefix, eval { decode_json($out) } // {});
+    judge($prefix, $dialect, eval { decode_json($out) } // {});
 
     # badKey and unauthorizedOnce: a refusal is not asked again
 
@@ -64,8 +64,16 @@ sub metric {
 }
 
 
+# numbers as they are in four bytes
+
+sub near {
+    return [map { [$_->[0], [unpack 'f<*', pack 'f<*', @{ $_->[1] }]] }
+            @{ $_[0] }];
+}
+
+
 sub judge {
-    my ($prefix, $seen) = @_;
+    my ($prefix, $dialect, $seen) = @_;
 
     my $value = sub {
         my ($name) = @_;
@@ -108,6 +116,19 @@ sub judge {
     is($value->('streamText'),
        'Echo: ' . "Gr\x{fc}\x{df}e \x{1f600} " x 100, 'a long one');
 
+    if ($dialect eq 'openai') {
+        my $e = $value->('embeddings');
+        is(join(',', map { $_->[0] } @{ $e->{texts} }), '0,1', 'embeddings');
+        is(scalar @{ $e->{texts}[0][1] }, 8, 'of eight dimensions');
+        is_deeply(near($e->{texts}), near($e->{floats}), 'in either encoding');
+        cmp_ok($e->{usage}{total_tokens}, '>', 0, 'their usage');
+        like($e->{requestID}, qr/^[0-9a-f]{32}$/, 'their request id');
+
+    } else {
+        is($seen->{embeddings}{error}{code}, 'untranslatable',
+           'no embeddings of such a model');
+    }
+
     is_deeply($value->('parallel'), [map { "Echo: number $_" } 0 .. 19],
               'twenty at once');
     is_deeply($value->('models'), [qw(mock-1 mock-large)], 'models');
@@ -124,6 +145,8 @@ sub judge {
           'invalid_request_error', 'messages'],
          ['badTemperature', 'BadRequestError', 400, undef,
           'invalid_request_error', 'temperature'],
+         ['badInput', 'BadRequestError', 400, undef,
+          'invalid_request_error', 'input'],
          ['refused', 'BadRequestError', 400, undef,
           'invalid_request_error', undef],
          ['streamRefused', 'BadRequestError', 400, undef,

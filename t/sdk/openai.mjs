@@ -96,6 +96,20 @@ await attempt('streamText', () => chat.stream(
 await attempt('streamRefused', () =>
     chat.create(ask('[[mock status=400]] Hi', { stream: true })));
 
+await attempt('embeddings', async () => {
+    const one = { model: 'mock-1', dimensions: 8 };
+    const read = (list) => list.data.map((d) => [d.index, d.embedding]);
+    const texts = await client.embeddings.create({ ...one,
+                                                   input: ['Hi', 'Ho'] });
+    const floats = await client.embeddings.create({ ...one, input: ['Hi', 'Ho'],
+                                                    encoding_format: 'float' });
+    return { texts: read(texts), floats: read(floats), usage: texts.usage,
+             requestID: texts._request_id };
+});
+
+await attempt('badInput', () =>
+    client.embeddings.create({ model: 'mock-1', input: [] }));
+
 await attempt('parallel', async () => {
     const all = await Promise.all([...Array(20).keys()].map(
         (n) => chat.create(ask(`number ${n}`))));
