@@ -167,7 +167,8 @@ ngx_http_weir_park(ngx_http_weir_ctx_t *ctx, ngx_msec_t timeout,
     ngx_add_timer(&ctx->timer, timeout);
 
     r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
+    r->write_event_handler = ctx->reader ? ngx_http_weir_stream_handler
+                                         : ngx_http_request_empty_handler;
 
     if (c->read->ready) {
         ngx_post_event(c->read, &ngx_posted_events);

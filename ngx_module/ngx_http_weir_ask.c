@@ -229,6 +229,7 @@ ngx_http_weir_ask_answered(ngx_http_weir_ctx_t *ctx)
     cache = ctx->cache;
 
     if (!ngx_http_weir_jobless(ctx)
+        || ngx_http_weir_streamed(ctx)
         || (!ctx->lost && ctx->job.state == WEIR_COMPLETED
             && ctx->outcome.choices))
     {

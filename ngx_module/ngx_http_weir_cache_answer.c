@@ -371,7 +371,9 @@ ngx_http_weir_cache_serve(ngx_http_weir_ctx_t *ctx,
     ctx->job.state = ctx->outcome.state;
     ctx->status = ctx->job.state == WEIR_COMPLETED ? "COMPLETED" : "FAILED";
 
-    if (ctx->job.state != WEIR_COMPLETED || ctx->outcome.choices == NULL) {
+    if (ctx->job.state != WEIR_COMPLETED || ctx->outcome.choices == NULL
+        || ngx_http_weir_streams(ctx))
+    {
         return ngx_http_weir_send_outcome(ctx);
     }
 

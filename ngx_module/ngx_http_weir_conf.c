@@ -67,6 +67,8 @@ ngx_http_weir_create_loc_conf(ngx_conf_t *cf)
     }
 
     wlcf->max_wait = NGX_CONF_UNSET_MSEC;
+    wlcf->heartbeat = NGX_CONF_UNSET_MSEC;
+    wlcf->ignore_abort = NGX_CONF_UNSET;
     wlcf->result_ttl = NGX_CONF_UNSET;
     wlcf->records_ttl = NGX_CONF_UNSET;
     wlcf->idempotency = NGX_CONF_UNSET_UINT;
@@ -161,6 +163,7 @@ ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait,
                               NGX_HTTP_WEIR_WAIT);
+    ngx_http_weir_merge_stream(conf, prev);
     ngx_conf_merge_sec_value(conf->result_ttl, prev->result_ttl,
                              WEIR_TTL_DEFAULT);
     ngx_conf_merge_sec_value(conf->records_ttl, prev->records_ttl,

@@ -102,6 +102,7 @@ ngx_http_weir_follow_end(ngx_http_weir_ctx_t *ctx)
     cache = ctx->cache;
 
     ngx_http_weir_wait_remove(ctx);
+    ngx_http_weir_reader_leave(ctx);
     weir_outcome_free(&ctx->outcome);
 
     if (cache->recorded) {

@@ -1,6 +1,6 @@
 /*
- * What happens to a job that exists: look, wait, fetch its outcome, cancel,
- * answer.  Owns those steps; submission and the form of answers are elsewhere.
+ * What happens to a job that exists: look, wait, fetch its outcome, answer.
+ * Owns those steps; submission and the form of answers are elsewhere.
  */
 
 #include "ngx_http_weir_module.h"
@@ -8,6 +8,7 @@
 
 #define NGX_HTTP_WEIR_OUTCOME_PAUSE  250        /* ms, between tries */
 #define NGX_HTTP_WEIR_OUTCOME_TIME   60000      /* ms, of one try */
+#define NGX_HTTP_WEIR_STREAM_TIME    3600000    /* ms, and once more */
 
 
 static const ngx_http_weir_step_t *ngx_http_weir_look_run(
@@ -29,8 +30,6 @@ static const ngx_http_weir_step_t *ngx_http_weir_outcome_run(
 static const ngx_http_weir_step_t *ngx_http_weir_no_outcome_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_answer_run(
-    ngx_http_weir_ctx_t *ctx);
-static const ngx_http_weir_step_t *ngx_http_weir_cancel_run(
     ngx_http_weir_ctx_t *ctx);
 
 
@@ -73,11 +72,6 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_no_outcome = {
 const ngx_http_weir_step_t  ngx_http_weir_step_answer = {
     "answer", ngx_http_weir_answer_run
 };
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_cancel = {
-    "cancel", ngx_http_weir_cancel_run
-};
-
 
 /* Sends what stands in the process's scratch unit.  Without a connection it
  * waits for one, if that is hopeful, and runs "again"; "failed" is for all that
@@ -172,6 +166,10 @@ ngx_http_weir_look_decide(ngx_http_weir_ctx_t *ctx)
 {
     if (ctx->request->method == NGX_HTTP_DELETE) {
         return &ngx_http_weir_step_cancel;
+    }
+
+    if (ctx->entries) {
+        return &ngx_http_weir_step_events;
     }
 
     if (weir_state_is_final(ctx->job.state)) {
@@ -383,6 +381,10 @@ ngx_http_weir_wait_run(ngx_http_weir_ctx_t *ctx)
 
     ctx->recheck = 1;
 
+    if (ngx_http_weir_reader_join(ctx) != NGX_OK) {
+        return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+
     return ngx_http_weir_park(ctx, left, &ngx_http_weir_step_released);
 }
 
@@ -391,6 +393,15 @@ static const ngx_http_weir_step_t *
 ngx_http_weir_wait_over_run(ngx_http_weir_ctx_t *ctx)
 {
     weir_failure_t  f;
+
+    if (ctx->entries) {
+        return ngx_http_weir_events_leave(ctx);
+    }
+
+    if (ngx_http_weir_streamed(ctx)) {          /* it is not silent */
+        ctx->wait_end = ngx_current_msec + NGX_HTTP_WEIR_STREAM_TIME;
+        return &ngx_http_weir_step_wait;
+    }
 
     if (ngx_http_weir_jobless(ctx)) {
         return &ngx_http_weir_step_wait_late;
@@ -505,6 +516,10 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_process_t     *p;
     const ngx_http_weir_step_t  *next;
 
+    if (ctx->reader && !ngx_http_weir_reader_settled(ctx)) {
+        return ngx_http_weir_reader_settle(ctx);
+    }
+
     if (ctx->lost) {
         next = ngx_http_weir_ask_answered(ctx);
         return next ? next : &ngx_http_weir_step_unavailable;
@@ -513,7 +528,9 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
     ctx->has_job = !ngx_http_weir_jobless(ctx);
     token = weir_str_of(ctx->job.token);
 
-    if (ctx->outcome.doc || !weir_token_has_outcome(token)) {
+    if (ctx->outcome.doc || !weir_token_has_outcome(token)
+        || ngx_http_weir_reader_whole(ctx))
+    {
         return &ngx_http_weir_step_answer;
     }
 
@@ -580,7 +597,10 @@ ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
         ctx->job.attempts = ctx->outcome.attempts;
     }
 
-    if (ctx->dialect == WEIR_DIALECT_PROBLEM) {
+    if (ctx->entries) {
+        rc = ngx_http_weir_events_answer(ctx);
+
+    } else if (ctx->dialect == WEIR_DIALECT_PROBLEM) {
 
         if (ctx->prefer.waits && ctx->request->method == NGX_HTTP_POST) {
             (void) ngx_http_weir_header_text(ctx->request,
@@ -595,92 +615,4 @@ ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
     }
 
     return ngx_http_weir_done(ctx, rc);
-}
-
-
-/* cancel */
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_cancel_refused(ngx_http_weir_ctx_t *ctx)
-{
-    weir_failure_t  f;
-
-    weir_failure_set(&f, WEIR_FAIL_CONFLICT, "the job is %s already",
-                     weir_state_name(ctx->job.state));
-
-    return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
-}
-
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_cancelled_run(ngx_http_weir_ctx_t *ctx)
-{
-    if (ctx->job.state != WEIR_CANCELLED) {
-        return ngx_http_weir_cancel_refused(ctx);
-    }
-
-    return &ngx_http_weir_step_answer;
-}
-
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_cancelled = {
-    "cancelled", ngx_http_weir_cancelled_run
-};
-
-
-static void
-ngx_http_weir_cancel_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
-{
-    weir_str_t                fin, token;
-    ngx_http_weir_process_t  *p;
-
-    p = ctx->process;
-    fin = weir_txn_cancel_fin(a);
-
-    if (a->code != WEIR_ANSWER_OK
-        || !weir_fin_parse(fin, &ctx->job.state, &token))
-    {
-        ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
-        return;
-    }
-
-    if (ctx->job.state == WEIR_CANCELLED) {
-        ctx->job.finished = ngx_http_weir_now(p);
-        ngx_http_weir_tell(p, weir_txn_cancel_mailboxes(a), ctx->job.id, fin,
-                           ctx->job.finished);
-    }
-
-    ngx_http_weir_resume(ctx, &ngx_http_weir_step_cancelled);
-}
-
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
-{
-    weir_cancel_t             cancel;
-    ngx_http_weir_process_t  *p;
-
-    if (weir_state_is_final(ctx->job.state)) {
-        return &ngx_http_weir_step_cancelled;   /* by whom, it tells */
-    }
-
-    p = ctx->process;
-
-    ngx_memzero(&cancel, sizeof(weir_cancel_t));
-    cancel.shard = ctx->job.shard;
-    cancel.id = ctx->job.id;
-    cancel.token = WEIR_TOKEN_OWNER;
-    cancel.now = ngx_http_weir_now(p);
-    cancel.owner = ngx_http_weir_str(ctx->visit->owner);
-    cancel.hook = ctx->job.hook;
-    cancel.tell = 1;
-    cancel.run = ctx->job.run[0] ? ctx->job.run : NULL;
-
-    weir_txn_reset(&p->txn);
-    weir_txn_cancel(&p->txn, &cancel);
-
-    return ngx_http_weir_ask(ctx, ngx_http_weir_cancel_answer,
-                             p->conf->redis.timeout,
-                             &ngx_http_weir_step_cancel,
-                             &ngx_http_weir_step_unavailable);
 }

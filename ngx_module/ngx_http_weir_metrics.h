@@ -38,6 +38,8 @@
       "Held requests whose wait ended first.")                                \
     X(mail, "weir_mail_received_total",                                       \
       "Messages about finished runs.")                                        \
+    X(entries, "weir_stream_entries_total",                                   \
+      "Messages about runs that are read, before their end.")                 \
     X(rechecks, "weir_rechecks_total",                                        \
       "Parked requests looked up because no message came yet.")               \
     X(recheck_hits, "weir_recheck_hits_total",                                \
@@ -84,7 +86,18 @@
 #define NGX_HTTP_WEIR_SAVED_HELP                                              \
     "Tokens of answers that no LLM was asked for."
 
+#define NGX_HTTP_WEIR_CUT_HELP                                                \
+    "Streams that ended before all was sent, by cause."
+
 #define NGX_HTTP_WEIR_LABELLED(X)                                             \
+    X(cut_client, "weir_streams_cut_total", "cause", "client",                \
+      NGX_HTTP_WEIR_CUT_HELP)                                                 \
+    X(cut_slow, "weir_streams_cut_total", "cause", "slow",                    \
+      NGX_HTTP_WEIR_CUT_HELP)                                                 \
+    X(cut_interrupted, "weir_streams_cut_total", "cause", "interrupted",      \
+      NGX_HTTP_WEIR_CUT_HELP)                                                 \
+    X(cut_failed, "weir_streams_cut_total", "cause", "failed",                \
+      NGX_HTTP_WEIR_CUT_HELP)                                                 \
     X(auth_missing, "weir_auth_failures_total", "reason", "missing",          \
       NGX_HTTP_WEIR_FAILURES_HELP)                                            \
     X(auth_several, "weir_auth_failures_total", "reason", "several",          \
@@ -187,6 +200,8 @@
 #define NGX_HTTP_WEIR_GAUGES(X)                                               \
     X(parked, "weir_requests_parked",                                         \
       "Requests that are held for a job now.")                                \
+    X(streams, "weir_streams_open",                                           \
+      "Answers that are sent as they come now.")                              \
     X(redis_ready, "weir_redis_ready",                                        \
       "Connections to Redis that are ready now.")                             \
     X(kept_ready, "weir_cache_redis_ready",                                   \

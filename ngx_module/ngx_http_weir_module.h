@@ -16,6 +16,7 @@
 #include "weir_jobdoc.h"
 #include "weir_prefer.h"
 #include "weir_txn.h"
+#include "weir_txn_events.h"
 #include "weir_url.h"
 #include "weir_webhook.h"
 
@@ -50,6 +51,7 @@ typedef struct ngx_http_weir_memos_s    ngx_http_weir_memos_t;
 typedef struct ngx_http_weir_list_s     ngx_http_weir_list_t;
 typedef struct ngx_http_weir_kept_s     ngx_http_weir_kept_t;
 typedef struct ngx_http_weir_woken_s    ngx_http_weir_woken_t;
+typedef struct ngx_http_weir_reader_s   ngx_http_weir_reader_t;
 
 
 /* configuration */
@@ -102,6 +104,8 @@ typedef struct {
     ngx_str_t                    prefix;        /* what precedes the route */
     ngx_http_handler_pt          handler;       /* of this location */
     ngx_msec_t                   max_wait;
+    ngx_msec_t                   heartbeat;     /* of streams */
+    ngx_flag_t                   ignore_abort;  /* a run needs no reader */
     time_t                       result_ttl;
     time_t                       records_ttl;
     ngx_uint_t                   idempotency;
@@ -272,6 +276,8 @@ struct ngx_http_weir_ctx_s {
     ngx_http_weir_list_t        *list;
     ngx_http_weir_cache_t       *cache;         /* NULL: off, or no question */
     weir_outcome_t               outcome;
+    ngx_http_weir_reader_t      *reader;        /* NULL: not a stream (yet) */
+    int64_t                      reads_until;   /* ms; 0: it is none */
 
     ngx_event_t                  timer;
     ngx_msec_t                   wait_end;      /* ngx_current_msec */
@@ -299,6 +305,7 @@ struct ngx_http_weir_ctx_s {
     unsigned                     replayed:1;    /* of an earlier request */
     unsigned                     ended:1;       /* it had ended already */
     unsigned                     events:1;      /* "stream" */
+    unsigned                     entries:1;     /* of entries as they are */
     unsigned                     usage:1;       /* with the usage in it */
     unsigned                     packed:1;      /* "encoding_format" */
 };
@@ -325,6 +332,12 @@ struct ngx_http_weir_process_s {
     ngx_uint_t                   waiters;
     ngx_http_weir_woken_t       *woken;         /* NULL: nobody just now */
     ngx_queue_t                  held;
+
+    ngx_queue_t                  feeds[NGX_HTTP_WEIR_BUCKETS];
+    ngx_queue_t                  wanted;        /* feeds that are to read */
+    ngx_uint_t                   reads;         /* of feeds, under way */
+    ngx_uint_t                   feed_cursor;
+    ngx_uint_t                   streams;
 
     ngx_http_weir_fleet_t       *fleet;       /* NULL: not wanted */
     ngx_http_weir_kept_t        *kept;        /* NULL: answers are in cmd's */
@@ -371,51 +384,6 @@ struct ngx_http_weir_process_s {
 
 /* module */
 extern ngx_module_t  ngx_http_weir_module;
-
-/* conf */
-void *ngx_http_weir_create_main_conf(ngx_conf_t *cf);
-void *ngx_http_weir_create_srv_conf(ngx_conf_t *cf);
-void *ngx_http_weir_create_loc_conf(ngx_conf_t *cf);
-char *ngx_http_weir_init_main_conf(ngx_conf_t *cf, void *conf);
-char *ngx_http_weir_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
-char *ngx_http_weir_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_conf_path(ngx_conf_t *cf, ngx_str_t *arg,
-    ngx_str_t *value, ngx_str_t *to);
-char *ngx_http_weir_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-/* A zone that was made anew has another of its name, with one of these tags, in
- * the running configuration: what that one holds is not taken over. */
-ngx_uint_t ngx_http_weir_conf_zone_lost(ngx_shm_zone_t *zone,
-    const ngx_uint_t *tags, ngx_uint_t ntags);
-ngx_uint_t ngx_http_weir_conf_param(ngx_str_t *arg, const char *name,
-    ngx_str_t *value);
-char *ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg,
-    const char *allowed);
-char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
-/* conf_auth */
-char *ngx_http_weir_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_set_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_conf_auth_complete(ngx_conf_t *cf,
-    ngx_http_weir_main_conf_t *wmcf);
-
-/* conf_jobs */
-char *ngx_http_weir_set_ttl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_weir_set_idempotency(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_weir_set_output_estimate(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_weir_set_queue_limit(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_weir_set_webhook_allow(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_weir_set_webhook_port(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 /* route */
 void ngx_http_weir_route_find(ngx_http_request_t *r, ngx_http_weir_ctx_t *ctx);
@@ -520,7 +488,7 @@ void ngx_http_weir_keys_check(ngx_http_weir_process_t *p);
 ngx_int_t ngx_http_weir_wait_add(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_wait_remove(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
-    weir_str_t fin, int64_t at, weir_str_t outcome);
+    weir_str_t fin, int64_t at, weir_str_t last, weir_str_t outcome);
 void ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p,
     ngx_uint_t buckets);
 void ngx_http_weir_wait_release(ngx_http_weir_process_t *p);
@@ -614,6 +582,7 @@ const ngx_http_weir_step_t *ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx,
     const ngx_http_weir_step_t *again, const ngx_http_weir_step_t *failed);
 extern const ngx_http_weir_step_t  ngx_http_weir_step_submit_refused;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_look;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_cancel;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_wait;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_accepted;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_outcome;
@@ -632,6 +601,8 @@ ngx_uint_t ngx_http_weir_request_header(ngx_http_request_t *r,
 /* response */
 ngx_int_t ngx_http_weir_send(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
     const char *type, weir_buf_t *body);
+ngx_int_t ngx_http_weir_send_header(ngx_http_weir_ctx_t *ctx,
+    ngx_uint_t status, const char *type, off_t length);
 ngx_int_t ngx_http_weir_send_text(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
     const char *type, const ngx_str_t *body);
 ngx_int_t ngx_http_weir_send_json(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
@@ -639,6 +610,7 @@ ngx_int_t ngx_http_weir_send_json(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
 ngx_int_t ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx,
     const weir_failure_t *f);
 ngx_int_t ngx_http_weir_send_job(ngx_http_weir_ctx_t *ctx, ngx_uint_t status);
+void ngx_http_weir_job_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out);
 ngx_int_t ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_outcome_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out);
 ngx_int_t ngx_http_weir_answer_headers(ngx_http_weir_ctx_t *ctx);
@@ -664,6 +636,9 @@ ngx_int_t ngx_http_weir_metrics_handler(ngx_http_request_t *r);
 
 /* variables */
 ngx_int_t ngx_http_weir_add_variables(ngx_conf_t *cf);
+
+#include "ngx_http_weir_conf.h"
+#include "ngx_http_weir_stream.h"
 
 
 /* the id of a job's run */

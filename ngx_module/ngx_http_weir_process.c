@@ -110,6 +110,7 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
 
     ngx_queue_init(&p->held);
     ngx_queue_init(&p->orphans);
+    ngx_http_weir_feed_init(p);
 
     p->conf = wmcf;
     p->clock = (int64_t) ngx_time() * 1000 - (int64_t) ngx_current_msec;
@@ -260,6 +261,7 @@ ngx_http_weir_cmd_ready(ngx_http_weir_redis_t *redis, const weir_answer_t *a)
     ngx_http_weir_catalogue_ask(p);
     ngx_http_weir_orphans_send(p);
     ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS);
+    ngx_http_weir_feed_again(p);
     ngx_http_weir_release_held(p);
 }
 
@@ -275,6 +277,7 @@ ngx_http_weir_mail_ready(ngx_http_weir_redis_t *redis, const weir_answer_t *a)
     /* what was told while nobody listened */
 
     ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS);
+    ngx_http_weir_feed_again(p);
 }
 
 
@@ -314,7 +317,14 @@ ngx_http_weir_message(void *data, weir_str_t channel, weir_str_t body)
 {
     int64_t                   at;
     weir_str_t                run, fin, last, outcome;
+    weir_event_t              e;
     ngx_http_weir_process_t  *p = data;
+
+    if (weir_mail_event_parse(body, &run, &e)) {
+        ngx_http_weir_count(p, entries);
+        ngx_http_weir_feed_deliver(p, run, &e);
+        return;
+    }
 
     if (!weir_mail_parse(body, &run, &fin, &at, &last, &outcome)) {
         ngx_log_error(NGX_LOG_ERR, &p->mail.log, 0,
@@ -323,7 +333,7 @@ ngx_http_weir_message(void *data, weir_str_t channel, weir_str_t body)
     }
 
     ngx_http_weir_count(p, mail);
-    ngx_http_weir_wait_deliver(p, run, fin, at, outcome);
+    ngx_http_weir_wait_deliver(p, run, fin, at, last, outcome);
 }
 
 
@@ -380,6 +390,8 @@ ngx_http_weir_tick(ngx_event_t *ev)
 
     ngx_http_weir_wait_recheck(p, NGX_HTTP_WEIR_BUCKETS
                                   / NGX_HTTP_WEIR_TICKS_CHECK);
+    ngx_http_weir_feed_tick(p, NGX_HTTP_WEIR_BUCKETS
+                               / NGX_HTTP_WEIR_TICKS_CHECK);
 
     if (p->ticks % NGX_HTTP_WEIR_TICKS_CHECK == 0) {
         ngx_http_weir_orphans_send(p);

@@ -229,20 +229,19 @@ ngx_http_weir_send_body(ngx_http_request_t *r, const ngx_str_t *body)
 }
 
 
-/* body: in the pool; NULL: none */
+/* length: -1: nobody knows yet */
 
 ngx_int_t
-ngx_http_weir_send_text(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
-    const char *type, const ngx_str_t *body)
+ngx_http_weir_send_header(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    const char *type, off_t length)
 {
-    ngx_int_t            rc;
     ngx_http_request_t  *r;
 
     r = ctx->request;
     ctx->sent = 1;
 
     r->headers_out.status = status;
-    r->headers_out.content_length_n = body ? (off_t) body->len : 0;
+    r->headers_out.content_length_n = length;
 
     if (r->method == NGX_HTTP_POST) {
         r->disable_not_modified = 1;            /* conditions are for a GET */
@@ -259,11 +258,27 @@ ngx_http_weir_send_text(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
         return NGX_ERROR;
     }
 
+    return ngx_http_send_header(r);
+}
+
+
+/* body: in the pool; NULL: none */
+
+ngx_int_t
+ngx_http_weir_send_text(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
+    const char *type, const ngx_str_t *body)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
     if (body == NULL) {
         r->header_only = 1;
     }
 
-    rc = ngx_http_send_header(r);
+    rc = ngx_http_weir_send_header(ctx, status, type,
+                                   body ? (off_t) body->len : 0);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
@@ -327,6 +342,10 @@ ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
     ngx_http_request_t  *r;
 
     r = ctx->request;
+
+    if (ngx_http_weir_streams(ctx)) {
+        return ngx_http_weir_stream_fail(ctx, f);
+    }
 
     rc = ngx_http_weir_spare(ctx, f);
 
@@ -454,6 +473,10 @@ ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx)
 {
     weir_failure_t  f;
 
+    if (ngx_http_weir_streams(ctx)) {
+        return ngx_http_weir_reader_answer(ctx);
+    }
+
     if (ctx->job.state == WEIR_COMPLETED && ctx->outcome.choices) {
         return ngx_http_weir_send_completed(ctx);
     }
@@ -471,7 +494,7 @@ ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx)
 
 /* the job object */
 
-static void
+void
 ngx_http_weir_job_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out)
 {
     weir_jobdoc_t         d;

@@ -23,6 +23,9 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
     { "/v1/jobs/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, NULL, "job",
       WEIR_SCOPE_READ, ngx_http_weir_job_start },
 
+    { "/v1/jobs/{id}/events", NGX_HTTP_WEIR_READ, WEIR_DIALECT_PROBLEM, NULL,
+      "events", WEIR_SCOPE_READ, ngx_http_weir_events_start },
+
     { "/v1/jobs/{id}", NGX_HTTP_DELETE, WEIR_DIALECT_PROBLEM, NULL, "job",
       WEIR_SCOPE_CANCEL, ngx_http_weir_job_start },
 
@@ -85,15 +88,16 @@ static const ngx_http_weir_region_t  ngx_http_weir_regions[] = {
 };
 
 
-/* "{id}" takes one segment that is not empty, "{*}" all that is left; both
- * stand at the end.  A tail is set only by a match. */
+/* "{id}" takes one segment that is not empty, "{*}" several; what follows
+ * it is as it stands.  A tail is set only by a match. */
 
 static ngx_uint_t
 ngx_http_weir_route_match(const char *pattern, ngx_str_t *path,
     ngx_str_t *tail)
 {
-    size_t       n;
-    const char  *p;
+    size_t       n, after;
+    u_char      *value, *last;
+    const char  *p, *rest;
 
     p = ngx_strchr(pattern, '{');
     n = p ? (size_t) (p - pattern) : ngx_strlen(pattern);
@@ -106,15 +110,24 @@ ngx_http_weir_route_match(const char *pattern, ngx_str_t *path,
         return path->len == n;
     }
 
-    if (path->len == n
-        || (p[1] != '*' && ngx_strlchr(path->data + n, path->data + path->len,
-                                       '/')))
+    rest = ngx_strchr(p, '}') + 1;
+    after = ngx_strlen(rest);
+
+    if (path->len <= n + after) {
+        return 0;
+    }
+
+    value = path->data + n;
+    last = path->data + path->len - after;
+
+    if (ngx_memcmp(last, rest, after) != 0
+        || (p[1] != '*' && ngx_strlchr(value, last, '/')))
     {
         return 0;
     }
 
-    tail->data = path->data + n;
-    tail->len = path->len - n;
+    tail->data = value;
+    tail->len = last - value;
 
     return 1;
 }

@@ -35,6 +35,7 @@ ngx_http_weir_may_spare(ngx_http_weir_ctx_t *ctx)
     cache = ctx->cache;
 
     return cache && cache->stale && !cache->jobful
+           && !ngx_http_weir_streams(ctx)
            && (cache->at_once
                || ngx_http_weir_now(ctx->process) < cache->reserve.stale_error);
 }

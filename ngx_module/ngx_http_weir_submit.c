@@ -163,6 +163,11 @@ ngx_http_weir_hold_run(ngx_http_weir_ctx_t *ctx)
         return ngx_http_weir_submit_full(ctx);
     }
 
+    if (ngx_http_weir_reader_lead(ctx, &ctx->reads_until) != NGX_OK) {
+        ngx_http_weir_submit_release(ctx);
+        return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+
     return &ngx_http_weir_step_submit;
 }
 
@@ -353,6 +358,12 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 
     if (ctx->waiting) {
         s->mailbox = weir_str_of(ctx->process->mailbox);
+    }
+
+    if (ctx->reads_until) {
+        s->stream = true;
+        s->reader = s->mailbox;
+        s->read_until = ctx->reads_until;
     }
 
     ngx_http_weir_submit_times(ctx, s);

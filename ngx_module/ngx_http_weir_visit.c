@@ -164,6 +164,7 @@ ngx_http_weir_ctx_cleanup(void *data)
     ngx_http_weir_forget(ctx);
     ngx_http_weir_ask_cleanup(ctx);
     ngx_http_weir_wait_remove(ctx);
+    ngx_http_weir_reader_destroy(ctx);
 
     if (ctx->holding) {
         ngx_queue_remove(&ctx->held);

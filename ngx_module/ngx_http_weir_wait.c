@@ -15,6 +15,16 @@ typedef struct {
 } ngx_http_weir_recheck_t;
 
 
+/* how a run has ended */
+
+typedef struct {
+    weir_state_e              state;
+    weir_str_t                token;
+    int64_t                   at;
+    weir_str_t                last;             /* of its entries; or empty */
+} ngx_http_weir_end_t;
+
+
 /* a large outcome that several wait for, likewise */
 
 typedef struct {
@@ -91,7 +101,7 @@ ngx_http_weir_wait_remove(ngx_http_weir_ctx_t *ctx)
 
 static void
 ngx_http_weir_wait_collect(ngx_http_weir_process_t *p, const char *run,
-    ngx_queue_t *all)
+    ngx_uint_t streams, ngx_queue_t *all)
 {
     ngx_queue_t          *q, *next, *bucket;
     ngx_http_weir_ctx_t  *ctx;
@@ -106,7 +116,9 @@ ngx_http_weir_wait_collect(ngx_http_weir_process_t *p, const char *run,
         next = ngx_queue_next(q);
         ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
 
-        if (ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) == 0) {
+        if (ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) == 0
+            && (ctx->reader || !streams))
+        {
             ngx_queue_remove(q);
             ngx_queue_insert_tail(all, q);
         }
@@ -132,13 +144,13 @@ ngx_http_weir_wait_pop(ngx_queue_t *all)
 
 static void
 ngx_http_weir_wait_wake(ngx_http_weir_process_t *p, const char *run,
-    weir_state_e state, weir_str_t token, int64_t at, weir_str_t outcome)
+    const ngx_http_weir_end_t *end, ngx_uint_t streams, weir_str_t outcome)
 {
     ngx_queue_t             all;
     ngx_http_weir_ctx_t    *ctx;
     ngx_http_weir_woken_t   woken;
 
-    ngx_http_weir_wait_collect(p, run, &all);
+    ngx_http_weir_wait_collect(p, run, streams, &all);
 
     if (ngx_queue_empty(&all)) {
         return;
@@ -154,11 +166,12 @@ ngx_http_weir_wait_wake(ngx_http_weir_process_t *p, const char *run,
 
         ngx_http_weir_count(p, answered);
 
-        ctx->job.state = state;
-        ctx->job.finished = at;
-        ngx_memcpy(ctx->job.token, token.data, token.len);
-        ctx->job.token[token.len] = '\0';
+        ctx->job.state = end->state;
+        ctx->job.finished = end->at;
+        ngx_memcpy(ctx->job.token, end->token.data, end->token.len);
+        ctx->job.token[end->token.len] = '\0';
 
+        ngx_http_weir_reader_last(ctx, end->last);
         ngx_http_weir_woken_take(ctx);
 
         if (ngx_http_weir_follow_told(ctx)) {
@@ -169,7 +182,7 @@ ngx_http_weir_wait_wake(ngx_http_weir_process_t *p, const char *run,
          * is what was never accepted */
 
         if (ctx->submitting
-            && weir_str_eq(token, weir_str(WEIR_TOKEN_LATE)))
+            && weir_str_eq(end->token, weir_str(WEIR_TOKEN_LATE)))
         {
             ngx_http_weir_resume(ctx, &ngx_http_weir_step_submit_refused);
             continue;
@@ -200,11 +213,16 @@ ngx_http_weir_wait_wake(ngx_http_weir_process_t *p, const char *run,
 static void
 ngx_http_weir_wait_fetched(void *data, const weir_answer_t *a)
 {
+    ngx_http_weir_end_t     end;
     ngx_http_weir_large_t  *large = data;
 
     if (a->code != WEIR_ANSWER_LOST) {
-        ngx_http_weir_wait_wake(large->process, large->run, large->state,
-                                weir_str_of(large->token), large->at,
+        end.state = large->state;
+        end.token = weir_str_of(large->token);
+        end.at = large->at;
+        end.last = weir_str_null;
+
+        ngx_http_weir_wait_wake(large->process, large->run, &end, 0,
                                 a->code == WEIR_ANSWER_OK
                                 ? weir_reply_str(a->reply) : weir_str_null);
     }
@@ -250,14 +268,14 @@ ngx_http_weir_wait_one(ngx_http_weir_process_t *p, const char *run)
 
 static ngx_int_t
 ngx_http_weir_wait_fetch(ngx_http_weir_process_t *p, const char *run,
-    weir_state_e state, weir_str_t token, int64_t at)
+    const ngx_http_weir_end_t *end)
 {
     ngx_http_weir_ctx_t    *one;
     ngx_http_weir_large_t  *large;
 
     one = ngx_http_weir_wait_one(p, run);
 
-    if (one == NULL || !weir_token_has_outcome(token)) {
+    if (one == NULL || !weir_token_has_outcome(end->token)) {
         return NGX_DECLINED;
     }
 
@@ -267,14 +285,14 @@ ngx_http_weir_wait_fetch(ngx_http_weir_process_t *p, const char *run,
     }
 
     large->process = p;
-    large->state = state;
-    large->at = at;
+    large->state = end->state;
+    large->at = end->at;
     ngx_memcpy(large->run, run, WEIR_ID_LEN);
-    ngx_memcpy(large->token, token.data, token.len);
+    ngx_memcpy(large->token, end->token.data, end->token.len);
 
     weir_txn_reset(&p->txn);
     weir_txn_outcome(&p->txn, one->job.shard, ngx_http_weir_run_id(&one->job),
-                     token);
+                     end->token);
 
     if (ngx_http_weir_redis_send(&p->cmd, &p->txn, ngx_http_weir_wait_fetched,
                                  large)
@@ -288,24 +306,32 @@ ngx_http_weir_wait_fetch(ngx_http_weir_process_t *p, const char *run,
 }
 
 
+/* Who has read it all along seldom needs the outcome. */
+
 void
 ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
-    weir_str_t fin, int64_t at, weir_str_t outcome)
+    weir_str_t fin, int64_t at, weir_str_t last, weir_str_t outcome)
 {
-    weir_str_t    token;
-    weir_state_e  state;
+    ngx_http_weir_end_t  end;
 
-    if (run.len != WEIR_ID_LEN || !weir_fin_parse(fin, &state, &token)) {
-        return;
-    }
-
-    if (outcome.len == 0
-        && ngx_http_weir_wait_fetch(p, run.data, state, token, at) == NGX_OK)
+    if (run.len != WEIR_ID_LEN
+        || !weir_fin_parse(fin, &end.state, &end.token))
     {
         return;
     }
 
-    ngx_http_weir_wait_wake(p, run.data, state, token, at, outcome);
+    end.at = at;
+    end.last = last;
+
+    if (outcome.len == 0) {
+        ngx_http_weir_wait_wake(p, run.data, &end, 1, outcome);
+
+        if (ngx_http_weir_wait_fetch(p, run.data, &end) == NGX_OK) {
+            return;
+        }
+    }
+
+    ngx_http_weir_wait_wake(p, run.data, &end, 0, outcome);
 }
 
 
@@ -315,7 +341,7 @@ ngx_http_weir_wait_lost(ngx_http_weir_process_t *p, const char *run)
     ngx_queue_t           all;
     ngx_http_weir_ctx_t  *ctx;
 
-    ngx_http_weir_wait_collect(p, run, &all);
+    ngx_http_weir_wait_collect(p, run, 0, &all);
 
     for ( ;; ) {
         ctx = ngx_http_weir_wait_pop(&all);
@@ -348,7 +374,7 @@ ngx_http_weir_wait_rechecked(void *data, const weir_answer_t *a)
         if (fin.len) {
             ngx_http_weir_count(p, recheck_hits);
             ngx_http_weir_wait_deliver(p, weir_str_of(recheck->run), fin, at,
-                                       weir_str_null);
+                                       weir_str_null, weir_str_null);
 
         } else if (weir_reply_is_nil(weir_reply_at(a->reply, 2))) {
             ngx_http_weir_wait_lost(p, recheck->run);

@@ -1,190 +1,181 @@
-# A chat completion with "stream": the events of the answer, all at once; errors
-# as without it (RC-06).
+# A chat completion as a stream: each token at once, through nginx, Redis and
+# worker; a stream that cannot be whole says so; heartbeats; one reader more or
+# less does not matter to the others.
 
 use strict;
 use warnings;
-use utf8;
 
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Time::HiRes qw(time);
+use Weir::Mock;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(
-    location => 'weir_api;', worker => 'attempts = 1',
-    server => 'location /short/ { weir_api; weir_max_wait 1s; }');
+    location => "weir_api;\n        weir_max_wait 20s;",
+    server => 'location = /metrics { weir_metrics; }',
+    worker => "attempts = 2\n    backoff = 200ms");
 
 $stack->start;
 
-my $path = '/v1/chat/completions';
 
+# a metric of the edge
 
-sub chat {
-    my ($text, %o) = @_;
+sub metric {
+    my ($name) = @_;
 
-    my $body = encode_json({
-        model => 'mock-1', stream => JSON::PP::true, %{ $o{with} // {} },
-        messages => [{ role => 'user', content => $text }],
-    });
+    my ($n) = $stack->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
 
-    return $stack->ask($o{path} // $path, body => $body,
-                       headers => $o{headers} // []);
+    return $n;
 }
 
 
-# the chunks of a body that is a whole stream of events
+# stream(PLAN, OPTIONS): a client under way
 
-sub chunks {
-    my ($c, $name) = @_;
+sub stream {
+    my ($plan, %o) = @_;
 
-    is($c->status, 200, "$name: 200") or diag($c->body);
-    is($c->header('Content-Type'), 'text/event-stream', "$name: events");
+    my $raw = delete $o{raw};
+    my $headers = delete $o{headers} // [];
 
-    my @data = map { /^data: ([^\n]+)$/ ? $1 : die "$name: $_" }
-               split /\n\n/, $c->body;
-
-    is(pop @data, '[DONE]', "$name: the end is told");
-    ok($c->body =~ /\n\n$/, "$name: and is one");
-
-    my @chunks = map { decode_json($_) } @data;
-    my %ids = map { $_->{id} => 1 } @chunks;
-
-    is(keys %ids, 1, "$name: one id");
-    is(scalar(grep { $_->{object} ne 'chat.completion.chunk' } @chunks), 0,
-       "$name: chunks");
-
-    return @chunks;
+    return $stack->request('/v1/chat/completions', headers => $headers,
+        body => encode_json({ model => 'mock-1', stream => JSON::PP::true, %o,
+            messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] }));
 }
 
 
-sub text {
-    my ($index, @chunks) = @_;
+sub text { openai_text(events($_[0]->body)) }
 
-    return join '', map { $_->{delta}{content} // '' }
-           grep { $_->{index} == $index } map { @{ $_->{choices} } } @chunks;
+sub codes { map { $_->{json}{error}{code} }
+            grep { ref $_->{json} && $_->{json}{error} }
+            @{ events($_[0]->body)->{events} } }
+
+
+# one token after the other
+
+my $c = stream('tag=slow tokens=6 every=300');
+ok($c->wait(5, qr/tok/), 'the first token');
+cmp_ok(time - $c->{start}, '<', 1.5, 'long before the last');
+unlike($c->body, qr/DONE/, 'which is to come');
+is(metric('weir_streams_open'), 1, 'a stream is open');
+ok($c->wait(10), 'the end');
+is($c->status, 200, 'status');
+is($c->header('Content-Type'), 'text/event-stream', 'type');
+is($c->header('X-Accel-Buffering'), 'no', 'no buffering');
+like($c->header('X-Weir-Job'), qr/^job_/, 'the job');
+is(text($c), 'tok ' x 6, 'all of it');
+like($c->body, qr/data: \[DONE\]\n\n$/, 'a clean end');
+cmp_ok(scalar(grep { $_->[1] =~ /tok/ } $c->parts), '>=', 5,
+       'each token by itself');
+
+my $e = events($c->body)->{events};
+is($e->[0]{json}{choices}[0]{delta}{role}, 'assistant', 'the role first');
+is($e->[0]{json}{model}, 'mock-1', 'the model');
+is(scalar(grep { ref $_->{json} && exists $_->{json}{usage} } @$e), 0,
+   'usage is not shown');
+$stack->wait_for(5, sub { metric('weir_streams_open') == 0 },
+                 'no stream is open');
+
+
+# the same with usage
+
+$c = stream('tokens=6', stream_options => { include_usage => JSON::PP::true });
+ok($c->wait(10), 'with usage: the end');
+$e = events($c->body)->{events};
+is($e->[-2]{json}{usage}{completion_tokens}, 6, 'usage in the last but one');
+is_deeply($e->[-2]{json}{choices}, [], 'without choices');
+
+
+# heartbeats from the first second on, before the LLM has said anything
+
+$c = stream('delay=1600 tokens=2');
+ok($c->wait(5, qr/^: ping\n\n/), 'a heartbeat');
+cmp_ok(time - $c->{start}, '<', 1.5, 'within a second or so');
+ok($c->wait(10), 'the end');
+is(text($c), 'tok ' x 2, 'the answer');
+
+
+# failures before content have a status of their own
+
+$c = stream('status=400');
+ok($c->wait(10), 'refused upstream: an answer');
+is($c->status, 400, 'its status');
+is(decode_json($c->body)->{error}{type}, 'invalid_request_error', 'its body');
+
+
+# before content, and after a heartbeat
+
+$c = stream('status=400 delay=1500');
+ok($c->wait(10), 'refused later: an answer');
+is($c->status, 200, 'the status has gone');
+is(scalar(codes($c)), 1, 'an error event');
+unlike($c->body, qr/DONE/, 'and no clean end');
+
+
+# a try that fails before content is tried again, and nobody sees it
+
+$c = stream('tag=again status=503 times=1 tokens=4');
+ok($c->wait(15), 'tried again: an answer');
+is(text($c), 'tok ' x 4, 'of the second try');
+is($stack->calls('again'), 2, 'two calls');
+
+
+# C3: truncated in the middle: an error event, no clean end, no second attempt
+# in the same stream
+
+$c = stream('tag=cut tokens=20 every=20 cut=body');
+ok($c->wait(10), 'C3: cut upstream: the end');
+is($c->status, 200, 'C3: begun well');
+like(text($c), qr/^(tok )+$/, 'C3: with some text');
+is_deeply([codes($c)], ['upstream_truncated'], 'C3: an error event');
+unlike($c->body, qr/DONE/, 'C3: no clean end');
+
+for my $plan ('stop=text', 'stop=finish', 'stop=event', 'bad=json',
+              'error=server_error') {
+    $c = stream("tokens=8 every=50 $plan");
+    ok($c->wait(10), "$plan: the end");
+
+    if ($plan eq 'stop=finish') {
+        like($c->body, qr/DONE/, "$plan: all choices have stopped: whole");
+        next;
+    }
+
+    unlike($c->body, qr/DONE/, "$plan: no clean end");
+    is(scalar(codes($c)), 1, "$plan: an error event");
 }
 
 
-# the same answer in the other framing
+# tools, several choices, text of many bytes
 
-my $c = chat('Grüße 😀', headers => ['X-Request-Id: mine']);
-my @chunks = chunks($c, 'plain');
+$c = stream('tool=f args={"a":1} pieces=4 tools=2',
+            tools => [{ type => 'function', function => { name => 'f' } }]);
+ok($c->wait(10), 'tools: the end');
+my $tools = openai_tools(events($c->body));
+is(scalar @$tools, 2, 'two calls');
+is($tools->[0][1], 'f', 'name');
+is($tools->[0][2], '{"a":1}', 'arguments');
 
-is(text(0, @chunks), 'Echo: Grüße 😀', 'the text');
-is_deeply($chunks[0]{choices}[0]{delta},
-          { role => 'assistant', content => '', refusal => undef },
-          'the role comes first');
-is($chunks[-1]{choices}[0]{finish_reason}, 'stop', 'the reason last');
-is(scalar(grep { exists $_->{usage} } @chunks), 0, 'no usage');
-is($c->header('Cache-Control'), 'no-store', 'Cache-Control');
-is($c->header('X-Accel-Buffering'), 'no', 'X-Accel-Buffering');
-is($c->header('Content-Length'), length $c->body, 'Content-Length');
-is($c->header('X-Request-Id'), 'mine', 'request id');
+$c = stream('tokens=5 vary=1', n => 3);
+ok($c->wait(10), 'three choices: the end');
+is(scalar(grep { ref $_->{json} && ($_->{json}{choices}[0]{finish_reason} // '')
+                 eq 'stop' } @{ events($c->body)->{events} }),
+   3, 'each has stopped');
 
-my ($job) = $c->header('X-Weir-Job') =~ /^job_(\w{24})$/;
-is($chunks[0]{id}, "chatcmpl-$job", 'the id is that of the completion');
-
-my $doc = decode_json($stack->ask("/v1/jobs/job_$job")->body);
-is($doc->{result}{choices}[0]{message}{content}, 'Echo: Grüße 😀',
-   'and the job has the answer');
-
-
-# the LLM is asked for the whole
-
-my $asked = decode_json($stack->mock('/mock/last')->body)->{json};
-ok(!exists $asked->{stream} && !exists $asked->{stream_options},
-   'the LLM knows nothing of it');
+$c = stream('words=wide size=300000');
+ok($c->wait(20), 'long: the end');
+my $long = text($c);
+utf8::encode($long) if utf8::is_utf8($long);
+is(length $long, 300000, 'long: all of it');
 
 
-# usage
+# a client that leaves frees everything at once; the run ends
 
-@chunks = chunks(chat('Hi', with => { stream_options => {
-                     include_usage => JSON::PP::true } }), 'usage');
-my $usage = pop @chunks;
-is_deeply($usage->{choices}, [], 'an event of its own');
-is($usage->{usage}{total_tokens}, 3, 'with the tokens');
-is(scalar(grep { exists $_->{usage} && !defined $_->{usage} } @chunks),
-   @chunks, 'and null in all others');
-
-@chunks = chunks(chat('Hi', with => { stream_options => {
-                     include_usage => JSON::PP::false } }), 'no usage');
-is(scalar(grep { exists $_->{usage} } @chunks), 0, 'none is sent');
-
-
-# what answers consist of
-
-@chunks = chunks(chat('Hi', with => { n => 3 }), 'three choices');
-is_deeply([map { text($_, @chunks) } 0 .. 2], [('Echo: Hi') x 3], 'all three');
-
-@chunks = chunks(chat('[[mock tool=f]] Hi', with => { tools => [
-    { type => 'function', function => { name => 'f' } }] }), 'a tool');
-my ($call) = map { @{ $_->{choices}[0]{delta}{tool_calls} // [] } } @chunks;
-is($call->{index}, 0, 'its index');
-is($call->{function}{name}, 'f', 'its name');
-is(ref decode_json($call->{function}{arguments}), 'HASH', 'its arguments');
-is($chunks[-1]{choices}[0]{finish_reason}, 'tool_calls', 'the reason');
-
-@chunks = chunks(chat('one two three four five six seven',
-                      with => { max_tokens => 2 }), 'truncated');
-is($chunks[-1]{choices}[0]{finish_reason}, 'length', 'the reason');
-
-for my $size (1, 64, 65, 5000, 300000) {
-    @chunks = chunks(chat("[[mock size=$size]] Hi"), "$size bytes");
-    is(length text(0, @chunks), $size, 'all of them');
-    cmp_ok(scalar @chunks, '<=', 66, 'in a bounded number of events');
-}
-
-
-# errors are told as without it
-
-for (['of the LLM', 400, chat('[[mock status=400]] Hi')],
-     ['of the provider', 502, chat('[[mock status=500]] Hi')],
-     ['of the value', 400, chat('Hi', with => { temperature => 9 })],
-     ['of the options', 400, chat('Hi', with => { stream_options => 1 })],
-     ['of the time', 504, chat('[[mock delay=3000]] Hi',
-                               path => "/short$path")])
-{
-    my ($name, $status, $c) = @$_;
-
-    is($c->status, $status, "an error $name: $status") or diag($c->body);
-    is($c->header('Content-Type'), 'application/json', "$name: JSON");
-    is($c->header('Cache-Control'), 'no-store', "$name: not kept");
-    ok(decode_json($c->body)->{error}{message}, "$name: a message");
-}
-
-
-# null and false are as if it was not there
-
-for (undef, JSON::PP::false) {
-    $c = chat('Hi', with => { stream => $_, stream_options => {
-                  include_usage => JSON::PP::true } });
-    is($c->header('Content-Type'), 'application/json', 'not streamed');
-    is(decode_json($c->body)->{object}, 'chat.completion', 'a completion');
-    is($c->header('X-Accel-Buffering'), undef, 'and nothing about events');
-}
-
-
-# an answer is repeated in the form that was asked for
-
-my @key = (headers => ['Idempotency-Key: a']);
-my $first = chat('Hi [[mock tag=once]]', @key);
-$c = chat('Hi [[mock tag=once]]', @key);
-is($c->header('Idempotent-Replayed'), 'true', 'replayed');
-is($c->body, $first->body, 'the same events');
-is($stack->calls('once'), 1, 'of one call');
-
-
-# of a job it means nothing
-
-$c = $stack->ask('/v1/jobs', headers => ['Prefer: wait=5'],
-    body => encode_json({ request => {
-        model => 'mock-1', stream => JSON::PP::true,
-        stream_options => { include_usage => JSON::PP::true },
-        messages => [{ role => 'user', content => 'Hi' }] } }));
-is($c->status, 200, 'a job with "stream"');
-is($c->header('Content-Type'), 'application/json', 'is a job');
-is(decode_json($c->body)->{result}{choices}[0]{message}{content}, 'Echo: Hi',
-   'with its answer');
+$c = stream('tag=gone tokens=200 every=50');
+ok($c->wait(5, qr/tok/), 'S3: a token');
+$c->close;
+$stack->wait_for(2, sub { metric('weir_streams_open') == 0 },
+                 'S3: no stream is open');
 
 $stack->end;
 

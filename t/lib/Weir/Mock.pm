@@ -7,7 +7,7 @@ package Weir::Mock;
 #     my $c = $m->openai('[[mock cut=event]] Hi', stream => \1);
 #     my $e = events($c->body);         # { events, comments, rest }
 #
-# An event is { name, data, json }; rest is what was left behind the last empty
+# An event is { name, data, id, json }; rest is what was left behind the last empty
 # line.  openai_text(), openai_tools() and blocks() put together what they tell.
 
 use strict;
@@ -106,8 +106,8 @@ sub events {
         if ($line =~ /^: ?(.*)/) {
             push @comments, $1;
 
-        } elsif ($line =~ /^(event|data): ?(.*)/) {
-            $event{$1 eq 'event' ? 'name' : 'data'} = $2;
+        } elsif ($line =~ /^(event|data|id): ?(.*)/) {
+            $event{$1 eq 'event' ? 'name' : $1} = $2;
         }
     }
 

@@ -1,0 +1,651 @@
+/*
+ * A reader: one request whose answer is sent as it comes.  Takes the entries of
+ * a run in their order and never mixes attempts; at the run's end it knows
+ * whether all was sent, and sends the rest of the outcome if not.  Owns what
+ * the request has got so far; bytes on their way are stream.c's.
+ */
+
+#include "ngx_http_weir_reader.h"
+
+#include "ngx_http_weir_dialect.h"
+#include "ngx_http_weir_woken.h"
+
+
+#define NGX_HTTP_WEIR_SETTLE_TIME  60000        /* ms */
+
+
+static const ngx_http_weir_step_t *ngx_http_weir_reader_cut_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_reader_settled_run(
+    ngx_http_weir_ctx_t *ctx);
+
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_cut = {
+    "stream, cut", ngx_http_weir_reader_cut_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_settled = {
+    "stream, settled", ngx_http_weir_reader_settled_run
+};
+
+
+/* places */
+
+int
+ngx_http_weir_spot_cmp(const ngx_http_weir_spot_t *a,
+    const ngx_http_weir_spot_t *b)
+{
+    return a->token != b->token ? (a->token < b->token ? -1 : 1)
+           : a->n != b->n ? (a->n < b->n ? -1 : 1) : 0;
+}
+
+
+static uint64_t
+ngx_http_weir_spot_token(weir_str_t text)
+{
+    int64_t  token;
+
+    return weir_str_digits(text, 18, &token) ? (uint64_t) token : 0;
+}
+
+
+ngx_uint_t
+ngx_http_weir_spot_parse(weir_str_t id, ngx_http_weir_spot_t *spot)
+{
+    weir_str_t  token;
+
+    if (!weir_event_id_parse(id, &token, &spot->n)) {
+        ngx_memzero(spot, sizeof(ngx_http_weir_spot_t));
+        return 0;
+    }
+
+    spot->token = ngx_http_weir_spot_token(token);
+
+    return spot->token > 0;
+}
+
+
+/* coming and going */
+
+static void
+ngx_http_weir_reader_gauge(ngx_http_weir_process_t *p)
+{
+    p->conf->counters->slots[ngx_process_slot].streams = p->streams;
+}
+
+
+ngx_int_t
+ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    if (ctx->reader) {
+        return NGX_OK;
+    }
+
+    reader = ngx_calloc(sizeof(ngx_http_weir_reader_t),
+                        ctx->request->connection->log);
+    if (reader == NULL) {
+        return NGX_ERROR;
+    }
+
+    reader->ctx = ctx;
+    reader->began = ngx_current_msec;
+    reader->render.dialect = ctx->entries ? NULL : ctx->speech->render;
+    reader->render.usage = ctx->usage;
+    reader->render.request_id = ngx_http_weir_str(ctx->visit->request_id);
+    reader->render.model = ngx_http_weir_str(ctx->job.model);
+
+    ngx_http_weir_stream_init(reader);
+
+    ctx->reader = reader;
+    ctx->process->streams++;
+    ngx_http_weir_reader_gauge(ctx->process);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+
+    if (reader == NULL) {
+        return;
+    }
+
+    ctx->reader = NULL;
+
+    if (!reader->ended) {
+        ngx_http_weir_count(ctx->process, cut_client);
+    }
+
+    ngx_http_weir_stream_stop(reader);
+    ngx_http_weir_feed_leave(reader, 0);
+
+    if (reader->render.dialect) {
+        weir_render_free(&reader->render);
+    }
+
+    weir_sent_free(&reader->sent);
+    weir_buf_free(&reader->next);
+    weir_buf_free(&reader->text);
+    ngx_free(reader);
+
+    ctx->process->streams--;
+    ngx_http_weir_reader_gauge(ctx->process);
+}
+
+
+/* May the answer to this request come in pieces? */
+
+static ngx_uint_t
+ngx_http_weir_reader_may(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->events && ctx->hold != 0 && ctx->speech->render
+           && ctx->request == ctx->request->main
+           && ctx->request->method == NGX_HTTP_POST;
+}
+
+
+/* Before the run is submitted: nothing of it will be missed.  *until_r: what
+ * Redis is to be told with the submission; 0: it is no stream. */
+
+ngx_int_t
+ngx_http_weir_reader_lead(ngx_http_weir_ctx_t *ctx, int64_t *until_r)
+{
+    *until_r = 0;
+
+    if (!ngx_http_weir_reader_may(ctx)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_weir_reader_create(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *until_r = ngx_http_weir_feed_until(ctx->process);
+
+    if (ctx->reader->feed) {
+        return NGX_OK;
+    }
+
+    return ngx_http_weir_feed_join(ctx->reader, ctx->job.shard,
+                                   ngx_http_weir_run_id(&ctx->job), 0,
+                                   *until_r);
+}
+
+
+/* A run that is under way. */
+
+ngx_int_t
+ngx_http_weir_reader_join(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    if (!ctx->entries && !ngx_http_weir_reader_may(ctx)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_weir_reader_create(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    reader = ctx->reader;
+
+    if (reader->feed == NULL
+        && ngx_http_weir_feed_join(reader, ctx->job.shard,
+                                   ngx_http_weir_run_id(&ctx->job), 1, 0)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_weir_stream_start(reader);
+
+    return NGX_OK;
+}
+
+
+/* Another run may follow, from its start; of this one nothing was sent. */
+
+void
+ngx_http_weir_reader_leave(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+
+    if (reader == NULL) {
+        return;
+    }
+
+    ngx_http_weir_feed_leave(reader, 0);
+
+    ngx_memzero(&reader->spot, sizeof(ngx_http_weir_spot_t));
+    ngx_memzero(&reader->heard, sizeof(ngx_http_weir_spot_t));
+    ngx_memzero(&reader->last, sizeof(ngx_http_weir_spot_t));
+
+    reader->behind = 0;
+    reader->again = 0;
+    reader->settling = 0;
+    reader->settled = 0;
+    reader->whole = 0;
+}
+
+
+/* What completes its entries; empty: it was not told. */
+
+void
+ngx_http_weir_reader_last(ngx_http_weir_ctx_t *ctx, weir_str_t last)
+{
+    if (ctx->reader && last.len) {
+        (void) ngx_http_weir_spot_parse(last, &ctx->reader->last);
+    }
+}
+
+
+/* Is there no way back to an answer with a status of its own? */
+
+ngx_uint_t
+ngx_http_weir_streams(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->reader
+           && (ctx->request->header_sent || ctx->reader->next.len > 0);
+}
+
+
+ngx_uint_t
+ngx_http_weir_streamed(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->reader && ctx->reader->content;
+}
+
+
+/* taking */
+
+static void
+ngx_http_weir_reader_cut(ngx_http_weir_reader_t *reader, const char *code)
+{
+    if (reader->cut == NULL) {
+        reader->cut = code;
+    }
+
+    ngx_http_weir_stream_post(reader);
+}
+
+
+static void
+ngx_http_weir_reader_begin(ngx_http_weir_reader_t *reader)
+{
+    ngx_http_weir_ctx_t  *ctx;
+
+    if (reader->render.out) {
+        return;
+    }
+
+    ctx = reader->ctx;
+    ngx_memcpy(reader->id, ctx->job.id, sizeof(reader->id));
+
+    reader->render.id = weir_str_of(reader->id);
+    reader->render.created = ctx->job.created / 1000;
+    reader->render.out = &reader->next;
+}
+
+
+static int
+ngx_http_weir_reader_delta(void *arg, const weir_delta_t *d)
+{
+    ngx_http_weir_reader_t  *reader = arg;
+
+    ngx_http_weir_reader_begin(reader);
+
+    if (weir_render_delta(&reader->render, d) != 0) {
+        return -1;
+    }
+
+    if (reader->sent.content && !reader->content) {
+        reader->content = 1;
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_http_weir_reader_add(void *arg, const weir_delta_t *d)
+{
+    ngx_http_weir_reader_t  *reader = arg;
+
+    if (weir_sent_add(&reader->sent, d) != 0) {
+        return -1;
+    }
+
+    return ngx_http_weir_reader_delta(reader, d);
+}
+
+
+/* Whoever has content of one attempt gets none of another. */
+
+static void
+ngx_http_weir_reader_render(ngx_http_weir_reader_t *reader,
+    const weir_event_t *e)
+{
+    if (e->kind != WEIR_EVENT_DELTAS) {
+
+        if (reader->content) {
+            ngx_http_weir_reader_cut(reader,
+                e->kind == WEIR_EVENT_OVER
+                && weir_failure_kind(e->data) == WEIR_FAIL_UPSTREAM
+                ? "upstream_truncated" : "stream_interrupted");
+        }
+
+        return;
+    }
+
+    if (weir_deltas_read(e->data, ngx_http_weir_reader_add, reader) != 0) {
+        ngx_http_weir_reader_cut(reader, "stream_invalid");
+    }
+}
+
+
+void
+ngx_http_weir_reader_take(ngx_http_weir_reader_t *reader,
+    const weir_event_t *e)
+{
+    ngx_http_weir_spot_t  spot;
+
+    if (reader->cut || reader->settled) {
+        return;
+    }
+
+    if (e->kind == WEIR_EVENT_END) {
+        (void) ngx_http_weir_spot_parse(e->data, &reader->last);
+        return;
+    }
+
+    spot.token = ngx_http_weir_spot_token(e->token);
+    spot.n = e->n;
+
+    if (ngx_http_weir_spot_cmp(&spot, &reader->heard) > 0) {
+        reader->heard = spot;
+    }
+
+    if (ngx_http_weir_spot_cmp(&spot, &reader->spot) <= 0) {
+        return;
+    }
+
+    if (ngx_http_weir_stream_unsent(reader) >= NGX_HTTP_WEIR_READER_ROOM
+        || (spot.n > 0
+            && (spot.token != reader->spot.token
+                || spot.n != reader->spot.n + 1))
+        || (reader->resuming
+            && ngx_http_weir_spot_cmp(&spot, &reader->resume) != 0))
+    {
+        reader->behind = 1;
+        return;
+    }
+
+    reader->spot = spot;
+
+    if (reader->resuming) {
+        reader->resuming = 0;           /* it is there, and was sent */
+        return;
+    }
+
+    if (reader->render.dialect) {
+        ngx_http_weir_reader_render(reader, e);
+
+    } else {
+        ngx_http_weir_events_take(reader, e);
+    }
+
+    ngx_http_weir_stream_post(reader);
+}
+
+
+void
+ngx_http_weir_reader_read(ngx_http_weir_reader_t *reader,
+    const ngx_http_weir_spot_t *after, ngx_uint_t more)
+{
+    int  moved;
+
+    moved = ngx_http_weir_spot_cmp(&reader->spot, after);
+
+    if (moved < 0) {
+        return;                         /* its turn comes */
+    }
+
+    if (reader->resuming) {
+        ngx_http_weir_events_reset(reader);
+        return;
+    }
+
+    /* What is not there though it was told of is gone with all of the stream;
+     * unless it came while the answer was on its way. */
+
+    if (ngx_http_weir_spot_cmp(&reader->spot, &reader->heard) < 0) {
+        reader->behind = (moved > 0 || !reader->again);
+        reader->again = (moved == 0);
+
+        if (!reader->behind) {
+            reader->heard = reader->spot;
+        }
+
+    } else {
+        reader->behind = more;
+        reader->again = 0;
+    }
+
+    if (reader->settling && !reader->behind) {
+        ngx_http_weir_stream_post(reader);
+    }
+}
+
+
+const ngx_http_weir_step_t *
+ngx_http_weir_reader_next(ngx_http_weir_reader_t *reader)
+{
+    if (reader->cut) {
+        return &ngx_http_weir_step_cut;
+    }
+
+    if (reader->settling && !reader->behind) {
+        return &ngx_http_weir_step_settled;
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_weir_reader_ping(ngx_http_weir_reader_t *reader)
+{
+    weir_buf_text(&reader->next, ": ping\n\n");
+}
+
+
+/* the end of the run */
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_reader_settled_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+
+    reader->settling = 0;
+    reader->settled = 1;
+    reader->whole = (reader->last.token
+                     && ngx_http_weir_spot_cmp(&reader->spot, &reader->last)
+                        == 0);
+
+    ngx_http_weir_feed_leave(reader, 1);
+
+    return &ngx_http_weir_step_outcome;
+}
+
+
+ngx_uint_t
+ngx_http_weir_reader_settled(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->reader->settled;
+}
+
+
+/* The run has ended, and it is known how: then first what was missed. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_reader_settle(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+
+    if (ctx->entries) {
+
+        if (ctx->lost || reader->feed == NULL) {
+            return &ngx_http_weir_step_settled;
+        }
+
+    } else if (ctx->lost || ctx->job.state != WEIR_COMPLETED
+               || !reader->content)
+    {
+        return &ngx_http_weir_step_settled;
+
+    } else if (reader->spot.token
+               != ngx_http_weir_spot_token(weir_str_of(ctx->job.token)))
+    {
+        reader->cut = "stream_interrupted";
+        return &ngx_http_weir_step_cut;
+    }
+
+    if (reader->last.token
+        && ngx_http_weir_spot_cmp(&reader->spot, &reader->last) == 0)
+    {
+        return &ngx_http_weir_step_settled;
+    }
+
+    reader->settling = 1;
+    ngx_http_weir_feed_want(reader);
+
+    return ngx_http_weir_park(ctx, NGX_HTTP_WEIR_SETTLE_TIME,
+                              &ngx_http_weir_step_settled);
+}
+
+
+/* A dialect's stream that is whole needs no outcome. */
+
+ngx_uint_t
+ngx_http_weir_reader_whole(ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->reader && ctx->reader->whole && !ctx->entries
+           && ctx->job.state == WEIR_COMPLETED;
+}
+
+
+static ngx_int_t
+ngx_http_weir_reader_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+
+    if (ctx->entries) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_weir_feed_leave(reader, 0);
+    ngx_http_weir_reader_begin(reader);
+    weir_render_fail(&reader->render, f);
+
+    return ngx_http_weir_stream_end(reader);
+}
+
+
+/* The header has gone, and may have said that all is well. */
+
+ngx_int_t
+ngx_http_weir_stream_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
+{
+    if (ctx->status[0] == '-' || ctx->status[0] == 'Q') {
+        ctx->status = weir_failure_name(f->kind);
+    }
+
+    ngx_http_weir_count(ctx->process, cut_failed);
+
+    return ngx_http_weir_reader_fail(ctx, f);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_reader_cut_run(ngx_http_weir_ctx_t *ctx)
+{
+    weir_failure_t           f;
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+    ctx->status = "INTERRUPTED";
+
+    ngx_http_weir_forget(ctx);
+    ngx_http_weir_wait_remove(ctx);
+    ngx_http_weir_count(ctx->process, cut_interrupted);
+
+    weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun cannot "
+                     "be completed");
+    ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z", reader->cut);
+
+    return ngx_http_weir_done(ctx, ngx_http_weir_reader_fail(ctx, &f));
+}
+
+
+/* What came of the run, after what was sent of it. */
+
+ngx_int_t
+ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx)
+{
+    int                      rc;
+    weir_failure_t           f;
+    const weir_buf_t        *body;
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+
+    if (ctx->job.state != WEIR_COMPLETED
+        || (!reader->whole && ctx->outcome.choices == NULL))
+    {
+        weir_jobdoc_failure(ctx->job.state, &ctx->outcome, &f);
+        return ngx_http_weir_stream_fail(ctx, &f);
+    }
+
+    ngx_http_weir_reader_begin(reader);
+
+    rc = reader->whole ? 0 : weir_sent_rest(&reader->sent, &ctx->outcome,
+                                            ngx_http_weir_reader_delta,
+                                            reader);
+
+    if (rc == 0) {
+        rc = weir_render_end(&reader->render);
+    }
+
+    if (rc != 0) {
+        weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun "
+                         "cannot be completed");
+        ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z",
+                     rc == -2 ? "stream_interrupted" : "stream_invalid");
+        return ngx_http_weir_stream_fail(ctx, &f);
+    }
+
+    if (ctx->cache && ctx->outcome.doc) {
+        body = ngx_http_weir_body(ctx);
+
+        if (body) {
+            ngx_http_weir_cache_keep(ctx, body);
+        }
+    }
+
+    return ngx_http_weir_stream_end(reader);
+}
