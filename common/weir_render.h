@@ -19,6 +19,8 @@ typedef struct {
     int   (*end)(weir_render_t *r);
     void  (*fail)(weir_render_t *r, const weir_failure_t *f);
     void  (*free)(weir_render_t *r);
+    const char  *ping;                  /* what says nothing, once it has begun;
+                                           NULL: a comment */
 } weir_render_dialect_t;
 
 

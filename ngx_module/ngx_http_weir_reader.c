@@ -464,7 +464,12 @@ ngx_http_weir_reader_next(ngx_http_weir_reader_t *reader)
 void
 ngx_http_weir_reader_ping(ngx_http_weir_reader_t *reader)
 {
-    weir_buf_text(&reader->next, ": ping\n\n");
+    const char  *ping;
+
+    ping = reader->content && reader->render.dialect
+           ? reader->render.dialect->ping : NULL;
+
+    weir_buf_text(&reader->next, ping ? ping : ": ping\n\n");
 }
 
 

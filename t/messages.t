@@ -198,7 +198,7 @@ is($events[-2]{delta}{stop_reason}, 'end_turn', 'reason');
 is_deeply($events[-2]{usage}, answer('Grüße 😀')->{usage}, 'usage');
 
 message('Hi', with => { stream => $true });
-ok(!exists asked()->{stream}, 'the LLM knows nothing of it');
+ok(asked()->{stream}, 'the LLM is asked for one');
 
 @events = events(message('[[mock tool=f args={"a":"b"}]] Hi',
                          with => { stream => $true, @tools }), 'tool');
@@ -244,6 +244,14 @@ for my $stream (JSON::PP::false, $true) {
           "$how, overloaded", 502, 'api_error');
 
     my $c = message('[[mock delay=3000]] Hi', %with, path => "/short$path");
+
+    if ($stream) {
+        is($c->status, 200, "$how, late: the status has gone");
+        like($c->body, qr/^: ping\n\nevent: error\ndata: .*"timeout_error"/s,
+             "$how, late: an error event");
+        next;
+    }
+
     fails($c, "$how, late", 504, 'timeout_error', qr/job_\w{24}/);
     is($c->header('x-should-retry'), 'false', "$how: not again");
 }
