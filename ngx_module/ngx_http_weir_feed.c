@@ -396,6 +396,11 @@ ngx_http_weir_feed_leave(ngx_http_weir_reader_t *reader, ngx_uint_t ended)
 
     if (feed->until && !ended && !p->exiting) {
         weir_txn_reset(&p->txn);
+
+        if (!ngx_http_weir_waits(p, feed->run)) {
+            weir_txn_unfollow(&p->txn, feed->shard, feed->run, p->mailbox);
+        }
+
         weir_txn_unread(&p->txn, feed->shard, feed->run, p->mailbox);
 
         /* if that is lost, the lease ends by itself */

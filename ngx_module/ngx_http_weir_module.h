@@ -489,6 +489,7 @@ ngx_int_t ngx_http_weir_wait_add(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_wait_remove(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_wait_deliver(ngx_http_weir_process_t *p, weir_str_t run,
     weir_str_t fin, int64_t at, weir_str_t last, weir_str_t outcome);
+ngx_uint_t ngx_http_weir_waits(ngx_http_weir_process_t *p, const char *run);
 void ngx_http_weir_wait_recheck(ngx_http_weir_process_t *p,
     ngx_uint_t buckets);
 void ngx_http_weir_wait_release(ngx_http_weir_process_t *p);

@@ -119,7 +119,7 @@ ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
 
     ctx->reader = NULL;
 
-    if (!reader->ended) {
+    if (reader->begun && !reader->ended) {
         ngx_http_weir_count(ctx->process, cut_client);
     }
 

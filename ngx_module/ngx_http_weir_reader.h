@@ -10,6 +10,7 @@
 
 #include "weir_render.h"
 #include "weir_sent.h"
+#include "weir_txn_ask.h"
 #include "weir_txn_events.h"
 
 #include "ngx_http_weir_module.h"
@@ -95,6 +96,7 @@ struct ngx_http_weir_reader_s {
                                                    for what was missed */
     unsigned                      settled:1;
     unsigned                      whole:1;      /* has all that was said */
+    unsigned                      begun:1;      /* its header is out */
     unsigned                      ended:1;      /* its last bytes are out */
 };
 

@@ -78,6 +78,8 @@ ngx_http_weir_stream_header(ngx_http_weir_reader_t *reader)
         }
     }
 
+    reader->begun = 1;
+
     if (ctx->cache) {
         ctx->cache->stale = 0;          /* too late for that */
     }

@@ -330,9 +330,11 @@ ngx_http_weir_submit_times(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 void
 ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 {
-    ngx_http_weir_job_t  *job;
+    ngx_http_weir_job_t       *job;
+    ngx_http_weir_loc_conf_t  *wlcf;
 
     job = &ctx->job;
+    wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
 
     ngx_memzero(s, sizeof(weir_submission_t));
     ngx_memcpy(s->id, job->id, sizeof(s->id));
@@ -362,6 +364,8 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 
     if (ctx->reads_until) {
         s->stream = true;
+        s->while_read = !wlcf->ignore_abort
+                        && !ngx_http_weir_admit_keyed(ctx);
         s->reader = s->mailbox;
         s->read_until = ctx->reads_until;
     }

@@ -231,15 +231,17 @@ ngx_http_weir_wait_fetched(void *data, const weir_answer_t *a)
 }
 
 
-/* One of those who wait for a run; NULL: there are not several. */
+/* How many wait for a run, but for streams; *one_r: one of them. */
 
-static ngx_http_weir_ctx_t *
-ngx_http_weir_wait_one(ngx_http_weir_process_t *p, const char *run)
+static ngx_uint_t
+ngx_http_weir_wait_count(ngx_http_weir_process_t *p, const char *run,
+    ngx_http_weir_ctx_t **one_r)
 {
+    ngx_uint_t            n;
     ngx_queue_t          *q, *bucket;
-    ngx_http_weir_ctx_t  *ctx, *one;
+    ngx_http_weir_ctx_t  *ctx;
 
-    one = NULL;
+    n = 0;
     bucket = ngx_http_weir_wait_bucket(p, run);
 
     for (q = ngx_queue_head(bucket);
@@ -248,18 +250,24 @@ ngx_http_weir_wait_one(ngx_http_weir_process_t *p, const char *run)
     {
         ctx = ngx_queue_data(q, ngx_http_weir_ctx_t, waiter);
 
-        if (ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) != 0) {
-            continue;
+        if (ctx->reader == NULL
+            && ngx_memcmp(ctx->job.id, run, WEIR_ID_LEN) == 0)
+        {
+            *one_r = ctx;
+            n++;
         }
-
-        if (one) {
-            return one;
-        }
-
-        one = ctx;
     }
 
-    return NULL;
+    return n;
+}
+
+
+ngx_uint_t
+ngx_http_weir_waits(ngx_http_weir_process_t *p, const char *run)
+{
+    ngx_http_weir_ctx_t  *one;
+
+    return ngx_http_weir_wait_count(p, run, &one) > 0;
 }
 
 
@@ -273,9 +281,9 @@ ngx_http_weir_wait_fetch(ngx_http_weir_process_t *p, const char *run,
     ngx_http_weir_ctx_t    *one;
     ngx_http_weir_large_t  *large;
 
-    one = ngx_http_weir_wait_one(p, run);
-
-    if (one == NULL || !weir_token_has_outcome(end->token)) {
+    if (ngx_http_weir_wait_count(p, run, &one) < 2
+        || !weir_token_has_outcome(end->token))
+    {
         return NGX_DECLINED;
     }
 

@@ -14,7 +14,8 @@ use Weir::Stack;
 
 my $stack = Weir::Stack->new(
     location => "weir_api;\n        weir_max_wait 20s;",
-    server => 'location = /metrics { weir_metrics; }',
+    server => 'location = /metrics { weir_metrics; }
+    location /on/ { weir_api; weir_ignore_client_abort on; }',
     worker => "attempts = 2\n    backoff = 200ms");
 
 $stack->start;
@@ -36,10 +37,10 @@ sub metric {
 sub stream {
     my ($plan, %o) = @_;
 
-    my $raw = delete $o{raw};
+    my $path = delete $o{path} // '';
     my $headers = delete $o{headers} // [];
 
-    return $stack->request('/v1/chat/completions', headers => $headers,
+    return $stack->request("$path/v1/chat/completions", headers => $headers,
         body => encode_json({ model => 'mock-1', stream => JSON::PP::true, %o,
             messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] }));
 }
@@ -50,6 +51,9 @@ sub text { openai_text(events($_[0]->body)) }
 sub codes { map { $_->{json}{error}{code} }
             grep { ref $_->{json} && $_->{json}{error} }
             @{ events($_[0]->body)->{events} } }
+
+
+sub mock_calls { decode_json($stack->mock("/mock/calls?tag=$_[0]")->body) }
 
 
 # one token after the other
@@ -173,9 +177,57 @@ is(length $long, 300000, 'long: all of it');
 
 $c = stream('tag=gone tokens=200 every=50');
 ok($c->wait(5, qr/tok/), 'S3: a token');
+my $left = time;
 $c->close;
-$stack->wait_for(2, sub { metric('weir_streams_open') == 0 },
-                 'S3: no stream is open');
+$stack->wait_for(5, sub { mock_calls('gone')->{aborted} == 1 },
+                 'S3: the provider is hung up on');
+cmp_ok(time - $left, '<', 1, 'S3: within a second');
+is(metric('weir_streams_open'), 0, 'S3: no stream is open');
+is(metric('weir_streams_cut_total{cause="client"}'), 1, 'S3: counted');
+
+
+# unless somebody else reads it
+
+$c = stream('tag=both tokens=40 every=50');
+ok($c->wait(5, qr/tok/), 'two readers: a token');
+my $other = $stack->request('/v1/jobs/' . $c->header('X-Weir-Job') . '/events');
+ok($other->wait(5, qr/tok/), 'the other has one too');
+$c->close;
+ok($other->wait(10), 'the other goes on to the end');
+like($other->body, qr/event: done\ndata: .*"status":"completed"/,
+     'which is good');
+is(mock_calls('both')->{aborted}, 0, 'nobody was hung up on');
+
+
+# before it has begun: never called upstream
+
+$stack->redis('SET', 'weir:{0}:paused', 1);
+$stack->wait_log('worker', qr/runner=$_ event=claims_paused/, 5) for 0, 1;
+$c = stream('tag=never tokens=4');
+ok($c->wait(5, qr/ping/), 'queued: a heartbeat');
+my $run = $c->header('X-Weir-Job') =~ s/^job_//r;
+$c->close;
+$stack->wait_for(5, sub {
+    ($stack->redis('HGET', "weir:{0}:run:$run", 'fin') // '') =~ /^cancelled/;
+}, 'cancelled');
+$stack->redis('DEL', 'weir:{0}:paused');
+
+
+# where the directive, or a key, says that it goes on
+
+for (['/on', []], ['', ['Idempotency-Key: k1']]) {
+    my ($path, $headers) = @$_;
+    my $tag = $path ? 'on' : 'key';
+
+    $c = stream("tag=$tag tokens=10 every=50", path => $path,
+                headers => $headers);
+    ok($c->wait(5, qr/tok/), "$tag: a token");
+    $c->close;
+    $stack->wait_for(10, sub { mock_calls($tag)->{completed} == 1 },
+                     "$tag: goes on to the end");
+}
+
+is(mock_calls('never')->{calls}, 0, 'and what was left never began');
 
 $stack->end;
 
