@@ -409,7 +409,8 @@ const weir_render_dialect_t  weir_render_anthropic = {
     weir_events_end,
     weir_events_fail,
     weir_events_free,
-    "event: ping\ndata: {\"type\":\"ping\"}\n\n"
+    "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+    NULL
 };
 
 

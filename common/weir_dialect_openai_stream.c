@@ -621,6 +621,7 @@ const weir_render_dialect_t  weir_render_openai = {
     weir_events_end,
     weir_events_fail,
     weir_events_free,
+    NULL,
     NULL
 };
 

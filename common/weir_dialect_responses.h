@@ -63,5 +63,14 @@ void weir_responses_failure(const weir_responses_t *r, weir_failure_t *f);
 /* The response object, or NULL: no memory.  The caller owns it. */
 weir_json_t *weir_responses_object(const weir_responses_t *r);
 
+/*
+ * All events of it, up to its end if it has ended: those of a stream that ends
+ * in it, or in the failure.  Numbers begin with base; an event with one below
+ * from is left out, and of a text that from is in, what is before.  -1: no
+ * memory.
+ */
+int weir_responses_events(const weir_responses_t *r, int64_t base,
+    int64_t from, weir_buf_t *out);
+
 
 #endif /* WEIR_DIALECT_RESPONSES_H */

@@ -6,6 +6,17 @@
 
 
 int
+weir_render_begin(weir_render_t *r)
+{
+    if (r->dialect->begin == NULL) {
+        return 0;
+    }
+
+    return r->dialect->begin(r) != 0 || r->out->failed ? -1 : 0;
+}
+
+
+int
 weir_render_delta(weir_render_t *r, const weir_delta_t *d)
 {
     return r->dialect->delta(r, d) != 0 || r->out->failed ? -1 : 0;

@@ -21,6 +21,7 @@ typedef struct {
     void  (*free)(weir_render_t *r);
     const char  *ping;                  /* what says nothing, once it has begun;
                                            NULL: a comment */
+    int   (*begin)(weir_render_t *r);   /* NULL: it says nothing then */
 } weir_render_dialect_t;
 
 
@@ -35,9 +36,19 @@ struct weir_render_s {
     bool                          usage;        /* it is to be shown */
     weir_buf_t                   *out;
 
+    /* of a dialect that numbers its events */
+    weir_str_t                    echo;         /* of the request, as kept */
+    int64_t                       base;         /* number of the first */
+    int64_t                       from;         /* those below are not said */
+    bool                          over;         /* what fails is the job, not
+                                                   its stream alone */
+
     void                         *own;          /* the dialect's */
 };
 
+
+/* What can be said before there is an answer; once, or not at all. */
+int weir_render_begin(weir_render_t *r);
 
 /* What a delta says, appended to out.  -1: no memory, or a delta that cannot be
  * after what came before. */
@@ -55,6 +66,7 @@ void weir_render_free(weir_render_t *r);
 
 extern const weir_render_dialect_t  weir_render_openai;
 extern const weir_render_dialect_t  weir_render_anthropic;
+extern const weir_render_dialect_t  weir_render_responses;
 
 
 #endif /* WEIR_RENDER_H */

@@ -1,0 +1,563 @@
+/*
+ * The Responses dialect: deltas, or an outcome, as the events of a stream.
+ *
+ * A provider may give several calls of tools in turns: what comes while the
+ * arguments of a call are not whole waits until they are, so that items come
+ * one after the other, and as they stand in the outcome.  Pure.
+ */
+
+#include "weir_dialect_responses.h"
+#include "weir_dialect_responses_flow.h"
+
+#include <stdlib.h>
+
+#include "weir_merge.h"
+#include "weir_reach.h"
+#include "weir_render.h"
+#include "weir_sent.h"
+
+
+/* bytes of a part that waits */
+#define WEIR_WAITS_MAX  (8 * 1024 * 1024)
+
+
+/* a part that waits for the call before it */
+
+typedef struct {
+    weir_item_e    kind;
+    unsigned       part;
+    weir_buf_t     type;
+    weir_buf_t     id;
+    weir_buf_t     name;
+    weir_buf_t     text;
+} weir_waits_t;
+
+
+typedef struct {
+    weir_flow_t    flow;
+    weir_json_t   *extra;               /* of the outcome, so far */
+    weir_json_t   *beside;              /* of the choice, by dialect */
+    weir_buf_t     model;
+    weir_buf_t     stop;                /* neutral */
+    weir_waits_t  *waits;
+    unsigned       nwaits;
+    unsigned       next;                /* of these, to be said */
+    long long      input;
+    long long      output;
+    bool           created;             /* was said; so are the next */
+    bool           running;
+    bool           ended;
+} weir_events_t;
+
+
+static weir_str_t
+weir_events_str(const weir_buf_t *b)
+{
+    return (weir_str_t) { b->data ? b->data : "", b->len };
+}
+
+
+static weir_events_t *
+weir_events_own(weir_render_t *r)
+{
+    weir_events_t  *e;
+
+    if (r->own == NULL) {
+        e = r->own = calloc(1, sizeof(weir_events_t));
+
+        if (e == NULL) {
+            return NULL;
+        }
+
+        e->flow.job = r->id;
+        e->flow.next = r->base;
+        e->flow.from = r->from;
+        weir_buf_str(&e->model, r->model);
+    }
+
+    e = r->own;
+    e->flow.out = r->out;
+
+    return e;
+}
+
+
+/* the response, as events show it */
+
+static int
+weir_events_response(weir_render_t *r, const char *type, weir_response_t *d)
+{
+    int             rc;
+    weir_json_t    *response;
+    weir_events_t  *e = r->own;
+
+    if (!weir_flow_begin(&e->flow, type)) {
+        return 0;
+    }
+
+    d->id = r->id;
+    d->model = weir_events_str(&e->model);
+    d->echo = r->echo;
+    d->created = r->created;
+
+    response = weir_response_write(d);
+
+    weir_buf_text(r->out, ",\"response\":");
+    rc = response ? weir_json_write(response, r->out) : -1;
+    weir_flow_end(&e->flow);
+    weir_json_free(&response);
+
+    return rc;
+}
+
+
+static bool
+weir_events_background(const weir_render_t *r)
+{
+    bool          background;
+    char          error[WEIR_JSON_ERROR];
+    weir_json_t  *echo;
+
+    echo = r->echo.len ? weir_json_parse(r->echo, error) : NULL;
+    background = weir_json_true(weir_json_get(echo, "background"));
+    weir_json_free(&echo);
+
+    return background;
+}
+
+
+static int
+weir_events_begin(weir_render_t *r)
+{
+    weir_response_t   d = { .status = "in_progress" };
+    weir_events_t    *e;
+
+    e = weir_events_own(r);
+
+    if (e == NULL || e->created) {
+        return e ? 0 : -1;
+    }
+
+    e->created = true;
+
+    if (weir_events_background(r)) {
+        d.status = "queued";
+    }
+
+    return weir_events_response(r, "response.created", &d);
+}
+
+
+static int
+weir_events_run(weir_render_t *r)
+{
+    int               rc;
+    weir_response_t   d = { .status = "in_progress" };
+    weir_events_t    *e;
+
+    rc = weir_events_begin(r);
+    e = r->own;
+
+    if (rc != 0 || e->running) {
+        return rc;
+    }
+
+    e->running = true;
+
+    return weir_events_response(r, "response.in_progress", &d);
+}
+
+
+/* what waits */
+
+static int
+weir_waits_add(weir_events_t *e, weir_item_e kind, const weir_delta_t *d)
+{
+    unsigned       i;
+    weir_waits_t  *w, *waits;
+
+    for (i = e->next; i < e->nwaits; i++) {
+        w = &e->waits[i];
+
+        if (w->kind == kind && w->part == d->part) {
+            weir_buf_str(&w->text, d->s);
+            return w->text.failed ? -1 : 0;
+        }
+    }
+
+    waits = weir_reach(e->waits, &e->nwaits, e->nwaits, sizeof(weir_waits_t));
+    if (waits == NULL) {
+        return -1;
+    }
+
+    e->waits = waits;
+    w = &waits[e->nwaits - 1];
+    w->kind = kind;
+    w->part = d->part;
+    weir_buf_init(&w->text, WEIR_WAITS_MAX);
+
+    weir_buf_str(&w->type, d->type);
+    weir_buf_str(&w->id, d->id);
+    weir_buf_str(&w->name, d->name);
+    weir_buf_str(&w->text, d->s);
+
+    return w->type.failed || w->id.failed || w->name.failed
+           || w->text.failed ? -1 : 0;
+}
+
+
+/* all: nothing goes on any more */
+
+static int
+weir_waits_say(weir_events_t *e, bool all)
+{
+    int            rc;
+    weir_delta_t   d;
+    weir_waits_t  *w;
+
+    rc = 0;
+
+    while (rc == 0 && e->next < e->nwaits
+           && (all || !weir_flow_calls(&e->flow)))
+    {
+        w = &e->waits[e->next++];
+        d = (weir_delta_t) { .part = w->part,
+                             .type = weir_events_str(&w->type),
+                             .id = weir_events_str(&w->id),
+                             .name = weir_events_str(&w->name),
+                             .s = weir_events_str(&w->text) };
+        rc = weir_flow_say(&e->flow, w->kind, &d);
+        weir_buf_free(&w->text);
+    }
+
+    return rc;
+}
+
+
+/* deltas */
+
+static int
+weir_events_text(weir_events_t *e, const weir_delta_t *d)
+{
+    int          rc;
+    weir_item_e  kind;
+
+    kind = weir_item_kind(d->type);
+
+    if (kind == WEIR_ITEM_NONE) {
+        return 0;
+    }
+
+    /* its own arguments do not wait, nor what comes too late for a call */
+
+    if (weir_flow_calls(&e->flow)
+        && !(kind == WEIR_ITEM_CALL
+             && (e->flow.part == d->part
+                 || weir_flow_ended(&e->flow, d->part))))
+    {
+        return weir_waits_add(e, kind, d);
+    }
+
+    rc = weir_flow_say(&e->flow, kind, d);
+
+    return rc ? rc : weir_waits_say(e, false);
+}
+
+
+/* A whole part of the model has members beside, which are not shown here. */
+
+static int
+weir_events_whole(weir_events_t *e, const weir_delta_t *d)
+{
+    weir_delta_t  as = *d;
+    weir_json_t  *text;
+
+    text = weir_json_get(d->x, "text");
+
+    as.type = weir_json_str(weir_json_get(d->x, "type"));
+    as.id = weir_json_str(weir_json_get(d->x, "id"));
+    as.name = weir_json_str(weir_json_get(d->x, "name"));
+    as.s = weir_json_str(text ? text : weir_json_get(d->x, "arguments"));
+
+    return weir_events_text(e, &as);
+}
+
+
+static int
+weir_events_members(weir_json_t **to, weir_json_t *from)
+{
+    if (*to == NULL) {
+        *to = weir_json_object();
+    }
+
+    return *to ? weir_merge(*to, from) : -1;
+}
+
+
+static int
+weir_events_close(weir_events_t *e)
+{
+    int  rc;
+
+    if (e->ended) {
+        return 0;
+    }
+
+    e->ended = true;
+    rc = weir_waits_say(e, true);
+
+    return rc ? rc : weir_flow_close(&e->flow,
+                         weir_items_cut(weir_events_str(&e->stop))
+                         ? "incomplete" : "completed");
+}
+
+
+static int
+weir_events_choice(weir_events_t *e, const weir_delta_t *d)
+{
+    if (d->choice != 0) {
+        return 0;                       /* there is one in this dialect */
+    }
+
+    switch (d->kind) {
+
+    case WEIR_DELTA_CHOICE:
+        return weir_events_members(&e->beside, d->x);
+
+    case WEIR_DELTA_STOP:
+        weir_buf_reset(&e->stop);
+        weir_buf_str(&e->stop, d->s);
+        return e->stop.failed ? -1 : weir_events_close(e);
+
+    case WEIR_DELTA_PART:
+        return e->ended ? -1 : weir_events_whole(e, d);
+
+    default: /* WEIR_DELTA_TEXT_OF */
+        return e->ended ? -1 : weir_events_text(e, d);
+    }
+}
+
+
+static int
+weir_events_delta(weir_render_t *r, const weir_delta_t *d)
+{
+    weir_events_t  *e;
+
+    e = weir_events_own(r);
+    if (e == NULL) {
+        return -1;
+    }
+
+    switch (d->kind) {
+
+    case WEIR_DELTA_MODEL:
+        weir_buf_reset(&e->model);
+        weir_buf_str(&e->model, d->s);
+        return e->model.failed ? -1 : weir_events_run(r);
+
+    case WEIR_DELTA_EXTRA:
+        return weir_events_run(r) | weir_events_members(&e->extra, d->x);
+
+    case WEIR_DELTA_USAGE:
+        e->input = d->input >= 0 ? d->input : e->input;
+        e->output = d->output >= 0 ? d->output : e->output;
+        return weir_events_run(r);
+
+    default:
+        return weir_events_run(r) != 0 ? -1 : weir_events_choice(e, d);
+    }
+}
+
+
+static int
+weir_events_end(weir_render_t *r)
+{
+    int               rc;
+    weir_response_t   d = { .usage = true };
+    weir_events_t    *e;
+
+    e = weir_events_own(r);
+
+    if (e == NULL || weir_events_run(r) != 0 || weir_events_close(e) != 0) {
+        return -1;
+    }
+
+    d.cut = weir_items_cut(weir_events_str(&e->stop));
+    d.status = d.cut ? "incomplete" : "completed";
+    d.items = e->flow.items;
+    d.extra = e->extra;
+    d.input = e->input;
+    d.output = e->output;
+
+    rc = weir_items_logprobs(e->flow.items,
+                             weir_json_get(weir_json_get(e->beside, "openai"),
+                                           "logprobs"));
+
+    return rc | weir_events_response(r, d.cut ? "response.incomplete"
+                                              : "response.completed", &d);
+}
+
+
+/* the end of what is not whole */
+
+static void
+weir_events_failed(weir_render_t *r, const weir_failure_t *f)
+{
+    weir_events_t    *e = r->own;
+    weir_response_t   d = { .status = "failed", .error = f,
+                            .items = e->flow.items, .extra = e->extra,
+                            .input = e->input, .output = e->output,
+                            .usage = e->input + e->output > 0 };
+
+    if (weir_events_response(r, "response.failed", &d) != 0) {
+        r->out->failed = true;
+    }
+}
+
+
+/* A member "error" makes clients throw what is only a kind of event to them
+ * otherwise, and a stream that ends. */
+
+static void
+weir_events_broken(weir_render_t *r, const weir_failure_t *f)
+{
+    size_t          len;
+    weir_str_t      code;
+    weir_events_t  *e = r->own;
+
+    (void) weir_flow_begin(&e->flow, "error");
+
+    code = weir_failure_code(f);
+    weir_buf_text(r->out, ",\"code\":");
+    weir_json_quote(r->out, code);
+    weir_buf_text(r->out, ",\"message\":");
+    weir_json_quote(r->out, weir_str_of(f->message));
+    weir_buf_text(r->out, ",\"param\":");
+
+    if (f->param[0]) {
+        weir_json_quote(r->out, weir_str_of(f->param));
+
+    } else {
+        weir_buf_text(r->out, "null");
+    }
+
+    /* the object without its last brace, whose first is a comma */
+
+    len = r->out->len;
+    weir_failure_body(f, WEIR_DIALECT_OPENAI, r->request_id, r->out);
+
+    if (!r->out->failed) {
+        r->out->data[len] = ',';
+
+        do {
+            r->out->len--;
+        } while (r->out->data[r->out->len] != '}');
+    }
+
+    weir_flow_end(&e->flow);
+}
+
+
+static void
+weir_events_fail(weir_render_t *r, const weir_failure_t *f)
+{
+    weir_events_t  *e;
+
+    if (weir_events_begin(r) != 0) {
+        r->out->failed = true;
+        return;
+    }
+
+    /* whatever the reader has: he has not this */
+
+    e = r->own;
+
+    if (e->flow.next < e->flow.from) {
+        e->flow.next = e->flow.from;
+    }
+
+    if (r->over) {
+        weir_events_failed(r, f);
+
+    } else {
+        weir_events_broken(r, f);
+    }
+}
+
+
+static void
+weir_events_free(weir_render_t *r)
+{
+    unsigned        i;
+    weir_events_t  *e = r->own;
+
+    if (e == NULL) {
+        return;
+    }
+
+    for (i = 0; i < e->nwaits; i++) {
+        weir_buf_free(&e->waits[i].type);
+        weir_buf_free(&e->waits[i].id);
+        weir_buf_free(&e->waits[i].name);
+        weir_buf_free(&e->waits[i].text);
+    }
+
+    free(e->waits);
+    weir_flow_free(&e->flow);
+    weir_json_free(&e->extra);
+    weir_json_free(&e->beside);
+    weir_buf_free(&e->model);
+    weir_buf_free(&e->stop);
+    free(e);
+    r->own = NULL;
+}
+
+
+const weir_render_dialect_t  weir_render_responses = {
+    weir_events_delta,
+    weir_events_end,
+    weir_events_fail,
+    weir_events_free,
+    NULL,
+    weir_events_begin
+};
+
+
+/* of a job */
+
+static int
+weir_events_on_delta(void *arg, const weir_delta_t *d)
+{
+    return weir_render_delta(arg, d);
+}
+
+
+int
+weir_responses_events(const weir_responses_t *job, int64_t base, int64_t from,
+    weir_buf_t *out)
+{
+    int              rc;
+    weir_sent_t      sent = { 0 };
+    weir_failure_t   f;
+    weir_render_t    r = { .dialect = &weir_render_responses, .id = job->id,
+                           .model = job->model, .created = job->created,
+                           .out = out, .echo = job->echo, .base = base,
+                           .from = from };
+
+    rc = weir_render_begin(&r);
+
+    if (rc == 0 && job->state == WEIR_COMPLETED && job->outcome) {
+        rc = weir_sent_rest(&sent, job->outcome, weir_events_on_delta, &r);
+        rc = rc ? rc : weir_render_end(&r);
+
+    } else if (rc == 0 && weir_state_is_final(job->state)) {
+        weir_responses_failure(job, &f);
+        r.over = (job->state == WEIR_FAILED || job->state == WEIR_EXPIRED);
+        weir_render_fail(&r, &f);
+    }
+
+    weir_sent_free(&sent);
+    weir_render_free(&r);
+
+    return rc != 0 || out->failed ? -1 : 0;
+}
