@@ -134,6 +134,9 @@ sub judge {
          ['tooLarge', 'ContentTooLargeError', 413, 'request_too_large', 1],
          ['limited', 'RateLimitError', 429, 'rate_limit_error', 1],
          ['broken', 'InternalServerError', 502, 'api_error', 1],
+         ['overloaded', $dialect eq 'openai'
+          ? ('InternalServerError', 502, 'api_error')
+          : ('OverloadedError', 529, 'overloaded_error'), 1],
          ['late', 'GatewayTimeoutError', 504, 'timeout_error', 1],
          ['day', 'RateLimitError', 429, 'rate_limit_error', 2],
          ['unauthorizedOnce', 'AuthenticationError', 401,

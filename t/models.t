@@ -8,7 +8,8 @@ use JSON::PP;
 use Test::More;
 use Weir::Stack;
 
-my $stack = Weir::Stack->new(location => 'weir_api;');
+my $stack = Weir::Stack->new(location => 'weir_api;',
+    http => 'log_format pid "$pid $uri $status"; access_log pid.log pid;');
 
 $stack->start;
 
@@ -91,7 +92,15 @@ for my $to ('/v1/chat/completions', '/v1/jobs') {
 }
 
 
-# without Redis the list that was seen last is given
+# without Redis the list that was seen last is given, by each process
+
+$stack->wait_for(20, sub {
+    Weir::Client::wait_all(5, map { $stack->request('/v1/models') } 1 .. 20);
+    my %pids = map { $_ => 1 }
+               Weir::Stack::slurp($stack->dir . '/pid.log')
+               =~ m{^(\d+) /v1/models 200$}mg;
+    return keys %pids == 2;
+}, 'both processes have seen one');
 
 $stack->stop('worker');
 $stack->stop('redis');

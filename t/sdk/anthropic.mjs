@@ -201,6 +201,9 @@ await attempt('limited', () => at('', { maxRetries: 0 }).messages.create(
 await attempt('broken', () => at('', { maxRetries: 0 }).messages.create(
     ask('[[mock status=500]] Hi')));
 
+await attempt('overloaded', () => at('', { maxRetries: 0 }).messages.create(
+    ask('[[mock status=529]] Hi')));
+
 
 // what the client asks again by itself, when, and what it must not
 
