@@ -16,7 +16,7 @@ my $stack = Weir::Stack->new(
             . 'model=$weir_model status=$weir_status id=$weir_request_id";
              access_log seen.log seen;',
     location => 'weir_api;', worker => 'attempts = 1',
-    server => 'location /short/ { weir_api; weir_max_wait 1s; }
+    server => 'location /short/ { weir_api; weir_max_wait 2s; }
                location = /metrics { weir_metrics; }');
 
 $stack->start;
@@ -243,7 +243,9 @@ for my $stream (JSON::PP::false, $true) {
     fails(message('[[mock status=503 retry-after=7]] Hi', %with),
           "$how, overloaded", 502, 'api_error');
 
-    my $c = message('[[mock delay=3000]] Hi', %with, path => "/short$path");
+    # the header of a stream is sent after a second
+
+    my $c = message('[[mock delay=4000]] Hi', %with, path => "/short$path");
 
     if ($stream) {
         is($c->status, 200, "$how, late: the status has gone");
