@@ -116,31 +116,9 @@ weir_digits_are(const weir_digits_t *d, float x, bool *doubt_r)
     value = weir_scaled(d->digits, d->exponent - d->count + 1);
     memcpy(&bits, &value, sizeof(bits));
 
-    *doubt_r |= (bits & 0x1fffffff) == 0x10000000;
+    *doubt_r = (bits & 0x1fffffff) == 0x10000000;
 
     return (float) value == x;
-}
-
-
-/* Those, or their neighbours: x may be right between two, and above a power of
- * two there is more room than below. */
-
-static bool
-weir_digits_fit(weir_digits_t *d, float x, bool *doubt_r)
-{
-    if (weir_digits_are(d, x, doubt_r)) {
-        return true;
-    }
-
-    d->digits++;
-
-    if (weir_digits_are(d, x, doubt_r)) {
-        return true;
-    }
-
-    d->digits -= 2;
-
-    return weir_digits_are(d, x, doubt_r);
 }
 
 
@@ -160,7 +138,8 @@ weir_digits_near(float x, int exponent, int count, weir_digits_t *d)
 }
 
 
-/* false: doubles do not suffice */
+/* false: doubles do not suffice.  To look at the digits next to x is enough: of
+ * the powers of two in this range none needs others. */
 
 static bool
 weir_digits_fast(float x, weir_digits_t *d)
@@ -181,13 +160,9 @@ weir_digits_fast(float x, weir_digits_t *d)
 
     for (count = FLOAT_DIGITS - 1; count >= FLOAT_CERTAIN; count--) {
         weir_digits_near(x, exponent, count, &less);
+        fit = weir_digits_are(&less, x, &doubt);
 
-        doubt = false;
-        fit = weir_digits_fit(&less, x, &doubt);
-
-        if (doubt || less.digits < weir_counts[count - 1]
-            || less.digits >= weir_counts[count])
-        {
+        if (doubt) {
             return false;
         }
 
@@ -237,7 +212,9 @@ weir_digits_slow(float x, weir_digits_t *d)
             return;
         }
 
-        d->digits++;                            /* as above */
+        /* above a power of two there is more room than below: 2^-96 */
+
+        d->digits++;
 
         if (weir_digits_read_as(d, x)) {
             return;
