@@ -474,6 +474,44 @@ test_failed(void **state)
 }
 
 
+/* what is said before there is an answer: in this dialect alone, and once */
+
+static void
+test_begin(void **state)
+{
+    size_t         i;
+    client_t       c;
+    weir_buf_t     b = { 0 };
+    weir_render_t  r = { .id = weir_str(ID), .model = weir_str("m"),
+                         .out = &b,
+                         .echo = weir_str("{\"background\":true}") };
+
+    static const weir_render_dialect_t  *others[] = {
+        &weir_render_openai, &weir_render_anthropic
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(others); i++) {
+        r.dialect = others[i];
+        assert_int_equal(weir_render_begin(&r), 0);
+        assert_int_equal(b.len, 0);
+        weir_render_free(&r);
+    }
+
+    r.dialect = &weir_render_responses;
+    assert_int_equal(weir_render_begin(&r), 0);
+    assert_int_equal(weir_render_begin(&r), 0);
+    client_read(&c, &b, false);
+    assert_int_equal(c.tape.last, 0);
+    unit_str(weir_json_str(weir_json_get(c.snapshot, "status")), "queued");
+    client_free(&c);
+
+    weir_render_free(&r);
+    weir_buf_free(&b);
+}
+
+
 /* no memory is an end, too */
 
 static void
@@ -565,6 +603,7 @@ main(void)
         cmocka_unit_test(test_base),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_begin),
         cmocka_unit_test(test_memory)
     };
 
