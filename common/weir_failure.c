@@ -57,6 +57,55 @@ weir_failure_copy(char *to, size_t size, weir_str_t s)
 }
 
 
+/* Bytes of the character at s, which is terminated; 0: there is none. */
+
+static size_t
+weir_failure_character(const unsigned char *s)
+{
+    size_t         i, n;
+    unsigned char  least, most;
+
+    if (s[0] < 0x80) {
+        return 1;
+    }
+
+    n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    least = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    most = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+
+    if (s[0] < 0xc2 || s[0] > 0xf4 || s[1] < least || s[1] > most) {
+        return 0;
+    }
+
+    for (i = 2; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+
+    return n;
+}
+
+
+/* What a format has cut within a character: no document may hold it. */
+
+static void
+weir_failure_clean(char *text)
+{
+    char                 *to;
+    size_t                n;
+    const unsigned char  *s;
+
+    for (to = text, s = (const unsigned char *) text; *s; s += n ? n : 1) {
+        n = weir_failure_character(s);
+        memmove(to, s, n);
+        to += n;
+    }
+
+    *to = '\0';
+}
+
+
 void
 weir_failure_set(weir_failure_t *f, weir_fail_e kind, const char *fmt, ...)
 {
@@ -70,6 +119,7 @@ weir_failure_set(weir_failure_t *f, weir_fail_e kind, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
 
+    weir_failure_clean(text);
     weir_failure_copy(f->message, WEIR_FAILURE_TEXT, weir_str_of(text));
 }
 

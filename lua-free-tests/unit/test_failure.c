@@ -258,6 +258,44 @@ test_cut(void **state)
 }
 
 
+/* whatever a format makes of a text, a document can hold it */
+
+static void
+test_clean(void **state)
+{
+    size_t           i;
+    weir_json_t     *v;
+    weir_failure_t   f;
+
+    static const struct {
+        const char  *text, *want;
+    } rows[] = {
+        { "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z",
+          "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z" },
+        { "a\xc3", "a" }, { "a\xe2\x82", "a" }, { "\xf0\x9f\x98", "" },
+        { "a\x82z", "az" }, { "\xc0\x80z", "z" }, { "\xe0\x9f\xbfz", "z" },
+        { "\xed\xa0\x80z", "z" }, { "\xf4\x90\x80\x80z", "z" },
+        { "\xf0\x8f\xbf\xbfz", "z" }, { "\xff\xfez", "z" },
+        { "\xed\x9f\xbf\xf4\x8f\xbf\xbf", "\xed\x9f\xbf\xf4\x8f\xbf\xbf" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        weir_failure_set(&f, WEIR_FAIL_INVALID, "%s\"", rows[i].text);
+        f.message[strlen(f.message) - 1] = '\0';
+        assert_string_equal(f.message, rows[i].want);
+
+        v = body_of(&f, WEIR_DIALECT_OPENAI, "");
+        assert_non_null(v);
+        weir_json_free(&v);
+    }
+
+    weir_failure_set(&f, WEIR_FAIL_INVALID, "\"%.2s\"", "a\xc3\xa9");
+    assert_string_equal(f.message, "\"a\"");
+}
+
+
 static void
 test_copy(void **state)
 {
@@ -290,6 +328,7 @@ main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_clean),
         cmocka_unit_test(test_copy)
     };
 
