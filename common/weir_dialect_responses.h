@@ -46,6 +46,14 @@ void weir_responses_options_free(weir_responses_options_t *o);
 int weir_responses_echo(const weir_json_t *body, weir_buf_t *out);
 
 
+/* Of the public form, "resp_" and the id of the job; id_r points into s. */
+bool weir_responses_id_parse(weir_str_t s, weir_str_t *id_r,
+    unsigned *shard_r);
+
+/* What a response is once it was deleted, or NULL: no memory. */
+weir_json_t *weir_responses_deleted(weir_str_t id);
+
+
 /* a response, in any state of its job; all is borrowed */
 
 typedef struct {

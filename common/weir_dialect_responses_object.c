@@ -6,7 +6,62 @@
 #include "weir_dialect_responses.h"
 #include "weir_dialect_responses_item.h"
 
+#include "weir_id.h"
 #include "weir_jobdoc.h"
+
+
+#define WEIR_RESPONSE_PREFIX  "resp_"
+
+
+/* ids */
+
+static weir_json_t *
+weir_response_id(weir_str_t job)
+{
+    weir_buf_t    text = { 0 };
+    weir_json_t  *id;
+
+    weir_buf_text(&text, WEIR_RESPONSE_PREFIX);
+    weir_buf_str(&text, job);
+    id = text.failed ? NULL
+                     : weir_json_new_str((weir_str_t) { text.data, text.len });
+    weir_buf_free(&text);
+
+    return id;
+}
+
+
+bool
+weir_responses_id_parse(weir_str_t s, weir_str_t *id_r, unsigned *shard_r)
+{
+    size_t  n;
+
+    n = sizeof(WEIR_RESPONSE_PREFIX) - 1;
+
+    if (s.len < n || memcmp(s.data, WEIR_RESPONSE_PREFIX, n) != 0) {
+        return false;
+    }
+
+    *id_r = (weir_str_t) { s.data + n, s.len - n };
+
+    return weir_id_parse(*id_r, shard_r);
+}
+
+
+weir_json_t *
+weir_responses_deleted(weir_str_t id)
+{
+    int           rc;
+    weir_json_t  *to;
+
+    to = weir_json_object();
+    rc = weir_json_set_take(to, "id", weir_response_id(id));
+    rc |= weir_json_set_take(to, "object",
+                             weir_json_new_str(weir_str("response")));
+    rc |= weir_json_set_take(to, "deleted", weir_json_new_bool(true));
+
+    return weir_part_unless(rc, to);
+}
 
 
 /* the echo */
@@ -277,22 +332,6 @@ weir_response_usage(const weir_response_t *d)
                              weir_json_new_int(d->input + d->output));
 
     return weir_part_unless(rc, to);
-}
-
-
-static weir_json_t *
-weir_response_id(weir_str_t job)
-{
-    weir_buf_t    text = { 0 };
-    weir_json_t  *id;
-
-    weir_buf_text(&text, "resp_");
-    weir_buf_str(&text, job);
-    id = text.failed ? NULL
-                     : weir_json_new_str((weir_str_t) { text.data, text.len });
-    weir_buf_free(&text);
-
-    return id;
 }
 
 

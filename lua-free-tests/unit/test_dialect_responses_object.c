@@ -343,6 +343,40 @@ test_given_back(void **state)
 }
 
 
+static void
+test_ids(void **state)
+{
+    size_t        i;
+    unsigned      shard;
+    weir_buf_t    b = { 0 };
+    weir_str_t    id;
+    weir_json_t  *v;
+
+    static const char  *wrong[] = {
+        "", "resp", "resp_", ID, "job_" ID, "resp_" ID "x", "Resp_" ID,
+        "resp_zzabcdefghijklmnopqrstuv", "resp_00abcdefghijklmnopqrst-v"
+    };
+
+    (void) state;
+
+    assert_true(weir_responses_id_parse(weir_str("resp_" ID), &id, &shard));
+    unit_str(id, ID);
+    assert_int_equal(shard, 0);
+
+    for (i = 0; i < ROWS(wrong); i++) {
+        assert_false(weir_responses_id_parse(weir_str_of(wrong[i]), &id,
+                                             &shard));
+    }
+
+    v = weir_responses_deleted(weir_str(ID));
+    assert_int_equal(weir_json_write(v, &b), 0);
+    assert_same(unit_buf(&b), "{\"id\":\"resp_" ID "\",\"object\":"
+                "\"response\",\"deleted\":true}");
+    weir_json_free(&v);
+    weir_buf_free(&b);
+}
+
+
 int
 main(void)
 {
@@ -350,7 +384,8 @@ main(void)
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_echo_large),
-        cmocka_unit_test(test_given_back)
+        cmocka_unit_test(test_given_back),
+        cmocka_unit_test(test_ids)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
