@@ -253,6 +253,8 @@
 #define WEIR_CONTROL_MAX         1000       /* entries, about */
 #define WEIR_RESERVED            5000       /* ms that a ticket outlives "by" */
 #define WEIR_SETTLE_GRACE        60000      /* ms past a run's deadline */
+#define WEIR_SETTLE_CUT          5000       /* ms from the end of a run to the
+                                               word of what it had used */
 #define WEIR_TTL_RESERVED        60         /* s, a key's without a job */
 #define WEIR_TTL_DEFAULT         3600       /* s, result and records */
 #define WEIR_TTL_TOMBSTONE       86400      /* s, a cancelled run's register */

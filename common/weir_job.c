@@ -260,6 +260,7 @@ weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
 
     gen = weir_reply_field(hgetall, WEIR_RUN_GEN);
     run->found = (gen.len > 0 || run->fin.len > 0);
+    run->claimed = gen.len && weir_run_is_claimed(hgetall, gen);
 
     if (run->attempts < 0) {
         run->attempts = 0;
@@ -273,7 +274,7 @@ weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
         return;
     }
 
-    if (gen.len && weir_run_is_claimed(hgetall, gen)) {
+    if (run->claimed) {
         run->state = WEIR_IN_PROGRESS;
     }
 }

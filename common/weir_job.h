@@ -134,6 +134,7 @@ typedef struct {
     weir_str_t    owner;            /* empty: not counted */
     weir_str_t    ask;              /* digest of its question; empty: none */
     weir_str_t    labels;           /* of its answer */
+    bool          claimed;          /* an entry runs its generation, or ran */
     bool          stream;           /* it is asked for as a stream */
     bool          while_read;       /* it lives only while it is wanted */
     int64_t       asked;            /* ms: when the run was submitted that a

@@ -51,6 +51,12 @@ weir_settle_judge(const weir_settle_t *s, int64_t due)
         return WEIR_SETTLE_WAIT;
     }
 
+    /* the score is put off to then, when it was found too early */
+
+    if (s->cut && !s->reported && due < s->fin_at + WEIR_SETTLE_CUT) {
+        return WEIR_SETTLE_WAIT;
+    }
+
     return s->state == WEIR_COMPLETED && !s->reported ? WEIR_SETTLE_STANDS
                                                       : WEIR_SETTLE_USED;
 }
@@ -104,6 +110,14 @@ weir_settle_units(const weir_settle_t *s, const weir_charge_t *c,
 int64_t
 weir_settle_next(const weir_settle_t *s, int64_t now)
 {
+    int64_t  then;
+
+    if (weir_state_is_final(s->state)) {
+        then = s->fin_at + WEIR_SETTLE_CUT;
+
+        return then > now ? then : now;
+    }
+
     return (s->deadline > now ? s->deadline : now) + WEIR_SETTLE_GRACE;
 }
 

@@ -48,6 +48,8 @@ typedef struct {
     bool           settled;
     bool           counts;          /* it was a job: not given up, not void */
     bool           reported;        /* there is a word about what it used */
+    bool           cut;             /* it was ended by others while somebody may
+                                       have been at it, who will have a word */
     weir_state_e   state;           /* of the run */
     int64_t        fin_at;          /* ms */
     int64_t        deadline;        /* ms */
@@ -62,7 +64,7 @@ typedef struct {
 
 
 typedef enum {
-    WEIR_SETTLE_WAIT = 0,           /* it is not over */
+    WEIR_SETTLE_WAIT = 0,           /* it is not over, or not all is known */
     WEIR_SETTLE_USED,               /* charged as it was used */
     WEIR_SETTLE_BACK,               /* nothing was used, nor will be */
     WEIR_SETTLE_STANDS              /* nobody knows: as it was reserved */

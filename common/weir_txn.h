@@ -212,13 +212,22 @@ bool weir_txn_claim_read(const weir_answer_t *a, const char *entry,
 /* gen * WEIR_TOKEN_GENERATION + deliveries, as text; room for 32 bytes. */
 void weir_token_make(char *token, long long gen, long long deliveries);
 
+/* What a delivery used of its provider, of a run that it does not complete. */
+typedef struct {
+    const char   *token;            /* the delivery's */
+    long long     input_tokens;
+    long long     output_tokens;
+    long long     cost;             /* millionths of a dollar */
+} weir_used_t;
+
 /* Drop an entry that must not run (worker).  final: the run is terminal, so
  * what a late submission left behind gets its expiry too, no longer counts
  * among the unfinished of owner, which may be empty, and a reservation that it
- * put off is due. */
+ * put off is due.  used: with final, where it is known what this delivery used,
+ * though it be nothing; else NULL. */
 void weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, bool final, weir_str_t owner,
-    int64_t now);
+    int64_t now, const weir_used_t *used);
 
 /* The record is missing altogether: drop the entry and the ghost that the
  * claim made. */
@@ -246,6 +255,9 @@ typedef struct {
     long long     input_tokens;     /* used; both 0: nothing was reported */
     long long     output_tokens;
     long long     cost;             /* of them, millionths of a dollar */
+    const char   *by;               /* without an outcome: the token of the
+                                       delivery that used them, or nothing;
+                                       NULL: there was none */
     weir_str_t    outcome;
 
     const char   *ask;              /* digest of its question; NULL: none */

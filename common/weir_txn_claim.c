@@ -243,7 +243,7 @@ weir_token_make(char *token, long long gen, long long deliveries)
 void
 weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
     weir_class_e class, const char *entry, bool final, weir_str_t owner,
-    int64_t now)
+    int64_t now, const weir_used_t *used)
 {
     weir_keys_t  k;
 
@@ -251,6 +251,10 @@ weir_txn_drop(weir_txn_t *t, unsigned shard, const char *run,
 
     weir_add(t, W("MULTI"));
     weir_add_ack(t, shard, class, entry);
+
+    if (final && used) {
+        weir_add_used(t, k.run, used);
+    }
 
     if (final) {
         weir_txn_settle_later(t, shard, run, now);

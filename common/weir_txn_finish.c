@@ -47,22 +47,32 @@ weir_add_forget(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
 }
 
 
-/* Named by the token: nobody reads what a loser used. */
-
-static void
-weir_add_used(weir_txn_t *t, const weir_finish_t *f, const weir_keys_t *k)
+void
+weir_add_used(weir_txn_t *t, weir_str_t run, const weir_used_t *u)
 {
     char  field[WEIR_NAME_MAX], used[3 * WEIR_DECIMAL_MAX];
 
-    if (f->input_tokens == 0 && f->output_tokens == 0) {
-        return;
-    }
+    snprintf(used, sizeof(used), "%lld %lld %lld", u->input_tokens,
+             u->output_tokens, u->cost);
 
-    snprintf(used, sizeof(used), "%lld %lld %lld", f->input_tokens,
-             f->output_tokens, f->cost);
-
-    weir_add(t, W("HSET"), k->run, weir_name(field, WEIR_RUN_USAGE, f->token),
+    weir_add(t, W("HSET"), run, weir_name(field, WEIR_RUN_USAGE, u->token),
              weir_str_of(used));
+}
+
+
+/* An outcome without a word about tokens has none here either; that a delivery
+ * without an outcome used nothing must be said. */
+
+static void
+weir_add_finish_used(weir_txn_t *t, const weir_finish_t *f,
+    const weir_keys_t *k)
+{
+    weir_used_t  u = { f->outcome.len ? f->token : f->by, f->input_tokens,
+                       f->output_tokens, f->cost };
+
+    if (u.token && (f->outcome.len == 0 || u.input_tokens || u.output_tokens)) {
+        weir_add_used(t, k->run, &u);
+    }
 }
 
 
@@ -163,9 +173,9 @@ weir_txn_finish(weir_txn_t *t, const weir_finish_t *f)
                  weir_name(outcome, WEIR_KEY_OUTCOME, f->shard, f->run,
                            f->token),
                  f->outcome, W("EX"), weir_decimal(ttl, keep));
-        weir_add_used(t, f, &k);
     }
 
+    weir_add_finish_used(t, f, &k);
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN), weir_str_of(fin));
     weir_add(t, W("HSETNX"), k.run, W(WEIR_RUN_FIN_AT),
              weir_decimal(at, f->now));

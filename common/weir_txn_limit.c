@@ -337,6 +337,34 @@ weir_usage_read(weir_str_t text, weir_settle_t *s)
 }
 
 
+/* What the last of those who had it in hand says, when others have ended it:
+ * the token is a number, and grows. */
+
+static void
+weir_settle_cut_read(const weir_reply_t *hgetall, weir_settle_t *s)
+{
+    size_t      i, n;
+    int64_t     token, last;
+    weir_str_t  name;
+
+    n = sizeof(WEIR_RUN_USAGE_PREFIX) - 1;
+    last = 0;
+
+    for (i = 0; i + 1 < weir_reply_count(hgetall); i += 2) {
+        name = weir_reply_str(weir_reply_at(hgetall, i));
+
+        if (name.len > n && memcmp(name.data, WEIR_RUN_USAGE_PREFIX, n) == 0
+            && weir_str_digits((weir_str_t) { name.data + n, name.len - n },
+                               WEIR_CHARGE_DIGITS, &token)
+            && token > last)
+        {
+            last = token;
+            weir_usage_read(weir_reply_str(weir_reply_at(hgetall, i + 1)), s);
+        }
+    }
+}
+
+
 bool
 weir_txn_settle_run_read(const weir_answer_t *a, weir_settle_t *s)
 {
@@ -364,6 +392,13 @@ weir_txn_settle_run_read(const weir_answer_t *a, weir_settle_t *s)
     if (run.token.len) {
         (void) weir_name(field, WEIR_RUN_USAGE, token);
         weir_usage_read(weir_reply_field(a->reply, field), s);
+    }
+
+    if (weir_state_is_final(s->state) && s->counts
+        && !weir_token_has_outcome(run.token))
+    {
+        s->cut = run.claimed && run.started <= run.fin_at;
+        weir_settle_cut_read(a->reply, s);
     }
 
     return true;

@@ -40,6 +40,9 @@ void weir_add_expiry(weir_txn_t *t, const weir_keys_t *k, int64_t ttl);
 /* The same for what no runner decided, the request too. */
 void weir_add_tombstone(weir_txn_t *t, const weir_keys_t *k);
 
+/* What a delivery has used; nobody reads what a loser used. */
+void weir_add_used(weir_txn_t *t, weir_str_t run, const weir_used_t *u);
+
 /* What it said is of use for a while only. */
 void weir_add_events_expiry(weir_txn_t *t, unsigned shard, const char *run,
     bool while_read);

@@ -76,6 +76,21 @@ ask_tell_usage(job_t *job)
 }
 
 
+/* It comes to nothing more, but it may have to be paid. */
+
+void
+ask_took(job_t *job)
+{
+    const provider_took_t  *t;
+
+    t = &job->call.took;
+
+    job->outcome.input_tokens = t->input_tokens;
+    job->outcome.output_tokens = t->output_tokens;
+    job->outcome.cost = t->cost;
+}
+
+
 void
 ask_done(job_t *job, provider_verdict_e verdict, int64_t wait)
 {
@@ -91,6 +106,7 @@ ask_done(job_t *job, provider_verdict_e verdict, int64_t wait)
     }
 
     if (job->deadline > 0 && runner_now(r) >= job->deadline) {
+        ask_took(job);
         finish_job(job, WEIR_EXPIRED, WEIR_TOKEN_REAPER);
         return;
     }
@@ -184,6 +200,7 @@ ask_start(job_t *job)
         return;
     }
 
+    job->used = true;
     call->request_id = job->request_id;
     call->timeout = ask_left(job);
     call->done = ask_on_done;
@@ -201,4 +218,5 @@ ask_cancel(job_t *job)
 {
     provider_cancel(&job->call);
     cells_forget(job);
+    ask_took(job);
 }

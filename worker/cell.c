@@ -17,6 +17,8 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
+#include "weir_money.h"
+#include "weir_neutral.h"
 #include "runner.h"
 #include "watch.h"
 
@@ -157,9 +159,7 @@ cell_answer(cell_ask_t *ask, provider_verdict_e verdict, int64_t wait)
 
     a.verdict = verdict;
     a.wait = wait;
-    a.input_tokens = ask->outcome.input_tokens;
-    a.output_tokens = ask->outcome.output_tokens;
-    a.cost = ask->outcome.cost;
+    a.took = ask->call.took;
     a.provider = ask->provider;
     a.error = ask->outcome.error;
     snprintf(a.detail, sizeof(a.detail), "%s", ask->call.detail);
@@ -178,6 +178,23 @@ static void
 cell_on_done(void *data, provider_verdict_e verdict, int64_t wait)
 {
     cell_answer(data, verdict, wait);
+}
+
+
+/* It may be cancelled before there is an answer, or this process may die. */
+
+static void
+cell_took(cell_ask_t *ask)
+{
+    weir_need_t      need;
+    provider_took_t  took = { 0, 0, 0 };
+
+    weir_neutral_need(ask->request, &need);
+    took.input_tokens = need.input;
+    took.cost = weir_cost(need.input, 0, ask->call.conf->input_price, 0);
+
+    cell_msg_put(&ask->cell->out, CELL_TOOK, ask->index, &took, weir_str_null);
+    mem_check(ask->cell->out.failed);
 }
 
 
@@ -216,6 +233,7 @@ cell_on_run(cell_t *c, const cell_msg_t *msg)
     ask->call.done = cell_on_done;
     ask->call.data = ask;
 
+    cell_took(ask);
     provider_call(c->providers[model->to], &ask->call);
 }
 

@@ -105,6 +105,7 @@ cell_link_take(cell_link_t *link)
     cell_msg_t      msg;
     cell_links_t   *links;
     cell_answer_t   answer;
+    provider_took_t took;
 
     links = link->links;
 
@@ -121,6 +122,13 @@ cell_link_take(cell_link_t *link)
         link->heard = loop_now(links->loop);
 
         if (msg.type == CELL_BEAT) {
+            continue;
+        }
+
+        if (msg.type == CELL_TOOK && msg.index < link->n
+            && cell_took_read(&msg, &took))
+        {
+            links->events.on_took(link->data, msg.index, &took);
             continue;
         }
 

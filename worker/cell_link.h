@@ -22,6 +22,9 @@ typedef struct {
     void  (*on_answer)(void *data, uint32_t index, const cell_answer_t *answer,
                        weir_str_t document);
 
+    /* the call was begun, and is to be paid if it comes to nothing */
+    void  (*on_took)(void *data, uint32_t index, const provider_took_t *took);
+
     /* The process has ended with this status of waitpid(), or was never there
      * (ZYGOTE_NO_STATUS); all that it had answered has been told.  The link is
      * gone. */

@@ -31,7 +31,8 @@ typedef struct {
 
 static const size_t  cell_fixed[CELL_TYPES] = {
     [CELL_RUN] = sizeof(cell_run_t),
-    [CELL_ANSWER] = sizeof(cell_answer_t)
+    [CELL_ANSWER] = sizeof(cell_answer_t),
+    [CELL_TOOK] = sizeof(provider_took_t)
 };
 
 
@@ -195,6 +196,24 @@ cell_is_within(long long n, long long max)
 }
 
 
+static bool
+cell_took_is_sane(const provider_took_t *t)
+{
+    return cell_is_within(t->input_tokens, CELL_TOKENS)
+           && cell_is_within(t->output_tokens, CELL_TOKENS)
+           && cell_is_within(t->cost, WEIR_COST_MAX);
+}
+
+
+bool
+cell_took_read(const cell_msg_t *msg, provider_took_t *took_r)
+{
+    memcpy(took_r, msg->fixed, sizeof(provider_took_t));
+
+    return cell_took_is_sane(took_r);
+}
+
+
 bool
 cell_answer_read(const cell_msg_t *msg, size_t nproviders,
     cell_answer_t *answer_r)
@@ -208,9 +227,7 @@ cell_answer_read(const cell_msg_t *msg, size_t nproviders,
            && (a->verdict == PROVIDER_DONE) == (msg->rest.len > 0)
            && (a->provider == SIZE_MAX || a->provider < nproviders)
            && cell_is_within(a->wait, CELL_WAIT_MAX)
-           && cell_is_within(a->input_tokens, CELL_TOKENS)
-           && cell_is_within(a->output_tokens, CELL_TOKENS)
-           && cell_is_within(a->cost, WEIR_COST_MAX)
+           && cell_took_is_sane(&a->took)
            && (unsigned) a->error.kind < WEIR_FAIL_KINDS
            && cell_is_text(a->error.message, sizeof(a->error.message))
            && cell_is_text(a->error.code, sizeof(a->error.code))

@@ -26,6 +26,8 @@ typedef enum {
     CELL_CANCEL,                /* no answer is wanted any more */
     CELL_BEAT,                  /* from the cell: its loop turns */
     CELL_ANSWER,                /* cell_answer_t, the outcome document */
+    CELL_TOOK,                  /* provider_took_t: it is asked, and takes so
+                                   much if nothing comes of it */
     CELL_TYPES
 } cell_type_e;
 
@@ -54,9 +56,7 @@ typedef struct {
 typedef struct {
     provider_verdict_e  verdict;        /* DONE: the document follows */
     int64_t             wait;           /* ms */
-    long long           input_tokens;
-    long long           output_tokens;
-    long long           cost;           /* millionths of a dollar */
+    provider_took_t     took;
     size_t              provider;       /* its index in conf; else SIZE_MAX */
     cell_calls_t        calls;
     weir_failure_t      error;          /* if not done */
@@ -101,6 +101,9 @@ int cell_reader_take(cell_reader_t *r, cell_msg_t *msg_r);
 
 /* Writes what fits.  -1: the other end is gone. */
 int cell_write(weir_buf_t *out, size_t *done, int fd);
+
+/* Within its bounds. */
+bool cell_took_read(const cell_msg_t *msg, provider_took_t *took_r);
 
 /* An answer whose fields are within their bounds and whose texts end. */
 bool cell_answer_read(const cell_msg_t *msg, size_t nproviders,

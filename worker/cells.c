@@ -209,6 +209,22 @@ cohort_send(cohort_t *h)
 /* answers */
 
 static void
+cells_on_took(void *data, uint32_t index, const provider_took_t *took)
+{
+    job_t     *job;
+    cohort_t  *h;
+
+    h = data;
+    job = index < h->sent ? h->jobs[index] : NULL;
+
+    if (job) {
+        job->used = true;
+        job->call.took = *took;
+    }
+}
+
+
+static void
 cells_on_answer(void *data, uint32_t index, const cell_answer_t *a,
     weir_str_t document)
 {
@@ -238,13 +254,13 @@ cells_on_answer(void *data, uint32_t index, const cell_answer_t *a,
             weir_str_of(job->runner->conf->providers[a->provider].name);
     }
 
-    job->outcome.input_tokens = a->input_tokens;
-    job->outcome.output_tokens = a->output_tokens;
-    job->outcome.cost = a->cost;
+    job->used = true;
+    job->call.took = a->took;
     job->outcome.error = a->error;
     snprintf(job->call.detail, sizeof(job->call.detail), "%s", a->detail);
 
     if (a->verdict == PROVIDER_DONE) {
+        ask_took(job);
         finish_with(job, document);
 
     } else {
@@ -589,6 +605,7 @@ cells_create(runner_t *r)
     c->max_bytes = (size_t) r->conf->worker.isolation_memory / CELLS_SHARE;
 
     events.on_answer = cells_on_answer;
+    events.on_took = cells_on_took;
     events.on_end = cells_on_end;
     events.on_gone = cells_on_gone;
 

@@ -48,12 +48,23 @@ claim_copy(char *to, size_t size, weir_str_t from)
 static void
 claim_on_drop(void *data, const weir_answer_t *answer)
 {
-    job_t  *job;
+    job_t     *job;
+    runner_t  *r;
 
     job = data;
+    r = job->runner;
 
     if (answer->code == WEIR_ANSWER_OK) {
-        counters_add(job->runner->counters, dropped, 1);
+        counters_add(r->counters, dropped, 1);
+
+        if (job->cut) {
+            finish_count_used(job);
+            settle_kick(r->settle, job->run);
+        }
+
+    } else if (job->cut && answer->code != WEIR_ANSWER_ERROR) {
+        finish_put_off(job, answer->code != WEIR_ANSWER_LOST);
+        return;
     }
 
     /* not answered: it is still pending, and will be found again */
@@ -70,7 +81,14 @@ claim_send_drop(job_t *job, weir_txn_t *t)
     r = job->runner;
     job_move(job, JOB_DROPPING);
 
-    if (redis_send(r->cmd, t, claim_timeout(r), claim_on_drop, job) != 0) {
+    if (redis_send(r->cmd, t, claim_timeout(r), claim_on_drop, job) == 0) {
+        return;
+    }
+
+    if (job->cut) {
+        finish_put_off(job, redis_is_up(r->cmd));
+
+    } else {
         job_release(job);
     }
 }
@@ -79,13 +97,22 @@ claim_send_drop(job_t *job, weir_txn_t *t)
 void
 claim_drop(job_t *job, bool final)
 {
-    weir_txn_t  *t;
+    weir_txn_t   *t;
+    weir_used_t   used = { job->token, job->outcome.input_tokens,
+                           job->outcome.output_tokens, job->outcome.cost };
+
+    job->cut = final && job->used;
 
     t = runner_txn(job->runner);
     weir_txn_drop(t, RUNNER_SHARD, job->run, job->class, job->entry, final,
-                  weir_str_of(job->owner), runner_now(job->runner));
+                  weir_str_of(job->owner), runner_now(job->runner),
+                  job->cut ? &used : NULL);
 
     claim_send_drop(job, t);
+
+    if (job->cut) {
+        FAULT_SENT("cut_sent");
+    }
 }
 
 
@@ -139,7 +166,6 @@ claim_take(job_t *job, const weir_claim_t *c)
     claim_copy(job->labels, sizeof(job->labels), c->labels);
     claim_copy(job->request_id, sizeof(job->request_id), c->request_id);
     claim_copy(job->model, sizeof(job->model), c->model);
-    weir_token_make(job->token, c->gen, c->deliveries);
 }
 
 
@@ -195,6 +221,11 @@ static void
 claim_decide(job_t *job, const weir_claim_t *c)
 {
     claim_copy(job->owner, sizeof(job->owner), c->owner);
+
+    /* this delivery of it is the first, and there was no other */
+
+    job->used = c->found && c->ours && c->deliveries - c->back == 1;
+    weir_token_make(job->token, c->gen, c->deliveries);
 
     if (c->fin.len || job->final) {
         claim_drop(job, true);

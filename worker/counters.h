@@ -52,10 +52,10 @@
     X(call_ms, "provider_call_milliseconds", "", counter,                     \
       "Time spent in calls of providers, added up")                           \
     X(input_tokens, "tokens", "direction=\"input\"", counter,                 \
-      "Tokens of completed runs")                                             \
+      "Tokens that were paid for")                                            \
     X(output_tokens, "tokens", "direction=\"output\"", counter, "")           \
     X(cost, "cost_microdollars", "", counter,                                 \
-      "What completed runs cost, in millionths of a dollar")                  \
+      "What they cost, in millionths of a dollar")                            \
     X(isolated, "runs_isolated", "", counter,                                 \
       "Runs given to a cell, because a process may have died of them")        \
     X(poisoned, "runs_poisoned", "", counter,                                 \

@@ -36,8 +36,8 @@ entries_drop_nil(runner_t *r, weir_class_e class, const char *entry)
     weir_txn_t  *t;
 
     t = runner_txn(r);
-    weir_txn_drop(t, RUNNER_SHARD, "", class, entry, false, weir_str_null,
-                  0);
+    weir_txn_drop(t, RUNNER_SHARD, "", class, entry, false, weir_str_null, 0,
+                  NULL);
     (void) redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout, NULL, NULL);
 }
 

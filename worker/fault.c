@@ -51,7 +51,7 @@ static const char *const  fault_names[] = {
     "retry_watched", "retry_executed", "promote", "hand_back", "renew",
     "cell_started", "cell_died", "crash_sent", "crash_counted",
     "webhook_recorded", "settle_watched", "settle_sent", "settle_executed",
-    "askers_read", "asker_sent", "askers_told",
+    "cut_sent", "askers_read", "asker_sent", "askers_told",
     "left_watched", "left_executed", "left_closed",
     NULL
 };

@@ -34,8 +34,8 @@ typedef struct {
 } finish_overdue_t;
 
 
-static void
-finish_park(job_t *job, bool later)
+void
+finish_put_off(job_t *job, bool later)
 {
     finish_t  *f;
 
@@ -45,6 +45,19 @@ finish_park(job_t *job, bool later)
     if (later && f && f->again.node.place == 0) {
         loop_timer_set(job->runner->loop, &f->again, FINISH_AGAIN);
     }
+}
+
+
+void
+finish_count_used(const job_t *job)
+{
+    counters_t  *c;
+
+    c = job->runner->counters;
+
+    counters_add(c, input_tokens, job->outcome.input_tokens);
+    counters_add(c, output_tokens, job->outcome.output_tokens);
+    counters_add(c, cost, job->outcome.cost);
 }
 
 
@@ -141,6 +154,7 @@ finish_fill(const job_t *job, weir_finish_t *f)
     f->input_tokens = job->outcome.input_tokens;
     f->output_tokens = job->outcome.output_tokens;
     f->cost = job->outcome.cost;
+    f->by = job->used && job->end == WEIR_EXPIRED ? job->token : NULL;
     f->outcome = (weir_str_t) { job->document.data, job->document.len };
     f->ask = job->ask[0] ? job->ask : NULL;
     f->answer = (weir_str_t) { job->answer.data, job->answer.len };
@@ -158,6 +172,19 @@ finish_log(const job_t *job, const char *event)
         log_text("state", weir_state_name(job->end)),
         log_num("attempt", job->failures + job->deliveries - job->back),
         log_num("ms", (long long) (loop_now(job->runner->loop) - job->begun)));
+}
+
+
+/* Who ended it has asked nobody: what it took was not in vain, but lost. */
+
+static bool
+finish_was_cut(const weir_answer_t *answer)
+{
+    weir_str_t    token;
+    weir_state_e  state;
+
+    return weir_fin_parse(weir_txn_cancel_fin(answer), &state, &token)
+           && !weir_token_has_outcome(token);
 }
 
 
@@ -179,16 +206,17 @@ finish_on_ok(job_t *job, const weir_answer_t *answer)
         finish_tell(r, &f, mailboxes, f.outcome);
         finish_log(job, "job_finished");
 
-        if (job->end == WEIR_COMPLETED) {
-            counters_add(r->counters, input_tokens, job->outcome.input_tokens);
-            counters_add(r->counters, output_tokens,
-                         job->outcome.output_tokens);
-            counters_add(r->counters, cost, job->outcome.cost);
+        if (job->end != WEIR_FAILED) {
+            finish_count_used(job);
         }
 
     } else {
         counters_add(r->counters, fenced, 1);
         finish_log(job, "job_fenced");
+
+        if (finish_was_cut(answer)) {
+            finish_count_used(job);
+        }
     }
 
     job_release(job);
@@ -237,7 +265,7 @@ finish_answer(job_t *job, const weir_answer_t *answer)
         return;
 
     case WEIR_ANSWER_LOST:
-        finish_park(job, false);
+        finish_put_off(job, false);
         return;
 
     case WEIR_ANSWER_ERROR:
@@ -245,7 +273,7 @@ finish_answer(job_t *job, const weir_answer_t *answer)
             log_str("reason", answer->error));
 
         if (++job->errors * FINISH_AGAIN < r->conf->worker.lease) {
-            finish_park(job, true);
+            finish_put_off(job, true);
             return;
         }
 
@@ -268,7 +296,7 @@ finish_answer(job_t *job, const weir_answer_t *answer)
             answer_drop(job);
         }
 
-        finish_park(job, true);
+        finish_put_off(job, true);
         return;
     }
 }
@@ -306,7 +334,7 @@ finish_now(job_t *job)
     if (redis_send(r->cmd, t, (uint64_t) r->conf->redis.timeout,
                    finish_on_answer, job) != 0)
     {
-        finish_park(job, redis_is_up(r->cmd));
+        finish_put_off(job, redis_is_up(r->cmd));
         return;
     }
 
@@ -317,6 +345,11 @@ finish_now(job_t *job)
 static void
 finish_send(job_t *job)
 {
+    if (job->cut) {
+        claim_drop(job, true);
+        return;
+    }
+
     answer_send(job);
 
     /* another may have it by now, and be at it: a result that comes late must

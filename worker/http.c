@@ -96,6 +96,7 @@ http_finish(http_call_t *call, CURLcode rc)
                                 call->body.len };
 
     reply.headed = call->headed;
+    reply.sent = call->sent;
 
     if (rc != CURLE_OK) {
         reply.too_large = call->body_full || call->head_full;
@@ -304,7 +305,7 @@ http_call(http_target_t *target, weir_str_t body, const char *header,
     call->piece = NULL;
     call->data = data;
     call->error[0] = '\0';
-    call->body_full = call->head_full = call->headed = false;
+    call->body_full = call->head_full = call->headed = call->sent = false;
     call->head = 0;
     call->refused = NULL;
     call->retry_after = 0;
@@ -345,6 +346,13 @@ void
 http_pieces(http_call_t *call, http_piece_pt fn)
 {
     call->piece = fn;
+}
+
+
+bool
+http_is_sent(const http_call_t *call)
+{
+    return call->sent;
 }
 
 

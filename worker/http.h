@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     unsigned      status;           /* 0: none came */
     bool          headed;           /* all headers came, whatever then */
+    bool          sent;             /* the request, or a part of it */
     int64_t       retry_after;      /* ms; 0: not said */
     weir_str_t    body;
     const char   *error;            /* NULL: the reply is whole */
@@ -86,6 +87,9 @@ http_call_t *http_call(http_target_t *target, weir_str_t body,
 /* Of a call that was just made: if the reply is an event stream of status 2xx,
  * its body is handed out as it comes, and the reply has none. */
 void http_pieces(http_call_t *call, http_piece_pt fn);
+
+/* Has any of it left? */
+bool http_is_sent(const http_call_t *call);
 
 /* No callback will come. */
 void http_cancel(http_call_t **call);

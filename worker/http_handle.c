@@ -154,6 +154,22 @@ http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 }
 
 
+/* There is a connection for it. */
+
+static int
+http_on_begin(void *arg, char *to, char *from, int to_port, int from_port)
+{
+    (void) to;
+    (void) from;
+    (void) to_port;
+    (void) from_port;
+
+    ((http_call_t *) arg)->sent = true;
+
+    return CURL_PREREQFUNC_OK;
+}
+
+
 bool
 http_handle_streams(http_call_t *call)
 {
@@ -195,6 +211,8 @@ http_handle_create(http_t *http)
     curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_open);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_on_begin);
+    curl_easy_setopt(e, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -50,6 +50,7 @@ struct http_call_s {
     bool                  body_full;
     bool                  head_full;
     bool                  headed;
+    bool                  sent;
     const char           *refused;      /* by the guard: why */
     bool                  get;
     int64_t               retry_after;  /* ms */

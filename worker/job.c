@@ -233,6 +233,10 @@ jobs_take(jobs_t *jobs, weir_class_e class, weir_str_t entry)
     job->entry[entry.len] = '\0';
 
     job->run[0] = '\0';
+    job->token[0] = '\0';
+    job->used = false;
+    memset(&job->call.took, 0, sizeof(provider_took_t));
+    job->cut = false;
     job->serial = ++jobs->serial;
     job->begun = loop_now(jobs->runner->loop);
     job->held = job->begun;

@@ -100,6 +100,10 @@ struct job_s {
     uint64_t           begun;           /* loop_now() of the claim */
     bool               read;            /* somebody does, as the claim says */
     feed_job_t        *feed;            /* NULL: nobody reads it */
+    bool               used;            /* what it took is known: it was tried
+                                           here, or by nobody */
+    bool               cut;             /* it has ended, and what it took is on
+                                           its way with the drop */
 
     /* the end */
     weir_state_e       end;

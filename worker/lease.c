@@ -103,7 +103,7 @@ lease_give_up(job_t *job, weir_str_t fin)
 
     case JOB_PARKED:
     case JOB_DOUBTED:
-        if (finish_is(job, fin)) {
+        if (job->cut || finish_is(job, fin)) {
             return;                     /* it was done, and not answered */
         }
 

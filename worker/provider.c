@@ -7,6 +7,7 @@
 #include "mem.h"
 #include "provider_stream.h"
 #include "weir_money.h"
+#include "weir_neutral.h"
 
 
 #define PROVIDER_BODY_KEEP  (128 * 1024)        /* bytes */
@@ -56,9 +57,38 @@ provider_call(provider_t *p, provider_call_t *call)
     call->provider = p;
     call->begun = loop_now(p->loop);
     call->detail[0] = '\0';
-    call->told = false;
+    call->told = call->sent = false;
+    memset(&call->took, 0, sizeof(provider_took_t));
 
     p->dialect->call(p, call);
+}
+
+
+static void
+provider_price(const provider_call_t *call, provider_took_t *t)
+{
+    t->cost = weir_cost(t->input_tokens, t->output_tokens,
+                        call->conf->input_price, call->conf->output_price);
+}
+
+
+/* An answer in one piece is paid for when it is there, but what was asked has
+ * been read. */
+
+static void
+provider_note_took(provider_call_t *call)
+{
+    weir_need_t  need;
+
+    if (call->stream) {
+        provider_stream_took(call, &call->took);
+
+    } else if (call->sent || (call->http && http_is_sent(call->http))) {
+        weir_neutral_need(call->request, &need);
+        call->took.input_tokens = need.input;
+    }
+
+    provider_price(call, &call->took);
 }
 
 
@@ -71,6 +101,7 @@ provider_cancel(provider_call_t *call)
     call->provider = NULL;
 
     if (p) {
+        provider_note_took(call);
         p->dialect->cancel(p, call);
         provider_stream_free(call);
     }
@@ -110,10 +141,15 @@ provider_done(provider_call_t *call, provider_verdict_e verdict, int64_t wait)
     p = call->provider;
     call->provider = NULL;
 
-    call->outcome->cost = weir_cost(call->outcome->input_tokens,
-                                    call->outcome->output_tokens,
-                                    call->conf->input_price,
-                                    call->conf->output_price);
+    if (verdict == PROVIDER_DONE) {
+        call->took.input_tokens = call->outcome->input_tokens;
+        call->took.output_tokens = call->outcome->output_tokens;
+        provider_price(call, &call->took);
+        call->outcome->cost = call->took.cost;
+
+    } else {
+        provider_note_took(call);
+    }
 
     counters_add(p->counters, call_ms, loop_now(p->loop) - call->begun);
     provider_stream_free(call);

@@ -27,6 +27,16 @@ typedef enum {
 } provider_verdict_e;
 
 
+/* What a call took that came to nothing: as its provider said, or else by
+ * estimate; of a call that never got to him nothing. */
+
+typedef struct {
+    long long            input_tokens;
+    long long            output_tokens;
+    long long            cost;          /* millionths of a dollar */
+} provider_took_t;
+
+
 /* One call, inside the job that makes it.  What is set here must live until
  * done() or the cancel. */
 
@@ -38,6 +48,7 @@ struct provider_call_s {
     int64_t              timeout;       /* ms until the run's deadline */
     weir_outcome_t      *outcome;       /* to be filled */
     char                 detail[128];   /* of a failure, for the log only */
+    provider_took_t      took;          /* if it is not DONE */
 
     /* wait: ms that the provider asked for at least; 0: not said.  Comes from
      * the loop, never from within the call. */
@@ -58,6 +69,7 @@ struct provider_call_s {
     provider_stream_t   *stream;        /* NULL: nothing came as events */
     loop_timer_t         timer;
     bool                 told;          /* what has come, as deltas */
+    bool                 sent;          /* to the provider */
     uint64_t             begun;         /* loop_now() */
 };
 
@@ -101,7 +113,8 @@ void provider_destroy(provider_t **p);
 
 void provider_call(provider_t *p, provider_call_t *call);
 
-/* Nothing in flight: nothing happens.  done() will not be called. */
+/* Nothing in flight: nothing happens.  done() will not be called; what it took
+ * so far is in "took". */
 void provider_cancel(provider_call_t *call);
 
 /* Gives back what a call holds. */

@@ -127,6 +127,7 @@ provider_on_reply(void *data, const http_reply_t *reply)
 
     call = data;
     call->http = NULL;
+    call->sent = reply->sent;
 
     if (reply->error) {
         provider_on_error(call, reply);
@@ -179,6 +180,7 @@ provider_on_piece(void *data, weir_str_t bytes)
         return;
     }
 
+    call->sent = true;
     http_cancel(&call->http);
     counters_add(call->provider->counters, call_garbled, 1);
     provider_done(call, verdict, 0);

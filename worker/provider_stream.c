@@ -171,29 +171,33 @@ provider_stream_is_whole(const provider_call_t *call)
 }
 
 
-/* who does not say what it took is believed nothing */
+/* Who does not say what it took is believed nothing; and some say at the start
+ * what holds for the first token. */
 
-static void
-provider_stream_estimate(provider_call_t *call)
+void
+provider_stream_took(const provider_call_t *call, provider_took_t *t)
 {
-    weir_need_t        need;
-    weir_collect_t    *c;
+    bool                   all;
+    long long              text;
+    weir_need_t            need;
+    const weir_collect_t  *c;
 
     c = &call->stream->collect;
-
-    if (c->input >= 0 && c->output >= 0) {
-        return;
-    }
-
-    weir_neutral_need(call->request, &need);
+    t->input_tokens = c->input;
+    t->output_tokens = c->output;
 
     if (c->input < 0) {
-        call->outcome->input_tokens = need.input;
+        weir_neutral_need(call->request, &need);
+        t->input_tokens = need.input;
     }
 
-    if (c->output < 0) {
-        call->outcome->output_tokens =
-            (long long) (c->text + PROVIDER_TOKEN - 1) / PROVIDER_TOKEN;
+    text = (long long) (c->text + PROVIDER_TOKEN - 1) / PROVIDER_TOKEN;
+
+    if (c->output < 0
+        || (c->output < text
+            && (weir_collect_stopped(c, &all) == 0 || !all)))
+    {
+        t->output_tokens = text;
     }
 }
 
@@ -224,7 +228,9 @@ provider_stream_end(provider_call_t *call)
     mem_check(weir_collect_outcome(&call->stream->collect, call->outcome)
               != 0);
 
-    provider_stream_estimate(call);
+    provider_stream_took(call, &call->took);
+    call->outcome->input_tokens = call->took.input_tokens;
+    call->outcome->output_tokens = call->took.output_tokens;
     memset(f, 0, sizeof(weir_failure_t));
     call->outcome->state = WEIR_COMPLETED;
 

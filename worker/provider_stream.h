@@ -37,6 +37,9 @@ bool provider_stream_feed(provider_call_t *call,
  * says that it was cut off. */
 provider_verdict_e provider_stream_end(provider_call_t *call);
 
+/* What it took so far. */
+void provider_stream_took(const provider_call_t *call, provider_took_t *t);
+
 /* All that was told so far, again, in few deltas.  0, or what fn returned. */
 int provider_stream_replay(const provider_call_t *call, weir_delta_pt fn,
     void *arg);

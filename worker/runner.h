@@ -164,8 +164,10 @@ void claim_drop(job_t *job, bool final);
 
 /* ask.c: from a run to its outcome */
 void ask_start(job_t *job);
-void ask_cancel(job_t *job);            /* here or in a cell: no report */
+void ask_cancel(job_t *job);            /* here or in a cell: no report, and
+                                           the outcome is what it took */
 void ask_done(job_t *job, provider_verdict_e verdict, int64_t wait);
+void ask_took(job_t *job);              /* into the outcome */
 int64_t ask_left(const job_t *job);             /* ms to its deadline */
 void ask_unreadable(weir_failure_t *f, const char *error);
 
@@ -193,6 +195,11 @@ void finish_add(const job_t *job, weir_txn_t *t);
 void finish_answer(job_t *job, const weir_answer_t *answer);
 bool finish_is(const job_t *job, weir_str_t fin);       /* it wrote this */
 void finish_fenced(job_t *job, bool final);     /* its result is dropped */
+void finish_count_used(const job_t *job);       /* tokens, that somebody pays */
+
+/* A drop that says what it took is sent again as results are; later: not at
+ * the next connection, but in a moment. */
+void finish_put_off(job_t *job, bool later);
 void finish_overdue(runner_t *r, const char *run);
 
 /* Its register is ours: counts, wakes whom that concerns, and those who wait;

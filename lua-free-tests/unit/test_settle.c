@@ -55,6 +55,33 @@ test_judge(void **state)
 }
 
 
+/* what others ended is left to who may have been at it, for a while */
+
+static void
+test_cut(void **state)
+{
+    weir_settle_t  s;
+
+    (void) state;
+
+    weir_settle_init(&s);
+    s.found = s.cut = true;
+    s.state = WEIR_CANCELLED;
+    s.fin_at = 1000;
+
+    assert_int_equal(weir_settle_judge(&s, 0), WEIR_SETTLE_WAIT);
+    assert_int_equal(weir_settle_judge(&s, 5999), WEIR_SETTLE_WAIT);
+    assert_int_equal(weir_settle_judge(&s, 6000), WEIR_SETTLE_USED);
+    assert_int_equal(weir_settle_next(&s, 1200), 6000);
+    assert_int_equal(weir_settle_next(&s, 9000), 9000);
+
+    s.reported = true;
+    assert_int_equal(weir_settle_judge(&s, 0), WEIR_SETTLE_USED);
+    s.settled = true;
+    assert_int_equal(weir_settle_judge(&s, 0), WEIR_SETTLE_BACK);
+}
+
+
 static void
 test_units(void **state)
 {
@@ -227,6 +254,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_due),
         cmocka_unit_test(test_judge),
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_day)

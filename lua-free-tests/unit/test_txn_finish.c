@@ -13,14 +13,15 @@ test_drop(void **state)
     (void) state;
 
     weir_txn_init(&t);
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", false, weir_str("al"), 7);
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", false, weir_str("al"), 7,
+                  NULL);
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
            "XDEL weir:{0}:ready:low 5-1\n"
            "EXEC\n");
 
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str_null, 7);
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str_null, 7, NULL);
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
@@ -32,7 +33,8 @@ test_drop(void **state)
            "EXPIRE " REQ " 86400 NX\n"
            "EXEC\n");
 
-    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str("al"), 7);
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str("al"), 7,
+                  NULL);
     expect(&t,
            "MULTI\n"
            "XACK weir:{0}:ready:low weir 5-1\n"
@@ -44,6 +46,12 @@ test_drop(void **state)
            "EXPIRE " JOB " 86400 NX\n"
            "EXPIRE " REQ " 86400 NX\n"
            "EXEC\n");
+
+    weir_txn_drop(&t, 0, ID, WEIR_LOW, "5-1", true, weir_str_null, 7,
+                  &(weir_used_t) { "1000001", 3, 4, 5 });
+    expect_has(&t, "XDEL weir:{0}:ready:low 5-1\n"
+                   "HSET " RUN " usage:1000001 3 4 5\n"
+                   "ZADD " DUE " XX 7 " ID "\n");
 
     weir_txn_drop_ghost(&t, 0, ID, WEIR_LOW, "5-1");
     expect(&t,

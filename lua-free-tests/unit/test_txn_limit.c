@@ -191,6 +191,59 @@ read_hold(void *data, const weir_answer_t *a)
 }
 
 
+/* Others have ended it: what the last one used who had it in hand. */
+
+static void
+test_settle_cut(void **state)
+{
+    size_t         i;
+    weir_settle_t  s;
+
+    static const struct {
+        const char  *resp;
+        bool         cut;
+        bool         reported;
+        long long    input;
+    } rows[] = {
+#define CUT(n, fin, more)                                                     \
+    "*" n "\r\n$3\r\ngen\r\n$1\r\n1\r\n$3\r\nfin\r\n" fin                  \
+    "$6\r\nfin_at\r\n$2\r\n20\r\n" more
+#define LEFT     "$14\r\ncancelled:left\r\n"
+#define STARTED  "$5\r\nrun:1\r\n$3\r\n5-1\r\n$7\r\nstarted\r\n$2\r\n20\r\n"
+
+        { CUT("6", LEFT, ""), false, false, 0 },
+        { CUT("10", LEFT, STARTED), true, false, 0 },
+        { CUT("12", LEFT, STARTED "$13\r\nusage:1000001\r\n$5\r\n7 8 9\r\n"),
+          true, true, 7 },
+        { CUT("14", LEFT, STARTED "$13\r\nusage:1000002\r\n$5\r\n1 1 1\r\n"
+          "$13\r\nusage:1000001\r\n$5\r\n7 8 9\r\n"), true, true, 1 },
+        { CUT("12", LEFT, STARTED "$13\r\nusage:1000001\r\n$5\r\n0 0 0\r\n"),
+          true, true, 0 },
+        { CUT("10", LEFT, "$5\r\nrun:1\r\n$3\r\n5-1\r\n$7\r\nstarted\r\n"
+          "$2\r\n21\r\n"), false, false, 0 },
+        { CUT("10", LEFT, "$5\r\nrun:2\r\n$3\r\n5-1\r\n$7\r\nstarted\r\n"
+          "$2\r\n20\r\n"), false, false, 0 },
+        { CUT("12", "$14\r\ncancelled:edge\r\n", STARTED
+          "$13\r\nusage:1000001\r\n$5\r\n7 8 9\r\n"), false, false, 0 },
+        { CUT("12", "$14\r\nfailed:1000002\r\n", STARTED
+          "$13\r\nusage:1000001\r\n$5\r\n7 8 9\r\n"), false, false, 0 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        weir_settle_init(&s);
+        answer(rows[i].resp, false, read_run, &s);
+
+        if (s.cut != rows[i].cut || s.reported != rows[i].reported
+            || s.input_tokens != rows[i].input)
+        {
+            fail_msg("row %zu", i);
+        }
+    }
+}
+
+
 static void
 test_settle(void **state)
 {
@@ -368,6 +421,7 @@ main(void)
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_settle_cut),
         cmocka_unit_test(test_settle),
         cmocka_unit_test(test_used),
         cmocka_unit_test(test_ends),

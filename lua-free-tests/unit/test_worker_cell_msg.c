@@ -273,16 +273,56 @@ test_answer(void **state)
     BAD(weir_str_null, a.provider = 2);
     BAD(weir_str_null, a.wait = -1);
     BAD(weir_str_null, a.wait = INT64_MAX);
-    BAD(weir_str_null, a.input_tokens = -1);
-    BAD(weir_str_null, a.output_tokens = INT64_MAX);
-    BAD(weir_str_null, a.cost = -1);
-    BAD(weir_str_null, a.cost = INT64_MAX);
+    BAD(weir_str_null, a.took.input_tokens = -1);
+    BAD(weir_str_null, a.took.output_tokens = INT64_MAX);
+    BAD(weir_str_null, a.took.cost = -1);
+    BAD(weir_str_null, a.took.cost = INT64_MAX);
     BAD(weir_str_null, a.error.kind = WEIR_FAIL_KINDS);
     BAD(weir_str_null, a.error.message[0] = (char) 0xff);
     BAD(weir_str_null, memset(a.error.message, 'x', WEIR_FAILURE_TEXT));
     BAD(weir_str_null, memset(a.error.code, 'x', WEIR_FAILURE_WORD));
     BAD(weir_str_null, memset(a.error.param, 'x', WEIR_FAILURE_WORD));
     BAD(weir_str_null, memset(a.detail, 'x', sizeof(a.detail)));
+}
+
+
+static void
+test_took(void **state)
+{
+    pair_t           p;
+    size_t           i;
+    cell_msg_t       msg;
+    weir_buf_t       out;
+    provider_took_t  got;
+
+    static const struct {
+        provider_took_t  took;
+        bool             good;
+    } rows[] = {
+        { { 0, 0, 0 }, true },
+        { { 5, 6, 7 }, true },
+        { { -1, 6, 7 }, false },
+        { { 5, -6, 7 }, false },
+        { { 5, 6, INT64_MAX }, false }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        weir_buf_init(&out, 0);
+        cell_msg_put(&out, CELL_TOOK, 4, &rows[i].took, weir_str_null);
+        pair_open(&p, CELL_MSG_MAX);
+        pair_write(&p, out.data, out.len);
+        (void) cell_reader_fill(&p.in, p.from);
+
+        assert_int_equal(cell_reader_take(&p.in, &msg), 1);
+        assert_int_equal(msg.type, CELL_TOOK);
+        assert_int_equal(msg.index, 4);
+        assert_int_equal(cell_took_read(&msg, &got), rows[i].good);
+
+        weir_buf_free(&out);
+        pair_close(&p);
+    }
 }
 
 
@@ -348,6 +388,7 @@ main(void)
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_took),
         cmocka_unit_test(test_write)
     };
 
