@@ -30,6 +30,7 @@ struct weir_openai_chunk_s {
     weir_chunk_part_t   text;
     weir_chunk_part_t   refusal;
     weir_chunk_part_t   thinking;
+    bool                empty;          /* a text without a byte was said */
     unsigned            parts;          /* that have begun */
     weir_chunk_call_t  *calls;
     unsigned            ncalls;
@@ -188,7 +189,8 @@ weir_chunk_place(weir_chunk_reader_t *r, weir_chunk_part_t *part,
 }
 
 
-/* members of a delta */
+/* Members of a delta.  Many providers say an empty content with the role: it is
+ * no text yet, and what comes before the text may be thinking. */
 
 static int
 weir_chunk_text(weir_chunk_reader_t *r, weir_json_t *text, const char *type,
@@ -203,6 +205,11 @@ weir_chunk_text(weir_chunk_reader_t *r, weir_json_t *text, const char *type,
     d = weir_chunk_delta(r, WEIR_DELTA_TEXT_OF);
     d.type = weir_str_of(type);
     d.s = weir_json_str(text);
+
+    if (d.s.len == 0 && *part == 0) {
+        r->chunk->empty |= (part == &r->chunk->text);
+        return 0;
+    }
 
     return weir_chunk_place(r, part, &d) != 0 ? -1 : r->fn(r->arg, &d);
 }
@@ -348,6 +355,26 @@ weir_chunk_rest(weir_chunk_reader_t *r, weir_json_t *from, const char *name,
 }
 
 
+/* An answer of no text is one nevertheless. */
+
+static int
+weir_chunk_nothing(weir_chunk_reader_t *r)
+{
+    weir_delta_t  d;
+
+    if (!r->chunk->empty || r->chunk->parts) {
+        return 0;
+    }
+
+    d = weir_chunk_delta(r, WEIR_DELTA_TEXT_OF);
+    d.type = weir_str("text");
+    d.s = weir_str("");
+
+    return weir_chunk_place(r, &r->chunk->text, &d) != 0 ? -1
+           : r->fn(r->arg, &d);
+}
+
+
 static int
 weir_chunk_stop(weir_chunk_reader_t *r, weir_json_t *reason)
 {
@@ -381,6 +408,8 @@ weir_chunk_stop(weir_chunk_reader_t *r, weir_json_t *reason)
         rc = r->fn(r->arg, &d);
         weir_json_free(&part);
     }
+
+    rc = rc ? rc : weir_chunk_nothing(r);
 
     if (rc != 0) {
         return rc;

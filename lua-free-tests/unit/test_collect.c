@@ -238,6 +238,30 @@ static const struct {
       "\"tool_call\":{\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":"
       "\"h\",\"input\":\"xy\"}}}],\"stop\":\"tool\"}]}" },
 
+    /* an empty text is none before another part, and one where it is all */
+
+    { "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\""
+      "}},{\"index\":1,\"delta\":{\"content\":\"\"}},{\"index\":2,"
+      "\"delta\":{\"content\":\"\"}}]}\n\n"
+      "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"h\"}},"
+      "{\"index\":2,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\","
+      "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":"
+      "\"{}\"}}]}}]}\n\n"
+      "data: {\"choices\":[{\"delta\":{\"content\":\"\","
+      "\"reasoning_content\":\"m\"}}]}\n\n"
+      "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},"
+      "\"finish_reason\":\"stop\"},{\"index\":1,\"delta\":{},"
+      "\"finish_reason\":\"stop\"},{\"index\":2,\"delta\":{},"
+      "\"finish_reason\":\"tool_calls\"}]}\n\n",
+      "\"usage\":{\"input_tokens\":0,\"output_tokens\":0},\"cost\":0,"
+      "\"provider\":\"\",\"model\":\"\",\"choices\":[{\"index\":0,\"role\":"
+      "\"assistant\",\"parts\":[{\"type\":\"thinking\",\"text\":\"hm\"},"
+      "{\"type\":\"text\",\"text\":\"x\"}],\"stop\":\"end\"},{\"index\":1,"
+      "\"role\":\"assistant\",\"parts\":[{\"type\":\"text\",\"text\":\"\"}],"
+      "\"stop\":\"end\"},{\"index\":2,\"role\":\"assistant\",\"parts\":[{"
+      "\"type\":\"tool_call\",\"id\":\"a\",\"name\":\"f\",\"arguments\":"
+      "\"{}\"}],\"stop\":\"tool\"}]}" },
+
     /* thinking; members that nobody knows: replaced, joined, appended */
 
     { "data: {\"system_fingerprint\":\"fp\",\"choices\":[{\"delta\":{"

@@ -546,11 +546,13 @@ test_to_openai(void **state)
     assert_true(reader.other.done);
     assert_int_equal(reader.collect.input, 3);
     assert_int_equal(reader.collect.output, 4);
-    /* the first event of a choice says its role, with a text of no length */
+
+    /* the first event of a choice says its role, with a text of no length,
+     * which is none yet */
 
     assert_message(&reader,
-        R("{\"type\":\"text\",\"text\":\"ab\"},{\"type\":\"thinking\","
-          "\"thinking\":\"hm\",\"signature\":\"\"},{\"type\":\"tool_use\","
+        R("{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"\"},"
+          "{\"type\":\"text\",\"text\":\"ab\"},{\"type\":\"tool_use\","
           "\"id\":\"t\",\"name\":\"f\",\"input\":{\"a\":\"}\"}},{\"type\":"
           "\"tool_use\",\"id\":\"u\",\"name\":\"g\",\"input\":{}}",
           "tool_use", "\"stop_sequence\":null," USED));
