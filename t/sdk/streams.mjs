@@ -147,5 +147,6 @@ for (const [name, client] of Object.entries(clients)) {
     await look(name, client);
 }
 
-console.log(JSON.stringify(seen));
-process.exit(0);
+// a pipe may not take all of it at once
+
+process.stdout.write(JSON.stringify(seen) + '\n', () => process.exit(0));
