@@ -85,6 +85,19 @@ sub ended {
 }
 
 
+# the process that has the only run in hand
+
+sub holder {
+    my $pending = $stack->redis('XPENDING', 'weir:{0}:ready:normal', 'weir',
+                                '-', '+', 1);
+
+    $stack->log('worker') =~ /pid=(\d+) consumer=\Q$pending->[0][1]\E\b/
+        or die 'nobody holds it';
+
+    return $1;
+}
+
+
 # deltas put together: text, stop, usage
 
 sub together {
@@ -177,6 +190,23 @@ is($e[$over + 1][0], '2000001-0', 'the next attempt');
 is($e[$over + 1][1], 'start', 'has begun');
 numbered('2000001', 'the second try', @e[$over + 1 .. $#e]);
 is_outcome($run, '2000001', 'the second try', @e[$over + 1 .. $#e]);
+
+
+# in a cell nothing is said until the end: its beginning fences what was said
+# before, and the end sends readers to the outcome
+
+$run = submit('tag=cell tokens=100 every=20');
+tell_wish($run);
+$stack->wait_for(10, sub { events($run) > 5 }, 'some events');
+kill KILL => holder();
+@e = ended($run);
+my ($second) = grep { $e[$_][0] eq '1000002-0' } 0 .. $#e;
+cmp_ok($second, '>', 5, 'in a cell: behind what was said before');
+is($e[$second][2], 2, 'the second attempt');
+is($second + 1, $#e, 'says nothing');
+is("@{$e[-1]}", '18446744073709551615-1 end ', 'and is not complete');
+is(finished($run), 'completed:1000002', 'but done');
+ok($stack->metric('runs_isolated_total') > 0, 'in a cell');
 
 
 # cancelled: nothing more is said

@@ -367,7 +367,7 @@ $stack->end;
 
 # who takes too long, or only says that he lives
 
-start('slow', provider => 'timeout = 1s');
+start('slow', provider => "timeout = 1s\n    stream_timeout = 500ms");
 tries('hang times=1', 2, 200);
 tries('hang', 2, 504, 'timeout');
 tries('ping=1 every=600 size=100', 2, 504, 'timeout');

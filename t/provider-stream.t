@@ -117,4 +117,43 @@ ok(!$last->{json}{stream}, 'held: the answer in one piece');
 
 $stack->end;
 
+
+# a stream may last, but it must begin, and go on
+
+$stack = Weir::Stack->new(location => 'weir_api;',
+    worker => "attempts = 2\n    backoff = 10ms",
+    provider => "timeout = 1s\n    stream_timeout = 600ms");
+$stack->start;
+
+sub asks {
+    my ($plan, $calls, $error) = @_;
+
+    my $tag = 'time-' . ++$n;
+    my $job = ask("tag=$tag $plan");
+
+    is($job->{error}{code}, $error, "$plan: " . ($error // 'completed'));
+    is($stack->calls($tag), $calls, 'asked for so often');
+
+    return $job;
+}
+
+my $long = asks('tokens=40 every=50', 1);
+is(length $long->{result}{choices}[0]{message}{content}, 160,
+   'longer than "timeout": whole');
+asks('delay=1500', 2, 'timeout');
+asks('delay=700 tokens=3', 1);
+asks('pause=1500 after=3 tokens=10 times=1', 2);
+asks('pause=1500 after=3 tokens=10', 2, 'timeout');
+asks('pause=400 after=3 tokens=10', 1);
+asks('every=800 comment=1 tokens=4', 2, 'timeout');
+asks('thinking=20 every=50 tokens=10', 1);
+asks('stream=never delay=1500', 2, 'timeout');
+asks('stream=never trickle=1 size=600', 1);
+$stack->wait_for(5, sub {
+    decode_json($stack->mock('/mock/calls')->body)->{open} == 0;
+}, 'no call is open');
+pass('all calls are closed');
+
+$stack->end;
+
 done_testing();

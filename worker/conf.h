@@ -91,6 +91,7 @@ typedef struct {
     int64_t   connect_timeout;
     int64_t   timeout;
     int64_t   idle_timeout;
+    int64_t   stream_timeout;   /* ms between two pieces of an answer */
     int64_t   connections;      /* 0: no limit */
     int64_t   http2;
     int64_t   stream;           /* it may be asked for events */

@@ -10,6 +10,7 @@
 
 #include "http_part.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -328,8 +329,11 @@ http_call(http_target_t *target, weir_str_t body, const char *header,
 
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER,
                      header ? &call->header : target->headers);
+    /* more is an error to the library, and none is 0 there */
+
     curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS,
-                     (long) (timeout > 0 ? timeout : 1));
+                     timeout > INT_MAX ? 0L : timeout > 0 ? (long) timeout
+                                                          : 1L);
 
     if (http->active == NULL) {
         http_set_sweep(http);

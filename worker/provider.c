@@ -57,6 +57,8 @@ provider_call(provider_t *p, provider_call_t *call)
     call->provider = p;
     call->begun = loop_now(p->loop);
     call->detail[0] = '\0';
+    call->heard = call->begun;
+    call->first = 0;
     call->told = call->sent = false;
     memset(&call->took, 0, sizeof(provider_took_t));
 

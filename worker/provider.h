@@ -68,6 +68,8 @@ struct provider_call_s {
     http_call_t         *http;
     provider_stream_t   *stream;        /* NULL: nothing came as events */
     loop_timer_t         timer;
+    uint64_t             heard;         /* loop_now() of the last delta */
+    uint64_t             first;         /* of the answer's first; 0: none yet */
     bool                 told;          /* what has come, as deltas */
     bool                 sent;          /* to the provider */
     uint64_t             begun;         /* loop_now() */

@@ -117,6 +117,40 @@ provider_on_status(provider_call_t *call, const http_reply_t *reply)
 }
 
 
+/* Of a stream: it has waited too long for the first piece of the answer, or the
+ * next one.  The timer is not set back with each of them, but looks. */
+
+static void
+provider_on_silence(void *data)
+{
+    int64_t           least;
+    uint64_t          silent;
+    http_reply_t      reply;
+    provider_call_t  *call;
+
+    call = data;
+    least = call->first ? call->provider->conf->stream_timeout
+                        : call->provider->conf->timeout;
+    silent = loop_now(call->provider->loop)
+             - (call->first ? call->heard : call->begun);
+
+    if (silent < (uint64_t) least) {
+        loop_timer_set(call->provider->loop, &call->timer,
+                       (uint64_t) least - silent);
+        return;
+    }
+
+    memset(&reply, 0, sizeof(http_reply_t));
+    reply.error = call->first ? "the answer does not go on"
+                              : "the answer does not begin";
+    reply.timed_out = true;
+
+    call->sent = http_is_sent(call->http);
+    http_cancel(&call->http);
+    provider_on_error(call, &reply);
+}
+
+
 static void
 provider_on_reply(void *data, const http_reply_t *reply)
 {
@@ -128,6 +162,7 @@ provider_on_reply(void *data, const http_reply_t *reply)
     call = data;
     call->http = NULL;
     call->sent = reply->sent;
+    loop_timer_stop(call->provider->loop, &call->timer);
 
     if (reply->error) {
         provider_on_error(call, reply);
@@ -169,17 +204,25 @@ provider_on_reply(void *data, const http_reply_t *reply)
 static void
 provider_on_piece(void *data, weir_str_t bytes)
 {
+    bool                   began;
     provider_call_t       *call;
     provider_verdict_e     verdict;
     const provider_ask_t  *ask;
 
     call = data;
+    began = call->first > 0;
     ask = provider_ask_of(provider_row_of(call), call->request);
 
     if (provider_stream_feed(call, ask->events, bytes, &verdict)) {
+
+        if (!began && call->first) {
+            provider_on_silence(call);      /* other limits hold */
+        }
+
         return;
     }
 
+    loop_timer_stop(call->provider->loop, &call->timer);
     call->sent = true;
     http_cancel(&call->http);
     counters_add(call->provider->counters, call_garbled, 1);
@@ -215,6 +258,7 @@ provider_http_call(provider_t *p, provider_call_t *call)
 {
     bool                   streamed;
     char                   header[256];
+    int64_t                timeout;
     weir_str_t             body;
     provider_http_t       *o;
     const provider_ask_t  *ask;
@@ -243,14 +287,17 @@ provider_http_call(provider_t *p, provider_call_t *call)
     targets = &o->targets[ask - o->row->asks];
     body = (weir_str_t) { call->body.data, call->body.len };
 
+    timeout = streamed || call->timeout < p->conf->timeout ? call->timeout
+                                                           : p->conf->timeout;
+
     call->http = http_call(streamed ? targets->events : targets->whole, body,
                            call->request_id[0] ? header : NULL,
-                           call->timeout < p->conf->timeout ? call->timeout
-                                                            : p->conf->timeout,
-                           provider_on_reply, call);
+                           timeout, provider_on_reply, call);
 
     if (streamed) {
         http_pieces(call->http, provider_on_piece);
+        call->timer.fn = provider_on_silence;
+        loop_timer_set(p->loop, &call->timer, (uint64_t) p->conf->timeout);
     }
 }
 

@@ -71,6 +71,13 @@ provider_stream_on_delta(void *arg, const weir_delta_t *d)
     provider_call_t  *call;
 
     call = arg;
+    call->heard = loop_now(call->provider->loop);
+
+    if (call->first == 0
+        && (d->kind == WEIR_DELTA_TEXT_OF || d->kind == WEIR_DELTA_PART))
+    {
+        call->first = call->heard;
+    }
 
     if (weir_collect_add(&call->stream->collect, d) != 0) {
         call->stream->full = true;

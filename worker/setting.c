@@ -130,6 +130,8 @@ const setting_t  settings[] = {
     { PROVIDER(timeout), set_time, PR(timeout), "600s", 1, 24 * H, NULL },
     { PROVIDER(idle_timeout), set_time, PR(idle_timeout), "120s", 1, 24 * H,
       NULL },
+    { PROVIDER(stream_timeout), set_time, PR(stream_timeout), "120s", 1, 24 * H,
+      NULL },
     { PROVIDER(connections), set_int, PR(connections), "0", 0, 65535, NULL },
     { PROVIDER(http2), set_word, PR(http2), "auto", 0, 0, http2_words },
     { PROVIDER(stream), set_bool, PR(stream), "on", 0, 1, NULL },
