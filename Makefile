@@ -214,6 +214,10 @@ $(BUILD)/bench/jobs: $(OBJ)/lua-free-tests/bench/jobs.o \
 	@mkdir -p $(@D)
 	$(call do,LINK $@)$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
 
+$(BUILD)/bench/streams: $(OBJ)/lua-free-tests/bench/streams.o
+	@mkdir -p $(@D)
+	$(call do,LINK $@)$(CC) $(LDFLAGS) -o $@ $^
+
 # chaos: always against a worker that knows the named points and the poison
 
 CHAOS         := lua-free-tests/chaos
@@ -250,7 +254,7 @@ chaos-mutants: chaos-build
 
 bench: all
 	@$(TOOLS)/deps.sh run bench
-	@+$(SUBMAKE) $(BUILD)/bench/jobs
+	@+$(SUBMAKE) $(BUILD)/bench/jobs $(BUILD)/bench/streams
 	@BUILD=$(BUILD) lua-free-tests/bench/run $(ROW)
 
 install: all

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "mock_anthropic.h"
 #include "mock_openai.h"
@@ -21,6 +22,10 @@
 /* characters of two, three and four bytes */
 #define WIDE_WORD  "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80 "
 #define WIDE_ARGS  "{\"q\":\"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\"}"
+
+/* a time, which is set when it is said */
+#define CLOCK_WORD  "000000000000000 "
+#define CLOCK_SIZE  16
 
 
 static int64_t
@@ -70,7 +75,8 @@ text_make(struct mock_answer *answer)
     const char  *word;
 
     wide = answer->plan->words == MOCK_WORDS_WIDE;
-    word = wide ? WIDE_WORD : "tok ";
+    word = wide ? WIDE_WORD
+           : answer->plan->words == MOCK_WORDS_CLOCK ? CLOCK_WORD : "tok ";
 
     if (answer->tools > 0) {
         mock_answer_fill(&answer->text, word,
@@ -318,6 +324,21 @@ tool_step(const struct mock_answer *answer, size_t at, struct mock_step *step)
 }
 
 
+/* microseconds, on the clock that does not jump */
+static void
+clock_set(char *word)
+{
+    char             text[CLOCK_SIZE + 1];
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    snprintf(text, sizeof(text), "%015llu",
+             ((unsigned long long) ts.tv_sec * 1000000
+              + (unsigned long long) ts.tv_nsec / 1000) % 1000000000000000);
+    memcpy(word, text, CLOCK_SIZE - 1);
+}
+
+
 /* the result is how far the step goes */
 static size_t
 step_make(struct mock_answer *answer, unsigned choice, struct mock_step *step)
@@ -337,6 +358,13 @@ step_make(struct mock_answer *answer, unsigned choice, struct mock_step *step)
     case MOCK_STAGE_TEXT:
         step->data = answer->text.data + c->at;
         step->len = word_end(&answer->text, c->at) - c->at;
+
+        if (answer->plan->words == MOCK_WORDS_CLOCK
+            && step->len == CLOCK_SIZE)
+        {
+            clock_set(answer->text.data + c->at);
+        }
+
         return step->len;
 
     case MOCK_STAGE_EXTRA:

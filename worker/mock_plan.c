@@ -69,7 +69,7 @@ static const char *const  eol_words[] = {
 };
 
 static const char *const  words_words[] = {
-    "ascii", "wide", NULL
+    "ascii", "wide", "clock", NULL
 };
 
 static const char *const  stream_words[] = {
@@ -132,7 +132,7 @@ static const struct directive  directives[] = {
     WORD(bad, bad_words,
          "none, json, utf8, array, empty, unknown or huge"),
     WORD(eol, eol_words, "lf, crlf, cr or mixed"),
-    WORD(words, words_words, "ascii or wide"),
+    WORD(words, words_words, "ascii, wide or clock"),
     WORD(stream, stream_words, "asked, never or always"),
     WORD(garbage, garbage_words,
          "none, json, html, empty, binary, utf8 or huge"),

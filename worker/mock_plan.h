@@ -61,7 +61,8 @@ enum mock_eol {
 
 enum mock_words {
     MOCK_WORDS_ASCII,
-    MOCK_WORDS_WIDE
+    MOCK_WORDS_WIDE,
+    MOCK_WORDS_CLOCK
 };
 
 enum mock_shape {
