@@ -140,6 +140,9 @@ ngx_http_weir_metrics_write(ngx_http_weir_counters_t *c, weir_buf_t *out)
 
     ngx_http_weir_metrics_labelled(c, out);
 
+    ngx_http_weir_histogram_write(&c->first, &ngx_http_weir_bounds_first, out);
+    ngx_http_weir_histogram_write(&c->pace, &ngx_http_weir_bounds_pace, out);
+
 #define NGX_HTTP_WEIR_GAUGE_WRITE(member, name, help)                         \
     for (sum = 0, i = 0; i < NGX_HTTP_WEIR_SLOTS; i++) {                      \
         sum += ngx_http_weir_metrics_lives(c->slots[i].pid)                   \

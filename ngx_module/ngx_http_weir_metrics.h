@@ -10,6 +10,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_http_weir_histogram.h"
+
 
 /* member, name, help; counters, summed over all worker processes */
 
@@ -303,6 +305,9 @@ typedef struct {
     ngx_atomic_t  member;
     NGX_HTTP_WEIR_LABELLED(NGX_HTTP_WEIR_MEMBER)
 #undef NGX_HTTP_WEIR_MEMBER
+
+    ngx_http_weir_histogram_t  first;
+    ngx_http_weir_histogram_t  pace;
 
     ngx_atomic_t     date;          /* us, UTC minus the monotonic clock */
 

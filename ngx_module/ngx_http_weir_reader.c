@@ -83,8 +83,7 @@ ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx)
         return NGX_OK;
     }
 
-    reader = ngx_calloc(sizeof(ngx_http_weir_reader_t),
-                        ctx->request->connection->log);
+    reader = ngx_pcalloc(ctx->request->pool, sizeof(ngx_http_weir_reader_t));
     if (reader == NULL) {
         return NGX_ERROR;
     }
@@ -133,7 +132,6 @@ ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
     weir_sent_free(&reader->sent);
     weir_buf_free(&reader->next);
     weir_buf_free(&reader->text);
-    ngx_free(reader);
 
     ctx->process->streams--;
     ngx_http_weir_reader_gauge(ctx->process);
@@ -299,7 +297,8 @@ ngx_http_weir_reader_begin(ngx_http_weir_reader_t *reader)
 static int
 ngx_http_weir_reader_delta(void *arg, const weir_delta_t *d)
 {
-    ngx_http_weir_reader_t  *reader = arg;
+    ngx_http_weir_reader_t    *reader = arg;
+    ngx_http_weir_counters_t  *c;
 
     ngx_http_weir_reader_begin(reader);
 
@@ -309,6 +308,15 @@ ngx_http_weir_reader_delta(void *arg, const weir_delta_t *d)
 
     if (reader->sent.content && !reader->content) {
         reader->content = 1;
+
+        c = reader->ctx->process->conf->counters;
+        ngx_http_weir_histogram_add(&c->first, &ngx_http_weir_bounds_first,
+                                    ngx_current_msec - reader->began);
+        reader->began = ngx_current_msec;
+    }
+
+    if (d->kind == WEIR_DELTA_USAGE && d->output > 0) {
+        reader->tokens = (uint64_t) d->output;
     }
 
     return 0;
@@ -607,6 +615,24 @@ ngx_http_weir_reader_cut_run(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* of those that took a while */
+
+static void
+ngx_http_weir_reader_pace(ngx_http_weir_reader_t *reader)
+{
+    ngx_msec_t                 ms;
+    ngx_http_weir_counters_t  *c;
+
+    c = reader->ctx->process->conf->counters;
+    ms = ngx_current_msec - reader->began;
+
+    if (reader->whole && reader->tokens && ms) {
+        ngx_http_weir_histogram_add(&c->pace, &ngx_http_weir_bounds_pace,
+                                    reader->tokens * 1000000 / ms);
+    }
+}
+
+
 /* What came of the run, after what was sent of it. */
 
 ngx_int_t
@@ -643,6 +669,8 @@ ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx)
                      rc == -2 ? "stream_interrupted" : "stream_invalid");
         return ngx_http_weir_stream_fail(ctx, &f);
     }
+
+    ngx_http_weir_reader_pace(reader);
 
     if (ctx->cache && ctx->outcome.doc) {
         body = ngx_http_weir_body(ctx);

@@ -54,8 +54,8 @@ struct ngx_http_weir_feed_s {
 };
 
 
-/* The stream of one request.  Its memory is none of the request's pool, which
- * would keep every piece. */
+/* The stream of one request.  What it says never is in the request's pool,
+ * which would keep every piece. */
 
 struct ngx_http_weir_reader_s {
     ngx_queue_t                   link;         /* in its feed */
@@ -86,7 +86,8 @@ struct ngx_http_weir_reader_s {
     ngx_event_t                   post;
     ngx_event_t                   beat;
     ngx_msec_t                    wrote;        /* ngx_current_msec */
-    ngx_msec_t                    began;
+    ngx_msec_t                    began;        /* then of its content */
+    uint64_t                      tokens;
 
     unsigned                      behind:1;     /* has missed entries */
     unsigned                      resuming:1;   /* is "resume" there? */

@@ -8,7 +8,6 @@
 
 
 #define NGX_HTTP_WEIR_STREAM_FIRST  1000        /* ms, to the first heartbeat */
-#define NGX_HTTP_WEIR_STREAM_KEEP   4096        /* bytes of an idle buffer */
 
 
 static const ngx_http_weir_step_t *ngx_http_weir_stream_gone_run(
@@ -106,20 +105,8 @@ ngx_http_weir_stream_unsent(ngx_http_weir_reader_t *reader)
 }
 
 
-static void
-ngx_http_weir_stream_buffer(weir_buf_t *b)
-{
-    if (b->size > NGX_HTTP_WEIR_STREAM_KEEP) {
-        weir_buf_free(b);
-
-    } else {
-        weir_buf_reset(b);
-    }
-}
-
-
 /* What was made becomes what is sent; the link and its buf are used again and
- * again. */
+ * again, and who has nothing to send has no buffer. */
 
 static ngx_int_t
 ngx_http_weir_stream_take(ngx_http_weir_reader_t *reader, ngx_chain_t **out)
@@ -146,7 +133,7 @@ ngx_http_weir_stream_take(ngx_http_weir_reader_t *reader, ngx_chain_t **out)
     text = reader->text;
     reader->text = reader->next;
     reader->next = text;
-    ngx_http_weir_stream_buffer(&reader->next);
+    weir_buf_free(&reader->next);
 
     b = cl->buf;
     ngx_memzero(b, sizeof(ngx_buf_t));
@@ -203,7 +190,7 @@ ngx_http_weir_stream_send(ngx_http_weir_reader_t *reader)
         }
 
         reader->wrote = ngx_current_msec;
-        ngx_http_weir_stream_buffer(&reader->text);
+        weir_buf_free(&reader->text);
 
         if (reader->next.len == 0) {
             return r->connection->buffered ? NGX_AGAIN : NGX_OK;

@@ -82,6 +82,14 @@ $stack->wait_for(5, sub { metric('weir_streams_open') == 0 },
                  'no stream is open');
 
 
+like($stack->ask('/metrics')->body,
+     qr/^weir_stream_first_seconds_bucket\{le="0\.500"\} 1$/m,
+     'time to the first token');
+like($stack->ask('/metrics')->body,
+     qr/^weir_stream_tokens_per_second_bucket\{le="5\.000"\} 1$/m,
+     'tokens per second');
+
+
 # the same with usage
 
 $c = stream('tokens=6', stream_options => { include_usage => JSON::PP::true });
