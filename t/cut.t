@@ -162,6 +162,7 @@ cmp_ok($used->{output}, '>=', 10, 'and what had come of the answer');
 cmp_ok($used->{output}, '<', 900, 'but not all');
 is($used->{cost}, $question + 2 * $used->{output}, 'at its price');
 is_deeply([metrics()], [@$used{qw(input output)}], 'counted in the metrics');
+is($stack->metric('provider_streams_total{end="cut"}'), 1, 'a cut stream');
 
 $stack->redis('ZADD', 'weir:{0}:settle', 0, $run);      # once more
 $hold->gone($run);

@@ -118,7 +118,7 @@ ok(!$last->{json}{stream}, 'held: the answer in one piece');
 $stack->end;
 
 
-# a stream may last, but it must begin, and go on
+# a stream may last, but it must begin, and go on; what ended how is counted
 
 $stack = Weir::Stack->new(location => 'weir_api;',
     worker => "attempts = 2\n    backoff = 10ms",
@@ -153,6 +153,21 @@ $stack->wait_for(5, sub {
     decode_json($stack->mock('/mock/calls')->body)->{open} == 0;
 }, 'no call is open');
 pass('all calls are closed');
+
+my $at = $stack->metric('provider_streams_total{end="whole"}');
+is($at, 5, 'whole streams');
+is($stack->metric('provider_streams_total{end="failed"}'), 5,
+   'those that did not go on');
+is($stack->metric('provider_first_token_seconds_count'), 10,
+   'times to the first piece');
+is($stack->metric('provider_first_token_seconds_bucket{le="0.5"}'), 7,
+   'one was slow');
+is($stack->metric('provider_tokens_per_second_count'), 5, 'speeds');
+is($stack->metric('provider_tokens_per_second_bucket{le="10"}'), 0,
+   'none below 10 a second');
+asks('stop=text tokens=10', 2, 'upstream_truncated');
+is($stack->metric('provider_streams_total{end="truncated"}'), 2,
+   'cut off');
 
 $stack->end;
 

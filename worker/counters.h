@@ -8,6 +8,8 @@
 #define COUNTERS_H
 
 
+#include <stddef.h>
+
 #include "weir_buf.h"
 
 
@@ -51,6 +53,11 @@
     X(call_garbled, "provider_errors", "cause=\"reply\"", counter, "")        \
     X(call_ms, "provider_call_milliseconds", "", counter,                     \
       "Time spent in calls of providers, added up")                           \
+    X(stream_whole, "provider_streams", "end=\"whole\"", counter,             \
+      "Calls that were answered by events, by how they ended")                \
+    X(stream_truncated, "provider_streams", "end=\"truncated\"", counter, "") \
+    X(stream_cut, "provider_streams", "end=\"cut\"", counter, "")             \
+    X(stream_failed, "provider_streams", "end=\"failed\"", counter, "")       \
     X(input_tokens, "tokens", "direction=\"input\"", counter,                 \
       "Tokens that were paid for")                                            \
     X(output_tokens, "tokens", "direction=\"output\"", counter, "")           \
@@ -136,10 +143,32 @@
       "Consumers that Redis remembers")
 
 
+/* field, family, what one unit of it is shown as, help, bounds: integers */
+
+#define HISTOGRAMS(X)                                                         \
+    X(first_token, "provider_first_token_seconds", 0.001,                     \
+      "From a call to the first piece of an answer that comes as events",     \
+      50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000,       \
+      20000, 30000, 60000, 120000)                                            \
+    X(token_rate, "provider_tokens_per_second", 1.,                           \
+      "Output tokens of such an answer by the time from there to its end",    \
+      1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000)
+
+#define HISTOGRAM_BOUNDS  16
+
+typedef struct {
+    uint64_t  n[HISTOGRAM_BOUNDS + 1];  /* not cumulated; the last: above all */
+    uint64_t  sum;
+} histogram_t;
+
+
 typedef struct {
 #define COUNTERS_FIELD(field, ...)  uint64_t  field;
     COUNTERS(COUNTERS_FIELD)
 #undef COUNTERS_FIELD
+#define HISTOGRAMS_FIELD(field, ...)  histogram_t  field;
+    HISTOGRAMS(HISTOGRAMS_FIELD)
+#undef HISTOGRAMS_FIELD
     uint64_t  beat;             /* ms, monotonic: the loop's last turn; no
                                  * metric, it tells the supervisor of a hang */
 } counters_t;
@@ -157,6 +186,11 @@ void counters_unmap(counters_t **c, size_t n);
     __atomic_store_n(&(c)->field, (uint64_t) (n), __ATOMIC_RELAXED)
 #define counters_get(c, field)                                                \
     __atomic_load_n(&(c)->field, __ATOMIC_RELAXED)
+
+void histogram_add(counters_t *c, size_t field, uint64_t value);
+
+#define counters_observe(c, field, value)                                     \
+    histogram_add(c, offsetof(counters_t, field), (uint64_t) (value))
 
 /* The runner of this slot is gone. */
 void counters_clear_gauges(counters_t *c);

@@ -94,6 +94,43 @@ provider_note_took(provider_call_t *call)
 }
 
 
+/* Of a call that was answered by events; before these are freed. */
+
+static void
+provider_count_stream(provider_call_t *call, provider_verdict_e verdict)
+{
+    uint64_t     ms;
+    counters_t  *c;
+    provider_t  *p;
+
+    p = call->provider;
+    c = p->counters;
+
+    if (call->first) {
+        counters_observe(c, first_token, call->first - call->begun);
+    }
+
+    if (verdict != PROVIDER_DONE) {
+        if (strcmp(call->outcome->error.code, "upstream_truncated") == 0) {
+            counters_add(c, stream_truncated, 1);
+
+        } else {
+            counters_add(c, stream_failed, 1);
+        }
+
+        return;
+    }
+
+    counters_add(c, stream_whole, 1);
+
+    if (call->first) {
+        ms = loop_now(p->loop) - call->first;
+        counters_observe(c, token_rate, (uint64_t) call->took.output_tokens
+                                        * 1000 / (ms ? ms : 1));
+    }
+}
+
+
 void
 provider_cancel(provider_call_t *call)
 {
@@ -102,11 +139,18 @@ provider_cancel(provider_call_t *call)
     p = call->provider;
     call->provider = NULL;
 
-    if (p) {
-        provider_note_took(call);
-        p->dialect->cancel(p, call);
-        provider_stream_free(call);
+    if (p == NULL) {
+        return;
     }
+
+    provider_note_took(call);
+
+    if (call->stream) {
+        counters_add(p->counters, stream_cut, 1);
+    }
+
+    p->dialect->cancel(p, call);
+    provider_stream_free(call);
 }
 
 
@@ -141,7 +185,6 @@ provider_done(provider_call_t *call, provider_verdict_e verdict, int64_t wait)
     provider_t  *p;
 
     p = call->provider;
-    call->provider = NULL;
 
     if (verdict == PROVIDER_DONE) {
         call->took.input_tokens = call->outcome->input_tokens;
@@ -154,6 +197,12 @@ provider_done(provider_call_t *call, provider_verdict_e verdict, int64_t wait)
     }
 
     counters_add(p->counters, call_ms, loop_now(p->loop) - call->begun);
+
+    if (call->stream) {
+        provider_count_stream(call, verdict);
+    }
+
+    call->provider = NULL;
     provider_stream_free(call);
 
     if (call->body.size > PROVIDER_BODY_KEEP) {

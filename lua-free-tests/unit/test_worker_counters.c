@@ -52,6 +52,49 @@ test_sum(void **state)
 }
 
 
+static void
+test_histogram(void **state)
+{
+    weir_buf_t   out = { 0 };
+    counters_t  *c;
+
+    (void) state;
+
+    c = counters_map(SLOTS);
+
+    counters_observe(&c[0], first_token, 50);
+    counters_observe(&c[0], first_token, 51);
+    counters_observe(&c[2], first_token, 120000);
+    counters_observe(&c[2], first_token, 120001);
+    counters_observe(&c[1], token_rate, 0);
+
+    counters_write(c, SLOTS, &out);
+    weir_buf_add(&out, "", 1);
+
+#define LINE(text)                                                            \
+    assert_non_null(strstr(out.data, "\nweir_worker_provider_" text "\n"))
+
+    LINE("first_token_seconds_bucket{le=\"0.05\"} 1");
+    LINE("first_token_seconds_bucket{le=\"0.1\"} 2");
+    LINE("first_token_seconds_bucket{le=\"60\"} 2");
+    LINE("first_token_seconds_bucket{le=\"120\"} 3");
+    LINE("first_token_seconds_bucket{le=\"+Inf\"} 4");
+    LINE("first_token_seconds_sum 240.102");
+    LINE("first_token_seconds_count 4");
+    LINE("tokens_per_second_bucket{le=\"1\"} 1");
+    LINE("tokens_per_second_sum 0");
+
+    assert_non_null(strstr(out.data, "# TYPE weir_worker_provider_tokens_per_"
+                                     "second histogram\n"));
+
+    counters_clear_gauges(&c[0]);
+    assert_int_equal(c[0].first_token.n[0], 1);
+
+    weir_buf_free(&out);
+    counters_unmap(&c, SLOTS);
+}
+
+
 /* each family has one HELP and one TYPE, before its first sample; no help is
  * empty */
 
@@ -86,8 +129,10 @@ test_format(void **state)
             continue;
         }
 
+        /* of a histogram: its name and a suffix */
+
         assert_int_equal(sscanf(line, "%127[a-z0-9_]", name), 1);
-        assert_string_equal(name, family);
+        assert_memory_equal(name, family, strlen(family));
     }
 
     weir_buf_free(&out);
@@ -122,6 +167,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_sum),
+        cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_format),
         cmocka_unit_test(test_shared)
     };
