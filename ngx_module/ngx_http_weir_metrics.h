@@ -98,6 +98,8 @@
       NGX_HTTP_WEIR_CUT_HELP)                                                 \
     X(cut_interrupted, "weir_streams_cut_total", "cause", "interrupted",      \
       NGX_HTTP_WEIR_CUT_HELP)                                                 \
+    X(cut_revoked, "weir_streams_cut_total", "cause", "revoked",              \
+      NGX_HTTP_WEIR_CUT_HELP)                                                 \
     X(cut_failed, "weir_streams_cut_total", "cause", "failed",                \
       NGX_HTTP_WEIR_CUT_HELP)                                                 \
     X(auth_missing, "weir_auth_failures_total", "reason", "missing",          \

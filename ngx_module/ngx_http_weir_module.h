@@ -32,6 +32,7 @@
 
 #define NGX_HTTP_WEIR_REQUEST_ID_MAX  128
 #define NGX_HTTP_WEIR_BUCKETS         1024          /* a power of two */
+#define NGX_HTTP_WEIR_WATCHES         64            /* a power of two */
 #define NGX_HTTP_WEIR_HIDDEN          8
 
 
@@ -338,6 +339,7 @@ struct ngx_http_weir_process_s {
     ngx_uint_t                   reads;         /* of feeds, under way */
     ngx_uint_t                   feed_cursor;
     ngx_uint_t                   streams;
+    ngx_queue_t                  watched[NGX_HTTP_WEIR_WATCHES];
 
     ngx_http_weir_fleet_t       *fleet;       /* NULL: not wanted */
     ngx_http_weir_kept_t        *kept;        /* NULL: answers are in cmd's */

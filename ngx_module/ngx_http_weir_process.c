@@ -111,6 +111,7 @@ ngx_http_weir_init_process(ngx_cycle_t *cycle)
     ngx_queue_init(&p->held);
     ngx_queue_init(&p->orphans);
     ngx_http_weir_feed_init(p);
+    ngx_http_weir_watch_init(p);
 
     p->conf = wmcf;
     p->clock = (int64_t) ngx_time() * 1000 - (int64_t) ngx_current_msec;
@@ -362,6 +363,7 @@ ngx_http_weir_tick(ngx_event_t *ev)
         ngx_http_weir_count(p, redis_timeouts);
     }
 
+    ngx_http_weir_watch_tick(p);
     ngx_http_weir_fleet_tick(p);
     ngx_http_weir_kept_tick(p);
 

@@ -123,6 +123,7 @@ ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
     }
 
     ngx_http_weir_stream_stop(reader);
+    ngx_http_weir_unwatch(reader);
     ngx_http_weir_feed_leave(reader, 0);
 
     if (reader->render.dialect) {
@@ -202,6 +203,10 @@ ngx_http_weir_reader_join(ngx_http_weir_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (ngx_http_weir_watch(reader) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_weir_stream_start(reader);
 
     return NGX_OK;
@@ -273,6 +278,16 @@ ngx_http_weir_reader_cut(ngx_http_weir_reader_t *reader, const char *code)
     }
 
     ngx_http_weir_stream_post(reader);
+}
+
+
+void
+ngx_http_weir_reader_revoke(ngx_http_weir_reader_t *reader)
+{
+    if (!reader->ended) {
+        reader->revoked = 1;
+        ngx_http_weir_reader_cut(reader, "invalid_api_key");
+    }
 }
 
 
@@ -601,15 +616,24 @@ ngx_http_weir_reader_cut_run(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_reader_t  *reader;
 
     reader = ctx->reader;
-    ctx->status = "INTERRUPTED";
-
     ngx_http_weir_forget(ctx);
     ngx_http_weir_wait_remove(ctx);
-    ngx_http_weir_count(ctx->process, cut_interrupted);
 
-    weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun cannot "
-                     "be completed");
-    ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z", reader->cut);
+    if (reader->revoked) {
+        ctx->status = "REVOKED";
+        ngx_http_weir_count(ctx->process, cut_revoked);
+
+        weir_failure_set(&f, WEIR_FAIL_UNAUTHENTICATED,
+                         "the API key is not valid any more");
+
+    } else {
+        ctx->status = "INTERRUPTED";
+        ngx_http_weir_count(ctx->process, cut_interrupted);
+
+        weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun "
+                         "cannot be completed");
+        ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z", reader->cut);
+    }
 
     return ngx_http_weir_done(ctx, ngx_http_weir_reader_fail(ctx, &f));
 }

@@ -25,7 +25,8 @@
 #define NGX_HTTP_WEIR_SPOT_MAX     999999999999999999ull
 
 
-typedef struct ngx_http_weir_feed_s  ngx_http_weir_feed_t;
+typedef struct ngx_http_weir_feed_s   ngx_http_weir_feed_t;
+typedef struct ngx_http_weir_watch_s  ngx_http_weir_watch_t;
 
 
 /* an entry of a run; 0 and 0 is before all */
@@ -62,6 +63,9 @@ struct ngx_http_weir_reader_s {
     ngx_http_weir_feed_t         *feed;         /* NULL: has left */
     ngx_http_weir_ctx_t          *ctx;
 
+    ngx_queue_t                   watched;      /* with its key */
+    ngx_http_weir_watch_t        *watch;        /* NULL: it is not */
+
     /* where it stands */
 
     ngx_http_weir_spot_t          spot;         /* the last entry taken */
@@ -97,6 +101,7 @@ struct ngx_http_weir_reader_s {
                                                    for what was missed */
     unsigned                      settled:1;
     unsigned                      whole:1;      /* has all that was said */
+    unsigned                      revoked:1;    /* its key is none any more */
     unsigned                      begun:1;      /* its header is out */
     unsigned                      ended:1;      /* its last bytes are out */
 };
@@ -120,7 +125,16 @@ void ngx_http_weir_feed_want(ngx_http_weir_reader_t *reader);
 int64_t ngx_http_weir_feed_until(ngx_http_weir_process_t *p);
 
 
+/* watch */
+
+ngx_int_t ngx_http_weir_watch(ngx_http_weir_reader_t *reader);
+void ngx_http_weir_unwatch(ngx_http_weir_reader_t *reader);
+
+
 /* reader */
+
+/* Its key is none any more. */
+void ngx_http_weir_reader_revoke(ngx_http_weir_reader_t *reader);
 
 /* For a request whose answer may come in pieces; it reads nothing yet. */
 ngx_int_t ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx);

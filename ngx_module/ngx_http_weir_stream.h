@@ -14,6 +14,10 @@ void ngx_http_weir_feed_deliver(ngx_http_weir_process_t *p, weir_str_t run,
 void ngx_http_weir_feed_tick(ngx_http_weir_process_t *p, ngx_uint_t buckets);
 void ngx_http_weir_feed_again(ngx_http_weir_process_t *p);
 
+/* watch: the keys of those who read */
+void ngx_http_weir_watch_init(ngx_http_weir_process_t *p);
+void ngx_http_weir_watch_tick(ngx_http_weir_process_t *p);
+
 /* reader: an answer that is sent as it comes */
 ngx_int_t ngx_http_weir_reader_lead(ngx_http_weir_ctx_t *ctx,
     int64_t *until_r);
