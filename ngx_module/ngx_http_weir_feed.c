@@ -18,6 +18,44 @@ static void ngx_http_weir_feed_give(ngx_http_weir_feed_t *feed,
     const weir_event_t *e);
 
 
+/* places */
+
+int
+ngx_http_weir_spot_cmp(const ngx_http_weir_spot_t *a,
+    const ngx_http_weir_spot_t *b)
+{
+    return a->token != b->token ? (a->token < b->token ? -1 : 1)
+           : a->n != b->n ? (a->n < b->n ? -1 : 1) : 0;
+}
+
+
+uint64_t
+ngx_http_weir_spot_token(weir_str_t text)
+{
+    int64_t  token;
+
+    return weir_str_digits(text, 18, &token) ? (uint64_t) token : 0;
+}
+
+
+ngx_uint_t
+ngx_http_weir_spot_parse(weir_str_t id, ngx_http_weir_spot_t *spot)
+{
+    weir_str_t  token;
+
+    if (!weir_event_id_parse(id, &token, &spot->n)) {
+        ngx_memzero(spot, sizeof(ngx_http_weir_spot_t));
+        return 0;
+    }
+
+    spot->token = ngx_http_weir_spot_token(token);
+
+    return spot->token > 0;
+}
+
+
+/* runs */
+
 static ngx_queue_t *
 ngx_http_weir_feed_bucket(ngx_http_weir_process_t *p, const char *run)
 {

@@ -109,6 +109,12 @@ struct ngx_http_weir_reader_s {
 
 /* feed */
 
+int ngx_http_weir_spot_cmp(const ngx_http_weir_spot_t *a,
+    const ngx_http_weir_spot_t *b);
+uint64_t ngx_http_weir_spot_token(weir_str_t text);     /* 0: it is none */
+ngx_uint_t ngx_http_weir_spot_parse(weir_str_t id,
+    ngx_http_weir_spot_t *spot);
+
 /* Has the run's entries given to the reader from now on; missed: those before,
  * too.  told: Redis was told by another command, until then (ms). */
 ngx_int_t ngx_http_weir_feed_join(ngx_http_weir_reader_t *reader,
@@ -151,11 +157,6 @@ const ngx_http_weir_step_t *ngx_http_weir_reader_next(
     ngx_http_weir_reader_t *reader);
 
 void ngx_http_weir_reader_ping(ngx_http_weir_reader_t *reader);
-
-int ngx_http_weir_spot_cmp(const ngx_http_weir_spot_t *a,
-    const ngx_http_weir_spot_t *b);
-ngx_uint_t ngx_http_weir_spot_parse(weir_str_t id,
-    ngx_http_weir_spot_t *spot);
 
 
 /* events: entries as they are */
