@@ -25,14 +25,10 @@ static int ngx_http_weir_dialect_embeddings_answer(ngx_http_weir_ctx_t *ctx,
 
 
 const ngx_http_weir_dialect_t  ngx_http_weir_dialect_job = {
-    .errors = WEIR_DIALECT_PROBLEM,
-    .forms = { NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_CHAT,
-               NGX_HTTP_WEIR_FORM_CHAT, NGX_HTTP_WEIR_FORM_CHAT },
     .route = NGX_HTTP_WEIR_CACHE_JOBS
 };
 
 const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat = {
-    .errors = WEIR_DIALECT_OPENAI,
     .name = "openai",
     .request = weir_openai_request,
     .stream = weir_openai_stream,
@@ -47,7 +43,6 @@ const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat = {
 };
 
 const ngx_http_weir_dialect_t  ngx_http_weir_dialect_messages = {
-    .errors = WEIR_DIALECT_ANTHROPIC,
     .name = "anthropic",
     .request = weir_anthropic_request,
     .stream = ngx_http_weir_dialect_messages_stream,
@@ -64,7 +59,6 @@ const ngx_http_weir_dialect_t  ngx_http_weir_dialect_messages = {
 /* a job cannot name them yet */
 
 const ngx_http_weir_dialect_t  ngx_http_weir_dialect_embeddings = {
-    .errors = WEIR_DIALECT_OPENAI,
     .request = weir_openai_embed_request,
     .packed = weir_openai_embed_base64,
     .answer = ngx_http_weir_dialect_embeddings_answer,

@@ -21,11 +21,10 @@
 #define NGX_HTTP_WEIR_FRAMINGS      4
 
 
-/* That of jobs has no functions: their requests are another's, and their
- * answers are job objects. */
+/* That of jobs has no functions and no forms: their requests are another's, and
+ * their answers are job objects. */
 
 struct ngx_http_weir_dialect_s {
-    weir_dialect_e                errors;
     const char                   *name;         /* of a job; NULL: of none */
 
     /* A body to a neutral request.  NULL: f says what is wrong with it. */

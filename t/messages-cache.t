@@ -30,8 +30,9 @@ sub request {
     my ($route, $text, %o) = @_;
 
     return $s->request(($o{at} // '') . "/v1/$route", body => encode_json({
-        model => 'mock-1', max_tokens => 100, %{ $o{with} // {} },
-        messages => [{ role => 'user', content => $text }] }),
+        model => 'mock-1', max_tokens => 100,
+        messages => [{ role => 'user', content => $text }],
+        %{ $o{with} // {} } }),
         headers => $o{headers} // []);
 }
 
@@ -149,6 +150,39 @@ is(what(message($body, with => { %$with, system => 'S',
        service_tier => 'auto' })) =~ $HIT ? 1 : 0, 1, 'who asks does not count');
 
 
+# so it is with tools, their calls and results, and images
+
+my $schema = { type => 'object', properties => { x => {} } };
+my $png = 'iVBORw0KGgo=';
+
+is(what(message('', with => { tools => [{ name => 'f', description => 'd',
+        input_schema => $schema }], messages => [
+    { role => 'user', content => [
+        { type => 'text', text => '[[mock tag=tools]] See' },
+        { type => 'image', source => { type => 'base64',
+          media_type => 'image/png', data => $png } }] },
+    { role => 'assistant', content => [
+        { type => 'tool_use', id => 'c1', name => 'f',
+          input => { x => 1 } }] },
+    { role => 'user', content => [
+        { type => 'tool_result', tool_use_id => 'c1', content => '42' }] },
+    ] })), $MISS, 'tools: a message');
+
+like(what(chat('', with => { tools => [{ type => 'function', function => {
+        name => 'f', description => 'd', parameters => $schema } }],
+        messages => [
+    { role => 'user', content => [
+        { type => 'text', text => '[[mock tag=tools]] See' },
+        { type => 'image_url',
+          image_url => { url => "data:image/png;base64,$png" } }] },
+    { role => 'assistant', tool_calls => [
+        { id => 'c1', type => 'function', function => {
+          name => 'f', arguments => '{"x":1}' } }] },
+    { role => 'tool', tool_call_id => 'c1', content => '42' },
+    ] })), $HIT, 'the same as a completion');
+is($s->calls('tools'), 1, 'tools: one call');
+
+
 # at the same time: they share a run, and each has its form
 
 my @all = map { request($_ % 2 ? 'messages' : 'chat/completions',
@@ -165,6 +199,48 @@ is(scalar(grep { what($_) =~ /collapsed/ } @all), 19, 'nineteen join');
 my %bodies;
 $bodies{$_->body}++ for @all;
 is_deeply([values %bodies], [5, 5, 5, 5], 'four forms, each the same bytes');
+
+
+# while it comes: one call, and each reads its own stream of it
+
+my %live = map { $_ => request($_, '[[mock tag=live tokens=30 every=50]] Hi',
+                               with => { stream => $true }) }
+           qw(messages chat/completions);
+
+for my $route (sort keys %live) {
+    my $c = $live{$route};
+    ok($c->wait(5, qr/tok.*tok/s), "$route: text");
+    unlike($c->body, qr/message_stop|DONE/, "$route: before its end");
+}
+
+Weir::Client::wait_all(20, values %live);
+
+my $events = $live{messages}->body;
+is(join('', $events =~ /"text_delta","text":"([^"]*)"/g), 'tok ' x 30,
+   'messages: all of it');
+like($events, qr/message_stop"}\n\n$/, 'messages: to the end');
+$events = $live{'chat/completions'}->body;
+is(join('', $events =~ /"content":"([^"]*)"/g), 'tok ' x 30,
+   'chat/completions: all of it');
+like($events, qr/\[DONE\]\n\n$/, 'chat/completions: to the end');
+is($s->calls('live'), 1, 'one call');
+
+# one that breaks off is kept for nobody
+
+%live = map { $_ => request($_, '[[mock tag=cut tokens=30 every=30 cut=body]] x',
+                            with => { stream => $true }) }
+        qw(messages chat/completions);
+Weir::Client::wait_all(20, values %live);
+
+like($live{messages}->body, qr/\nevent: error\ndata: \{"type":"error".*\n\n$/,
+     'messages: an error');
+unlike($live{messages}->body, qr/message_stop/, 'messages: no end');
+like($live{'chat/completions'}->body, qr/\ndata: \{"error":\{.*\n\n$/,
+     'chat/completions: an error');
+unlike($live{'chat/completions'}->body, qr/DONE/, 'chat/completions: no end');
+is($s->calls('cut'), 1, 'one call');
+unlike(what(message('[[mock tag=cut tokens=30 every=30 cut=body]] x')) // '',
+       qr/hit/, 'which is not kept');
 
 
 # and they fail together, each in its dialect
