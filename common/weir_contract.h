@@ -84,6 +84,7 @@
 #define WEIR_JOB_MODEL           "model"
 #define WEIR_JOB_CREATED         "created"
 #define WEIR_JOB_METADATA        "metadata"
+#define WEIR_JOB_ECHO            "echo"
 #define WEIR_JOB_PREFIX_FIELD    "prefix"
 #define WEIR_JOB_HOOK_URL        "hook_url"
 #define WEIR_JOB_HOOK_SECRET     "hook_secret"

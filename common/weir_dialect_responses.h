@@ -72,6 +72,12 @@ void weir_responses_failure(const weir_responses_t *r, weir_failure_t *f);
 weir_json_t *weir_responses_object(const weir_responses_t *r);
 
 /*
+ * Number of the first event of an attempt, by its token: what attempts say
+ * never has the same numbers.  0: of what is none.
+ */
+int64_t weir_responses_base(int64_t token);
+
+/*
  * All events of it, up to its end if it has ended: those of a stream that ends
  * in it, or in the failure.  Numbers begin with base; an event with one below
  * from is left out, and of a text that from is in, what is before.  -1: no

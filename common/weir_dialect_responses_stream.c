@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "weir_contract.h"
 #include "weir_merge.h"
 #include "weir_reach.h"
 #include "weir_render.h"
@@ -35,6 +36,7 @@ typedef struct {
 
 typedef struct {
     weir_flow_t    flow;
+    int64_t        base;                /* of its numbers */
     weir_json_t   *extra;               /* of the outcome, so far */
     weir_json_t   *beside;              /* of the choice, by dialect */
     weir_buf_t     model;
@@ -70,6 +72,7 @@ weir_events_own(weir_render_t *r)
         }
 
         e->flow.job = r->id;
+        e->base = r->base;
         e->flow.next = r->base;
         e->flow.from = r->from;
         weir_buf_str(&e->model, r->model);
@@ -77,6 +80,13 @@ weir_events_own(weir_render_t *r)
 
     e = r->own;
     e->flow.out = r->out;
+
+    /* an attempt after one that has said nothing */
+
+    if (e->base < r->base) {
+        e->flow.next += r->base - e->base;
+        e->base = r->base;
+    }
 
     return e;
 }
@@ -524,6 +534,28 @@ const weir_render_dialect_t  weir_render_responses = {
 
 
 /* of a job */
+
+/* Generations, deliveries, and what an answer has bytes: a number that any
+ * client can hold. */
+
+int64_t
+weir_responses_base(int64_t token)
+{
+    int64_t  gen, n;
+
+    gen = token / WEIR_TOKEN_GENERATION - 1;
+    n = token % WEIR_TOKEN_GENERATION - 1;
+
+    if (token < WEIR_TOKEN_GENERATION) {
+        return 0;
+    }
+
+    n = n < 0 ? 0 : n > 1023 ? 1023 : n;
+    gen = gen > 1023 ? 1023 : gen;
+
+    return (gen << 10 | n) << 32;
+}
+
 
 static int
 weir_events_on_delta(void *arg, const weir_delta_t *d)

@@ -151,26 +151,44 @@ weir_has_prefix(weir_str_t s, const char *prefix)
 }
 
 
-static bool
-weir_run_is_claimed(const weir_reply_t *hgetall, weir_str_t gen)
+/* the field <prefix><rest>, or NULL */
+
+static const weir_reply_t *
+weir_run_prefixed(const weir_reply_t *hgetall, const char *prefix,
+    weir_str_t rest)
 {
     size_t      i, n;
     weir_str_t  name;
 
-    n = sizeof(WEIR_RUN_CLAIM_PREFIX) - 1;
+    n = strlen(prefix);
 
-    for (i = 0; i + 1 < weir_reply_count(hgetall); i += 2) {
+    for (i = 0; rest.len && i + 1 < weir_reply_count(hgetall); i += 2) {
         name = weir_reply_str(weir_reply_at(hgetall, i));
 
-        if (name.len == n + gen.len
-            && weir_has_prefix(name, WEIR_RUN_CLAIM_PREFIX)
-            && memcmp(name.data + n, gen.data, gen.len) == 0)
+        if (name.len == n + rest.len && weir_has_prefix(name, prefix)
+            && memcmp(name.data + n, rest.data, rest.len) == 0)
         {
-            return true;
+            return weir_reply_at(hgetall, i + 1);
         }
     }
 
-    return false;
+    return NULL;
+}
+
+
+static void
+weir_run_claim(weir_run_t *run, const weir_reply_t *hgetall)
+{
+    const weir_reply_t  *entry, *n;
+
+    entry = weir_run_prefixed(hgetall, WEIR_RUN_CLAIM_PREFIX,
+                              weir_reply_field(hgetall, WEIR_RUN_GEN));
+    n = weir_run_prefixed(hgetall, WEIR_RUN_DELIVERY_PREFIX,
+                          weir_reply_str(entry));
+
+    run->claimed = (entry != NULL);
+    run->latest = run->gen * WEIR_TOKEN_GENERATION
+                  + (n ? weir_reply_int(n) : 0);
 }
 
 
@@ -260,7 +278,7 @@ weir_run_read(weir_run_t *run, const weir_reply_t *hgetall)
 
     gen = weir_reply_field(hgetall, WEIR_RUN_GEN);
     run->found = (gen.len > 0 || run->fin.len > 0);
-    run->claimed = gen.len && weir_run_is_claimed(hgetall, gen);
+    weir_run_claim(run, hgetall);
 
     if (run->attempts < 0) {
         run->attempts = 0;

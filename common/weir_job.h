@@ -51,6 +51,8 @@ struct weir_submission_s {
     weir_str_t    route;            /* the edge's name of the route */
     weir_str_t    model;
     weir_str_t    metadata;         /* JSON, or empty */
+    weir_str_t    echo;             /* JSON: the job is a response, and repeats
+                                       this; or empty */
     weir_str_t    payload;          /* the neutral request, JSON */
     weir_str_t    mailbox;          /* empty: nobody waits */
     weir_str_t    prefix;           /* of links; empty: none are needed */
@@ -135,6 +137,9 @@ typedef struct {
     weir_str_t    ask;              /* digest of its question; empty: none */
     weir_str_t    labels;           /* of its answer */
     bool          claimed;          /* an entry runs its generation, or ran */
+    long long     latest;           /* the token of the latest delivery; of a
+                                       generation that has none yet, one below
+                                       the first */
     bool          stream;           /* it is asked for as a stream */
     bool          while_read;       /* it lives only while it is wanted */
     int64_t       asked;            /* ms: when the run was submitted that a

@@ -38,7 +38,8 @@ struct weir_render_s {
 
     /* of a dialect that numbers its events */
     weir_str_t                    echo;         /* of the request, as kept */
-    int64_t                       base;         /* number of the first */
+    int64_t                       base;         /* number of the first; may
+                                                   grow until there is text */
     int64_t                       from;         /* those below are not said */
     bool                          over;         /* what fails is the job, not
                                                    its stream alone */

@@ -70,7 +70,21 @@ void weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
 bool weir_txn_look_read(const weir_answer_t *a, weir_job_t *job_r,
     weir_run_t *run_r);
 
-/* The same for n ids of a shard at once, nobody waiting; i-th of them. */
+/*
+ * The same for a job that may be a response: its echo; empty: it is none.
+ */
+void weir_txn_look_response(weir_txn_t *t, unsigned shard, const char *id,
+    const char *mailbox);
+weir_str_t weir_txn_look_echo(const weir_answer_t *a);
+
+/* A job is no response any more (edge).  token: of the outcome, which goes
+ * too; empty: it stays.  false: it was none. */
+void weir_txn_unrespond(weir_txn_t *t, unsigned shard, const char *id,
+    weir_str_t token);
+bool weir_txn_unrespond_done(const weir_answer_t *a);
+
+/* weir_txn_look() for n ids of a shard at once, nobody waiting; i-th of
+ * them. */
 void weir_txn_looks(weir_txn_t *t, unsigned shard, const weir_str_t *ids,
     unsigned n);
 bool weir_txn_looks_read(const weir_answer_t *a, unsigned i, weir_job_t *job_r,

@@ -62,6 +62,7 @@ weir_again_submission(weir_submission_t *s, int64_t now,
     s->route = weir_reply_field(job, WEIR_JOB_ROUTE);
     s->model = weir_reply_field(job, WEIR_JOB_MODEL);
     s->metadata = weir_reply_field(job, WEIR_JOB_METADATA);
+    s->echo = weir_reply_field(job, WEIR_JOB_ECHO);
     s->prefix = weir_reply_field(job, WEIR_JOB_PREFIX_FIELD);
     s->hook_url = weir_reply_field(job, WEIR_JOB_HOOK_URL);
     s->hook_secret = weir_reply_field(job, WEIR_JOB_HOOK_SECRET);

@@ -54,6 +54,7 @@ weir_add_job(weir_txn_t *t, const weir_submission_t *s, weir_str_t job,
              W(WEIR_JOB_CREATED), weir_decimal(created, s->created));
 
     weir_add_if(t, job, W(WEIR_JOB_METADATA), s->metadata);
+    weir_add_if(t, job, W(WEIR_JOB_ECHO), s->echo);
     weir_add_if(t, job, W(WEIR_JOB_PREFIX_FIELD), s->prefix);
 
     if (s->n) {
@@ -468,9 +469,12 @@ weir_add_look(weir_txn_t *t, const weir_keys_t *k)
 }
 
 
-void
-weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
-    const char *mailbox)
+/* The reads are the last two of EXEC's reply, or the last three; with a mailbox
+ * or without. */
+
+static void
+weir_look(weir_txn_t *t, unsigned shard, const char *id, const char *mailbox,
+    bool echo)
 {
     weir_keys_t  k;
 
@@ -478,15 +482,75 @@ weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
 
     weir_add(t, W("MULTI"));
 
-    /* the reads are the last two of EXEC's reply, with a mailbox or without */
-
     if (mailbox) {
         weir_add(t, W("SADD"), k.waiting, weir_str_of(mailbox));
         weir_add_expire(t, k.waiting, WEIR_TTL_WAITING);
     }
 
+    if (echo) {
+        weir_add(t, W("HGET"), k.job, W(WEIR_JOB_ECHO));
+    }
+
     weir_add_look(t, &k);
     weir_add(t, W("EXEC"));
+}
+
+
+void
+weir_txn_look(weir_txn_t *t, unsigned shard, const char *id,
+    const char *mailbox)
+{
+    weir_look(t, shard, id, mailbox, false);
+}
+
+
+void
+weir_txn_look_response(weir_txn_t *t, unsigned shard, const char *id,
+    const char *mailbox)
+{
+    weir_look(t, shard, id, mailbox, true);
+}
+
+
+weir_str_t
+weir_txn_look_echo(const weir_answer_t *a)
+{
+    size_t  n;
+
+    n = weir_reply_count(a->reply);
+
+    return n >= 3 ? weir_reply_str(weir_reply_at(a->reply, n - 3))
+                  : weir_str_null;
+}
+
+
+void
+weir_txn_unrespond(weir_txn_t *t, unsigned shard, const char *id,
+    weir_str_t token)
+{
+    char         key[WEIR_NAME_MAX], tok[WEIR_TOKEN_MAX + 1];
+    weir_keys_t  k;
+
+    weir_keys(&k, shard, id, id);
+
+    weir_add(t, W("MULTI"));
+    weir_add(t, W("HDEL"), k.job, W(WEIR_JOB_ECHO));
+
+    if (token.len) {
+        snprintf(tok, sizeof(tok), "%.*s", (int) token.len, token.data);
+        weir_add(t, W("DEL"), weir_name(key, WEIR_KEY_OUTCOME, shard, id,
+                                        tok));
+    }
+
+    weir_add(t, W("EXEC"));
+}
+
+
+bool
+weir_txn_unrespond_done(const weir_answer_t *a)
+{
+    return a->code == WEIR_ANSWER_OK
+           && weir_reply_int(weir_reply_at(a->reply, 0)) == 1;
 }
 
 

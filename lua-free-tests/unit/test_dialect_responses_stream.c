@@ -294,6 +294,75 @@ test_base(void **state)
 }
 
 
+static int
+base_delta(void *arg, const weir_delta_t *d)
+{
+    return weir_render_delta(arg, d);
+}
+
+
+/* What was begun before it was known which attempt speaks goes on as if it had
+ * been known. */
+
+static void
+test_base_later(void **state)
+{
+    weir_buf_t      a = { 0 }, b = { 0 };
+    weir_sent_t     sent = { 0 };
+    weir_outcome_t  o;
+    weir_render_t   r = { .dialect = &weir_render_responses,
+                          .id = weir_str(ID), .out = &b };
+
+    (void) state;
+
+    read_answer(answers[0], &o);
+    render_whole(&o, 5000, 5001, &a);
+
+    assert_int_equal(weir_render_begin(&r), 0);
+    assert_non_null(strstr(text_of(&b), "\"sequence_number\":0}"));
+    weir_buf_reset(&b);
+
+    r.base = 5000;
+    assert_int_equal(weir_sent_rest(&sent, &o, base_delta, &r), 0);
+    assert_non_null(strstr(text_of(&b), "\"sequence_number\":5001}"));
+    assert_null(strstr(text_of(&b), "\"sequence_number\":1}"));
+    assert_true(a.len > b.len);
+    assert_non_null(strstr(text_of(&a), "\"sequence_number\":5001}"));
+
+    weir_render_free(&r);
+    weir_sent_free(&sent);
+    weir_outcome_free(&o);
+    weir_buf_free(&a);
+    weir_buf_free(&b);
+}
+
+
+static void
+test_bases(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        int64_t  token;
+        int64_t  base;
+    } rows[] = {
+        { 0, 0 }, { 7, 0 }, { 999999, 0 }, { -5, 0 },
+        { 1000000, 0 }, { 1000001, 0 },
+        { 1000002, 1LL << 32 }, { 1001024, 1023LL << 32 },
+        { 1999999, 1023LL << 32 },
+        { 2000001, 1024LL << 32 }, { 2000002, 1025LL << 32 },
+        { 1024001024, ((1LL << 20) - 1) << 32 },
+        { 999999999999999999, ((1LL << 20) - 1) << 32 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < ROWS(rows); i++) {
+        assert_int_equal(weir_responses_base(rows[i].token), rows[i].base);
+    }
+}
+
+
 /* deltas of a provider that says things in turns */
 
 typedef struct {
@@ -601,6 +670,8 @@ main(void)
         cmocka_unit_test(test_every),
         cmocka_unit_test(test_long),
         cmocka_unit_test(test_base),
+        cmocka_unit_test(test_base_later),
+        cmocka_unit_test(test_bases),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_failed),
         cmocka_unit_test(test_begin),

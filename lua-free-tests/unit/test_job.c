@@ -75,6 +75,7 @@ typedef struct {
     int64_t       fin_at;
     long long     gen;
     long long     attempts;
+    long long     latest;
 } row_t;
 
 
@@ -93,6 +94,7 @@ run_read(void *data, const weir_answer_t *a)
     row->fin_at = run.fin_at;
     row->gen = run.gen;
     row->attempts = run.attempts;
+    row->latest = run.latest;
 }
 
 
@@ -187,6 +189,14 @@ test_states(void **state)
     /* never written by us */
     r = run_of("gen 1 fin nonsense");
     assert_int_equal(r.state, WEIR_FAILED);
+
+    /* who speaks just now */
+    r = run_of("gen 2 run:1 1-0 n:1-0 3 run:2 2-0 n:2-0 4");
+    assert_int_equal(r.latest, 2000004);
+    r = run_of("gen 2 run:1 1-0 n:1-0 3");
+    assert_int_equal(r.latest, 2000000);
+    r = run_of("gen 2 run:2 2-0");
+    assert_int_equal(r.latest, 2000000);
 
     /* an odd number of words */
     r = run_of("gen 1 created");

@@ -111,6 +111,7 @@ test_submit(void **state)
     s.shard = 15;
     s.mailbox = weir_str("box");
     s.metadata = weir_str("{\"a\":1}");
+    s.echo = weir_str("{}");
     weir_txn_submit(&t, &s);
     expect(&t,
            "MULTI\n"
@@ -119,6 +120,7 @@ test_submit(void **state)
            "HSET weir:{15}:job:" ID " owner alice key k run " ID
            " route chat request r model m created 1000\n"
            "HSET weir:{15}:job:" ID " metadata {\"a\":1}\n"
+           "HSET weir:{15}:job:" ID " echo {}\n"
            "HSETNX weir:{15}:run:" ID " gen 1\n"
            "HSET weir:{15}:run:" ID " job " ID " request r model m class high"
            " created 1000 deadline 3000 ttl 60 records 90\n"
@@ -340,6 +342,71 @@ test_look(void **state)
 
 
 static void
+echo_read(void *data, const weir_answer_t *a)
+{
+    weir_str_t  echo;
+
+    echo = weir_txn_look_echo(a);
+    snprintf(data, 128, "%.*s %d", (int) echo.len, echo.len ? echo.data : "",
+             weir_txn_unrespond_done(a));
+}
+
+
+static void
+test_response(void **state)
+{
+    char        got[128];
+    size_t      i;
+    weir_txn_t  t;
+
+    static const struct {
+        const char  *resp;
+        const char  *want;
+    } rows[] = {
+        { "*3\r\n$2\r\n{}\r\n*0\r\n*0\r\n", "{} 0" },
+        { "*5\r\n:1\r\n:1\r\n$2\r\n{}\r\n*0\r\n*0\r\n", "{} 1" },
+        { "*3\r\n$-1\r\n*0\r\n*0\r\n", " 0" },
+        { "*4\r\n:1\r\n:1\r\n*0\r\n*0\r\n", " 1" },
+        { "*2\r\n*0\r\n*0\r\n", " 0" },
+        { "*2\r\n:1\r\n:1\r\n", " 1" },
+        { "*1\r\n:0\r\n", " 0" },
+        { "*-1\r\n", " 0" },
+        { "-LOADING x\r\n", " 0" },
+        { NULL, " 0" }
+    };
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_look_response(&t, 0, ID, "box");
+    expect(&t,
+           "MULTI\n"
+           "SADD " WAIT " box\n"
+           "EXPIRE " WAIT " 600\n"
+           "HGET " JOB " echo\n"
+           "HMGET " JOB " owner run route request model metadata created"
+           " prefix hook_url hook_secret retried_as ask part\n"
+           "HGETALL " RUN "\n"
+           "EXEC\n");
+
+    weir_txn_unrespond(&t, 0, ID, weir_str_null);
+    expect(&t, "MULTI\nHDEL " JOB " echo\nEXEC\n");
+    weir_txn_unrespond(&t, 0, ID, weir_str("1000001"));
+    expect(&t,
+           "MULTI\n"
+           "HDEL " JOB " echo\n"
+           "DEL weir:{0}:outcome:" ID ":1000001\n"
+           "EXEC\n");
+    weir_txn_free(&t);
+
+    for (i = 0; i < ROWS(rows); i++) {
+        answer(rows[i].resp, true, echo_read, got);
+        assert_string_equal(got, rows[i].want);
+    }
+}
+
+
+static void
 test_streams(void **state)
 {
     unsigned      i;
@@ -533,6 +600,7 @@ main(void)
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_look),
+        cmocka_unit_test(test_response),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_claim)
     };
