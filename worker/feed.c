@@ -19,6 +19,7 @@
 #define FEED_ENTRY  (16 * 1024)         /* bytes of deltas, about */
 #define FEED_MOST   (1024 * 1024)       /* of those that wait */
 #define FEED_LOOK   1000                /* ms between looks who is left */
+#define FEED_KNOWN  4                   /* mailboxes that are told at once */
 
 
 struct feed_job_s {
@@ -41,6 +42,9 @@ struct feed_job_s {
     uint64_t         n;                 /* of the entry under way, or next */
     weir_event_e     kind;              /* of that */
     weir_buf_t       entry;             /* its deltas */
+    char             known[FEED_KNOWN][WEIR_MAILBOX_LEN + 1];   /* who read the
+                                           one before */
+    unsigned         nknown;
     bool             sent;              /* an answer is awaited */
     bool             lost;              /* it will not come */
     bool             listed;
@@ -141,20 +145,63 @@ feed_fill(const feed_job_t *f, weir_feed_t *unit)
 }
 
 
+static bool
+feed_knows(const feed_job_t *f, weir_str_t name)
+{
+    unsigned  i;
+
+    for (i = 0; i < f->nknown; i++) {
+        if (memcmp(f->known[i], name.data, WEIR_MAILBOX_LEN) == 0) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* Those who read the entry before get this one right behind it: that saves a
+ * way to Redis and back for each token.  Where it was not added, since another
+ * attempt has begun, they are told of that in its turn. */
+
 static void
-feed_tell(const feed_job_t *f, const weir_reply_t *mailboxes)
+feed_tell_known(const feed_job_t *f, const weir_feed_t *unit)
+{
+    unsigned     i;
+    runner_t    *r;
+    weir_txn_t  *t;
+
+    if (f->nknown == 0) {
+        return;
+    }
+
+    r = f->feed->runner;
+    t = runner_txn(r);
+
+    for (i = 0; i < f->nknown; i++) {
+        weir_txn_mail_event(t, f->known[i], unit);
+    }
+
+    (void) redis_send(r->feeding, t, (uint64_t) r->conf->redis.timeout, NULL,
+                      NULL);
+}
+
+
+/* The others, who are known from now on. */
+
+static void
+feed_tell(feed_job_t *f, const weir_reply_t *mailboxes)
 {
     char         mailbox[WEIR_MAILBOX_LEN + 1];
+    char         known[FEED_KNOWN][WEIR_MAILBOX_LEN + 1];
     size_t       i;
+    unsigned     n, told;
     runner_t    *r;
     weir_str_t   name;
     weir_txn_t  *t;
     weir_feed_t  unit;
 
-    if (weir_reply_count(mailboxes) == 0) {
-        return;
-    }
-
+    n = told = 0;
     r = f->feed->runner;
     t = runner_txn(r);
     feed_fill(f, &unit);
@@ -162,15 +209,30 @@ feed_tell(const feed_job_t *f, const weir_reply_t *mailboxes)
     for (i = 0; i < weir_reply_count(mailboxes); i++) {
         name = weir_reply_str(weir_reply_at(mailboxes, i));
 
-        if (name.len == WEIR_MAILBOX_LEN) {
-            memcpy(mailbox, name.data, name.len);
-            mailbox[name.len] = '\0';
+        if (name.len != WEIR_MAILBOX_LEN) {
+            continue;
+        }
+
+        memcpy(mailbox, name.data, name.len);
+        mailbox[name.len] = '\0';
+
+        if (!feed_knows(f, name)) {
             weir_txn_mail_event(t, mailbox, &unit);
+            told++;
+        }
+
+        if (n < FEED_KNOWN) {
+            memcpy(known[n++], mailbox, sizeof(mailbox));
         }
     }
 
-    (void) redis_send(r->feeding, t, (uint64_t) r->conf->redis.timeout, NULL,
-                      NULL);
+    memcpy(f->known, known, n * sizeof(known[0]));
+    f->nknown = n;
+
+    if (told) {
+        (void) redis_send(r->feeding, t, (uint64_t) r->conf->redis.timeout,
+                          NULL, NULL);
+    }
 }
 
 
@@ -291,6 +353,11 @@ feed_send(feed_job_t *f)
     {
         f->sent = true;
         f->lost = false;
+
+        if (fn == feed_on_answer) {
+            feed_tell_known(f, &unit);
+        }
+
         return;
     }
 
