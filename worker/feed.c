@@ -116,12 +116,17 @@ feed_free(feed_job_t *f)
 }
 
 
+/* What is under way is told yet. */
+
 static void
 feed_end(feed_job_t *f)
 {
     f->ended = true;
     weir_deltas_free(&f->deltas);
-    weir_buf_free(&f->entry);
+
+    if (!f->sent) {
+        weir_buf_free(&f->entry);
+    }
 }
 
 
