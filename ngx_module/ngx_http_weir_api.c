@@ -190,9 +190,15 @@ ngx_http_weir_overdue(ngx_event_t *ev)
 }
 
 
+/* The answer may be under way for long, or be an error page: nobody is to come
+ * back to it meanwhile. */
+
 const ngx_http_weir_step_t *
 ngx_http_weir_done(ngx_http_weir_ctx_t *ctx, ngx_int_t rc)
 {
+    ngx_http_weir_wait_remove(ctx);
+    ngx_http_weir_reader_done(ctx);
+
     ngx_http_finalize_request(ctx->request, rc);
 
     return NULL;

@@ -38,6 +38,14 @@ ngx_http_weir_spot_token(weir_str_t text)
 }
 
 
+void
+ngx_http_weir_spot_of(const weir_event_t *e, ngx_http_weir_spot_t *spot)
+{
+    spot->token = ngx_http_weir_spot_token(e->token);
+    spot->n = e->n;
+}
+
+
 ngx_uint_t
 ngx_http_weir_spot_parse(weir_str_t id, ngx_http_weir_spot_t *spot)
 {
@@ -197,6 +205,7 @@ ngx_http_weir_feed_answer(void *data, const weir_answer_t *a)
     ngx_queue_t              *q;
     weir_event_t              e;
     weir_readings_t           got;
+    ngx_http_weir_spot_t      upto;
     ngx_http_weir_feed_t     *feed = data;
     ngx_http_weir_reader_t   *reader;
     ngx_http_weir_process_t  *p;
@@ -228,9 +237,14 @@ ngx_http_weir_feed_answer(void *data, const weir_answer_t *a)
     }
 
     n = weir_reply_count(got.entries);
+    upto = feed->after;
 
     for (i = 0; i < n && weir_readings_at(&got, i, &e); i++) {
         ngx_http_weir_feed_give(feed, &e);
+
+        if (e.kind != WEIR_EVENT_END) {
+            ngx_http_weir_spot_of(&e, &upto);
+        }
     }
 
     for (q = ngx_queue_head(&feed->readers);
@@ -238,12 +252,19 @@ ngx_http_weir_feed_answer(void *data, const weir_answer_t *a)
          q = ngx_queue_next(q))
     {
         reader = ngx_queue_data(q, ngx_http_weir_reader_t, link);
-        ngx_http_weir_reader_read(reader, &feed->after,
-                                  n == NGX_HTTP_WEIR_FEED_PAGE);
+
+        /* behind one that nobody can read there is nothing */
+
+        ngx_http_weir_reader_read(reader, &feed->after, &upto,
+                                  i == NGX_HTTP_WEIR_FEED_PAGE);
 
         if (reader->behind && ngx_http_weir_feed_may(reader)) {
             ngx_http_weir_feed_list(feed);
         }
+    }
+
+    if (feed->until == 0) {
+        ngx_http_weir_feed_list(feed);          /* the last one had left */
     }
 
     ngx_http_weir_feed_pump(p);

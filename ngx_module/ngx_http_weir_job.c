@@ -501,7 +501,8 @@ ngx_http_weir_no_outcome_run(ngx_http_weir_ctx_t *ctx)
     left = (ngx_msec_int_t) (ctx->wait_end - ngx_current_msec);
 
     if (left <= 0) {
-        return &ngx_http_weir_step_released;
+        return ngx_http_weir_streamed(ctx) ? &ngx_http_weir_step_unavailable
+                                           : &ngx_http_weir_step_released;
     }
 
     return ngx_http_weir_park(ctx, ngx_min(left, NGX_HTTP_WEIR_OUTCOME_PAUSE),

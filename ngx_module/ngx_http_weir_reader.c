@@ -1,32 +1,12 @@
 /*
  * A reader: one request whose answer is sent as it comes.  Takes the entries of
- * a run in their order and never mixes attempts; at the run's end it knows
- * whether all was sent, and sends the rest of the outcome if not.  Owns what
- * the request has got so far; bytes on their way are stream.c's.
+ * a run in their order and never mixes attempts.  Owns what the request has got
+ * so far; the run's end is in reader_end.c, bytes on their way are stream.c's.
  */
 
 #include "ngx_http_weir_reader.h"
 
 #include "ngx_http_weir_dialect.h"
-#include "ngx_http_weir_woken.h"
-
-
-#define NGX_HTTP_WEIR_SETTLE_TIME  60000        /* ms */
-
-
-static const ngx_http_weir_step_t *ngx_http_weir_reader_cut_run(
-    ngx_http_weir_ctx_t *ctx);
-static const ngx_http_weir_step_t *ngx_http_weir_reader_settled_run(
-    ngx_http_weir_ctx_t *ctx);
-
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_cut = {
-    "stream, cut", ngx_http_weir_reader_cut_run
-};
-
-static const ngx_http_weir_step_t  ngx_http_weir_step_settled = {
-    "stream, settled", ngx_http_weir_reader_settled_run
-};
 
 
 /* coming and going */
@@ -69,6 +49,45 @@ ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* Who answers, and what comes beside an answer, may be another's now. */
+
+static void
+ngx_http_weir_reader_forget(ngx_http_weir_reader_t *reader)
+{
+    if (reader->render.dialect) {
+        weir_render_free(&reader->render);
+    }
+
+    weir_sent_free(&reader->sent);
+}
+
+
+/* The request is finalized: its buffers are nginx's from now on, and it writes
+ * and waits for itself. */
+
+void
+ngx_http_weir_reader_done(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_reader_t  *reader;
+
+    reader = ctx->reader;
+
+    if (reader == NULL) {
+        return;
+    }
+
+    if (reader->begun && !reader->ended) {
+        ngx_http_weir_count(ctx->process, cut_client);
+    }
+
+    reader->ended = 1;
+
+    ngx_http_weir_stream_stop(reader);
+    ngx_http_weir_unwatch(reader);
+    ngx_http_weir_feed_leave(reader, 0);
+}
+
+
 void
 ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
 {
@@ -80,21 +99,10 @@ ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
         return;
     }
 
+    ngx_http_weir_reader_done(ctx);
     ctx->reader = NULL;
 
-    if (reader->begun && !reader->ended) {
-        ngx_http_weir_count(ctx->process, cut_client);
-    }
-
-    ngx_http_weir_stream_stop(reader);
-    ngx_http_weir_unwatch(reader);
-    ngx_http_weir_feed_leave(reader, 0);
-
-    if (reader->render.dialect) {
-        weir_render_free(&reader->render);
-    }
-
-    weir_sent_free(&reader->sent);
+    ngx_http_weir_reader_forget(reader);
     weir_buf_free(&reader->next);
     weir_buf_free(&reader->text);
 
@@ -196,6 +204,11 @@ ngx_http_weir_reader_leave(ngx_http_weir_ctx_t *ctx)
     ngx_memzero(&reader->heard, sizeof(ngx_http_weir_spot_t));
     ngx_memzero(&reader->last, sizeof(ngx_http_weir_spot_t));
 
+    if (!reader->content) {
+        ngx_http_weir_reader_forget(reader);
+        reader->render.out = NULL;      /* under another id */
+    }
+
     reader->behind = 0;
     reader->again = 0;
     reader->settling = 0;
@@ -255,7 +268,7 @@ ngx_http_weir_reader_revoke(ngx_http_weir_reader_t *reader)
 }
 
 
-static void
+void
 ngx_http_weir_reader_begin(ngx_http_weir_reader_t *reader)
 {
     ngx_http_weir_ctx_t  *ctx;
@@ -273,7 +286,7 @@ ngx_http_weir_reader_begin(ngx_http_weir_reader_t *reader)
 }
 
 
-static int
+int
 ngx_http_weir_reader_delta(void *arg, const weir_delta_t *d)
 {
     ngx_http_weir_reader_t    *reader = arg;
@@ -323,7 +336,10 @@ ngx_http_weir_reader_render(ngx_http_weir_reader_t *reader,
 {
     if (e->kind != WEIR_EVENT_DELTAS) {
 
-        if (reader->content) {
+        if (!reader->content) {
+            ngx_http_weir_reader_forget(reader);
+
+        } else {
             ngx_http_weir_reader_cut(reader,
                 e->kind == WEIR_EVENT_OVER
                 && weir_failure_kind(e->data) == WEIR_FAIL_UPSTREAM
@@ -354,8 +370,7 @@ ngx_http_weir_reader_take(ngx_http_weir_reader_t *reader,
         return;
     }
 
-    spot.token = ngx_http_weir_spot_token(e->token);
-    spot.n = e->n;
+    ngx_http_weir_spot_of(e, &spot);
 
     if (ngx_http_weir_spot_cmp(&spot, &reader->heard) > 0) {
         reader->heard = spot;
@@ -396,14 +411,22 @@ ngx_http_weir_reader_take(ngx_http_weir_reader_t *reader,
 
 void
 ngx_http_weir_reader_read(ngx_http_weir_reader_t *reader,
-    const ngx_http_weir_spot_t *after, ngx_uint_t more)
+    const ngx_http_weir_spot_t *after, const ngx_http_weir_spot_t *upto,
+    ngx_uint_t more)
 {
-    int  moved;
+    int  moved, rest;
 
     moved = ngx_http_weir_spot_cmp(&reader->spot, after);
+    rest = ngx_http_weir_spot_cmp(upto, &reader->spot);
 
-    if (moved < 0) {
-        return;                         /* its turn comes */
+    /* of others, or when it had no room, or not as far as it stands: its turn
+     * comes */
+
+    if (moved < 0
+        || ngx_http_weir_stream_unsent(reader) >= NGX_HTTP_WEIR_READER_ROOM
+        || (more && (rest < 0 || (rest == 0 && reader->resuming))))
+    {
+        return;
     }
 
     if (reader->resuming) {
@@ -457,216 +480,4 @@ ngx_http_weir_reader_ping(ngx_http_weir_reader_t *reader)
            ? reader->render.dialect->ping : NULL;
 
     weir_buf_text(&reader->next, ping ? ping : ": ping\n\n");
-}
-
-
-/* the end of the run */
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_reader_settled_run(ngx_http_weir_ctx_t *ctx)
-{
-    ngx_http_weir_reader_t  *reader;
-
-    reader = ctx->reader;
-
-    reader->settling = 0;
-    reader->settled = 1;
-    reader->whole = (reader->last.token
-                     && ngx_http_weir_spot_cmp(&reader->spot, &reader->last)
-                        == 0);
-
-    ngx_http_weir_feed_leave(reader, 1);
-
-    return &ngx_http_weir_step_outcome;
-}
-
-
-ngx_uint_t
-ngx_http_weir_reader_settled(ngx_http_weir_ctx_t *ctx)
-{
-    return ctx->reader->settled;
-}
-
-
-/* The run has ended, and it is known how: then first what was missed. */
-
-const ngx_http_weir_step_t *
-ngx_http_weir_reader_settle(ngx_http_weir_ctx_t *ctx)
-{
-    ngx_http_weir_reader_t  *reader;
-
-    reader = ctx->reader;
-
-    if (ctx->entries) {
-
-        if (ctx->lost || reader->feed == NULL) {
-            return &ngx_http_weir_step_settled;
-        }
-
-    } else if (ctx->lost || ctx->job.state != WEIR_COMPLETED
-               || !reader->content)
-    {
-        return &ngx_http_weir_step_settled;
-
-    } else if (reader->spot.token
-               != ngx_http_weir_spot_token(weir_str_of(ctx->job.token)))
-    {
-        reader->cut = "stream_interrupted";
-        return &ngx_http_weir_step_cut;
-    }
-
-    if (reader->last.token
-        && ngx_http_weir_spot_cmp(&reader->spot, &reader->last) == 0)
-    {
-        return &ngx_http_weir_step_settled;
-    }
-
-    reader->settling = 1;
-    ngx_http_weir_feed_want(reader);
-
-    return ngx_http_weir_park(ctx, NGX_HTTP_WEIR_SETTLE_TIME,
-                              &ngx_http_weir_step_settled);
-}
-
-
-/* A dialect's stream that is whole needs no outcome. */
-
-ngx_uint_t
-ngx_http_weir_reader_whole(ngx_http_weir_ctx_t *ctx)
-{
-    return ctx->reader && ctx->reader->whole && !ctx->entries
-           && ctx->job.state == WEIR_COMPLETED;
-}
-
-
-static ngx_int_t
-ngx_http_weir_reader_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
-{
-    ngx_http_weir_reader_t  *reader;
-
-    reader = ctx->reader;
-
-    if (ctx->entries) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_weir_feed_leave(reader, 0);
-    ngx_http_weir_reader_begin(reader);
-    weir_render_fail(&reader->render, f);
-
-    return ngx_http_weir_stream_end(reader);
-}
-
-
-/* The header has gone, and may have said that all is well. */
-
-ngx_int_t
-ngx_http_weir_stream_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
-{
-    if (ctx->status[0] == '-' || ctx->status[0] == 'Q') {
-        ctx->status = weir_failure_name(f->kind);
-    }
-
-    ngx_http_weir_count(ctx->process, cut_failed);
-
-    return ngx_http_weir_reader_fail(ctx, f);
-}
-
-
-static const ngx_http_weir_step_t *
-ngx_http_weir_reader_cut_run(ngx_http_weir_ctx_t *ctx)
-{
-    weir_failure_t           f;
-    ngx_http_weir_reader_t  *reader;
-
-    reader = ctx->reader;
-    ngx_http_weir_forget(ctx);
-    ngx_http_weir_wait_remove(ctx);
-
-    if (reader->revoked) {
-        ctx->status = "REVOKED";
-        ngx_http_weir_count(ctx->process, cut_revoked);
-
-        weir_failure_set(&f, WEIR_FAIL_UNAUTHENTICATED,
-                         "the API key is not valid any more");
-
-    } else {
-        ctx->status = "INTERRUPTED";
-        ngx_http_weir_count(ctx->process, cut_interrupted);
-
-        weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun "
-                         "cannot be completed");
-        ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z", reader->cut);
-    }
-
-    return ngx_http_weir_done(ctx, ngx_http_weir_reader_fail(ctx, &f));
-}
-
-
-/* of those that took a while */
-
-static void
-ngx_http_weir_reader_pace(ngx_http_weir_reader_t *reader)
-{
-    ngx_msec_t                 ms;
-    ngx_http_weir_counters_t  *c;
-
-    c = reader->ctx->process->conf->counters;
-    ms = ngx_current_msec - reader->began;
-
-    if (reader->whole && reader->tokens && ms) {
-        ngx_http_weir_histogram_add(&c->pace, &ngx_http_weir_bounds_pace,
-                                    reader->tokens * 1000000 / ms);
-    }
-}
-
-
-/* What came of the run, after what was sent of it. */
-
-ngx_int_t
-ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx)
-{
-    int                      rc;
-    weir_failure_t           f;
-    const weir_buf_t        *body;
-    ngx_http_weir_reader_t  *reader;
-
-    reader = ctx->reader;
-
-    if (ctx->job.state != WEIR_COMPLETED
-        || (!reader->whole && ctx->outcome.choices == NULL))
-    {
-        weir_jobdoc_failure(ctx->job.state, &ctx->outcome, &f);
-        return ngx_http_weir_stream_fail(ctx, &f);
-    }
-
-    ngx_http_weir_reader_begin(reader);
-
-    rc = reader->whole ? 0 : weir_sent_rest(&reader->sent, &ctx->outcome,
-                                            ngx_http_weir_reader_delta,
-                                            reader);
-
-    if (rc == 0) {
-        rc = weir_render_end(&reader->render);
-    }
-
-    if (rc != 0) {
-        weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun "
-                         "cannot be completed");
-        ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z",
-                     rc == -2 ? "stream_interrupted" : "stream_invalid");
-        return ngx_http_weir_stream_fail(ctx, &f);
-    }
-
-    ngx_http_weir_reader_pace(reader);
-
-    if (ctx->cache && ctx->outcome.doc) {
-        body = ngx_http_weir_body(ctx);
-
-        if (body) {
-            ngx_http_weir_cache_keep(ctx, body);
-        }
-    }
-
-    return ngx_http_weir_stream_end(reader);
 }

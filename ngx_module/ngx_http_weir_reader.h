@@ -112,6 +112,7 @@ struct ngx_http_weir_reader_s {
 int ngx_http_weir_spot_cmp(const ngx_http_weir_spot_t *a,
     const ngx_http_weir_spot_t *b);
 uint64_t ngx_http_weir_spot_token(weir_str_t text);     /* 0: it is none */
+void ngx_http_weir_spot_of(const weir_event_t *e, ngx_http_weir_spot_t *spot);
 ngx_uint_t ngx_http_weir_spot_parse(weir_str_t id,
     ngx_http_weir_spot_t *spot);
 
@@ -148,15 +149,27 @@ ngx_int_t ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_reader_take(ngx_http_weir_reader_t *reader,
     const weir_event_t *e);
 
-/* A read from "after" on has brought what there is; more: it was not all. */
+/* A read has brought what there is behind "after", up to there; more: it was
+ * not all. */
 void ngx_http_weir_reader_read(ngx_http_weir_reader_t *reader,
-    const ngx_http_weir_spot_t *after, ngx_uint_t more);
+    const ngx_http_weir_spot_t *after, const ngx_http_weir_spot_t *upto,
+    ngx_uint_t more);
 
 /* What is to be done with the request; NULL: nothing but to send. */
 const ngx_http_weir_step_t *ngx_http_weir_reader_next(
     ngx_http_weir_reader_t *reader);
 
 void ngx_http_weir_reader_ping(ngx_http_weir_reader_t *reader);
+
+/* Its form of entries has begun; what a delta says, in that form. */
+void ngx_http_weir_reader_begin(ngx_http_weir_reader_t *reader);
+int ngx_http_weir_reader_delta(void *arg, const weir_delta_t *d);
+
+
+/* reader_end */
+
+extern const ngx_http_weir_step_t  ngx_http_weir_step_cut;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_settled;
 
 
 /* events: entries as they are */

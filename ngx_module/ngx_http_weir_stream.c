@@ -117,12 +117,12 @@ ngx_http_weir_stream_take(ngx_http_weir_reader_t *reader, ngx_chain_t **out)
 
     *out = NULL;
 
-    if (reader->next.len == 0) {
-        return NGX_OK;
-    }
-
     if (reader->next.failed) {
         return NGX_ERROR;
+    }
+
+    if (reader->next.len == 0) {
+        return NGX_OK;
     }
 
     cl = ngx_chain_get_free_buf(reader->ctx->request->pool, &reader->free);

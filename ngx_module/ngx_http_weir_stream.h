@@ -23,6 +23,7 @@ ngx_int_t ngx_http_weir_reader_lead(ngx_http_weir_ctx_t *ctx,
     int64_t *until_r);
 ngx_int_t ngx_http_weir_reader_join(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_reader_leave(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_reader_done(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_reader_last(ngx_http_weir_ctx_t *ctx, weir_str_t last);
 ngx_uint_t ngx_http_weir_reader_settled(ngx_http_weir_ctx_t *ctx);

@@ -9,13 +9,15 @@ package Weir::Client;
 #     $c->wait(5);                      # true once the answer is whole
 #
 # Options: port, method, path, headers (array of lines), body, raw (instead of
-# all of these).  wait_all() reads many at once.
+# all of these), buffer (bytes that the kernel takes in for us, about).  wait_all()
+# reads many at once.
 
 use strict;
 use warnings;
 
 use IO::Select;
 use IO::Socket::INET;
+use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Time::HiRes qw(time);
 
 
@@ -28,7 +30,8 @@ sub new {
     }, $class;
 
     $self->{socket} = IO::Socket::INET->new(
-        PeerAddr => '127.0.0.1', PeerPort => $o{port}, Proto => 'tcp')
+        PeerAddr => '127.0.0.1', PeerPort => $o{port}, Proto => 'tcp',
+        $o{buffer} ? (Sockopts => [[SOL_SOCKET, SO_RCVBUF, $o{buffer}]]) : ())
         or die "connect to port $o{port}: $!";
 
     my $out = $o{raw} // request(%o);

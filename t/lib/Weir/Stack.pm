@@ -317,8 +317,8 @@ sub request {
     my $headers = $o{headers} // [];
     $headers = [$self->auth, @$headers] if !$o{no_key};
 
-    return Weir::Client->new(%o, path => $path, headers => $headers,
-                             port => $self->{port});
+    return Weir::Client->new(port => $self->{port}, %o, path => $path,
+                             headers => $headers);
 }
 
 
