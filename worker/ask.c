@@ -209,6 +209,11 @@ ask_start(job_t *job)
     call->data = job;
 
     provider_call(r->providers[model->to], call);
+
+    if (call->request == NULL) {
+        weir_json_free(&job->request);  /* thousands of them wait for long */
+    }
+
     FAULT("ask_started");
 }
 

@@ -385,6 +385,7 @@ http_target_create(http_t *http, const char *url, const char *const *headers)
     target->http = http;
     target->serial = ++http->serial;
     target->url = mem_text(url);
+    target->buffer = HTTP_BUFFER;
 
     for ( /* void */ ; *headers; headers++) {
         list = curl_slist_append(target->headers, *headers);
@@ -393,6 +394,13 @@ http_target_create(http_t *http, const char *url, const char *const *headers)
     }
 
     return target;
+}
+
+
+void
+http_target_trickles(http_target_t *target)
+{
+    target->buffer = HTTP_TRICKLE;
 }
 
 

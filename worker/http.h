@@ -76,6 +76,9 @@ void http_destroy(http_t **http);
 /* headers: "Name: value" texts, NULL at the end; all is copied. */
 http_target_t *http_target_create(http_t *http, const char *url,
     const char *const *headers);
+/* Its replies come in small pieces, from very many calls at once. */
+void http_target_trickles(http_target_t *target);
+
 void http_target_destroy(http_target_t **target);
 
 /* A POST of body, which must live until the end; body.data NULL: a GET.

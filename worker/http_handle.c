@@ -259,6 +259,7 @@ http_handle_aim(http_call_t *call, http_target_t *target, bool get)
     if (call->aimed != target->serial) {
         call->aimed = target->serial;
         curl_easy_setopt(call->easy, CURLOPT_URL, target->url);
+        curl_easy_setopt(call->easy, CURLOPT_BUFFERSIZE, target->buffer);
 
         /* to wait for a shared connection pays where there may be one */
         curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT,

@@ -16,12 +16,15 @@
 
 
 #define HTTP_HEADER_MAX  512
+#define HTTP_BUFFER      16384L         /* bytes of a read */
+#define HTTP_TRICKLE     2048L          /* where calls are many */
 
 
 struct http_target_s {
     http_t               *http;
     uint64_t              serial;
     char                 *url;
+    long                  buffer;       /* bytes of a read */
     struct curl_slist    *headers;
 };
 

@@ -54,9 +54,15 @@ provider_destroy(provider_t **p)
 void
 provider_call(provider_t *p, provider_call_t *call)
 {
+    weir_need_t  need;
+
     call->provider = p;
     call->begun = loop_now(p->loop);
     call->detail[0] = '\0';
+    weir_neutral_need(call->request, &need);
+    call->input = need.input;
+    call->choices = weir_json_int(weir_json_get(weir_json_get(call->request,
+                                                              "params"), "n"));
     call->heard = call->begun;
     call->first = 0;
     call->told = call->sent = false;
@@ -80,14 +86,11 @@ provider_price(const provider_call_t *call, provider_took_t *t)
 static void
 provider_note_took(provider_call_t *call)
 {
-    weir_need_t  need;
-
     if (call->stream) {
         provider_stream_took(call, &call->took);
 
     } else if (call->sent || (call->http && http_is_sent(call->http))) {
-        weir_neutral_need(call->request, &need);
-        call->took.input_tokens = need.input;
+        call->took.input_tokens = call->input;
     }
 
     provider_price(call, &call->took);

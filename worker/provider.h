@@ -41,7 +41,8 @@ typedef struct {
  * done() or the cancel. */
 
 struct provider_call_s {
-    const weir_json_t   *request;       /* neutral */
+    const weir_json_t   *request;       /* neutral; NULL once it is under way
+                                           and needs it no longer */
     weir_str_t           model;         /* the provider's name for it */
     const conf_model_t  *conf;          /* what it costs */
     const char          *request_id;    /* may be empty */
@@ -68,6 +69,9 @@ struct provider_call_s {
     http_call_t         *http;
     provider_stream_t   *stream;        /* NULL: nothing came as events */
     loop_timer_t         timer;
+    const void          *ask;           /* what kind of request it is */
+    int64_t              input;         /* tokens of the question, about */
+    long long            choices;       /* that are asked for */
     uint64_t             heard;         /* loop_now() of the last delta */
     uint64_t             first;         /* of the answer's first; 0: none yet */
     bool                 told;          /* what has come, as deltas */

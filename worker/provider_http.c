@@ -185,8 +185,7 @@ provider_on_reply(void *data, const http_reply_t *reply)
         return;
     }
 
-    ask = provider_ask_of(provider_row_of(call), call->request);
-
+    ask = call->ask;
     rc = ask->reply(call->request, reply->body, call->outcome);
 
     if (rc != 0) {
@@ -211,7 +210,7 @@ provider_on_piece(void *data, weir_str_t bytes)
 
     call = data;
     began = call->first > 0;
-    ask = provider_ask_of(provider_row_of(call), call->request);
+    ask = call->ask;
 
     if (provider_stream_feed(call, ask->events, bytes, &verdict)) {
 
@@ -265,7 +264,7 @@ provider_http_call(provider_t *p, provider_call_t *call)
     provider_targets_t    *targets;
 
     o = (provider_http_t *) p;
-    ask = provider_ask_of(o->row, call->request);
+    call->ask = ask = provider_ask_of(o->row, call->request);
     streamed = ask && ask->events && call->streamed && p->conf->stream;
 
     weir_buf_reset(&call->body);
@@ -296,6 +295,7 @@ provider_http_call(provider_t *p, provider_call_t *call)
 
     if (streamed) {
         http_pieces(call->http, provider_on_piece);
+        call->request = NULL;
         call->timer.fn = provider_on_silence;
         loop_timer_set(p->loop, &call->timer, (uint64_t) p->conf->timeout);
     }
@@ -403,6 +403,7 @@ provider_http_create(loop_t *loop, const conf_provider_t *conf,
         if (ask->events) {
             o->targets[i].events = provider_target(o, ask->path,
                                        "Accept: text/event-stream");
+            http_target_trickles(o->targets[i].events);
         }
     }
 

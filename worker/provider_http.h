@@ -27,8 +27,9 @@ typedef struct {
     int        (*call)(const weir_json_t *request, weir_str_t model,
                        bool stream, weir_buf_t *out, weir_failure_t *f);
 
-    /* A whole reply of status 2xx into the outcome.  -1: its error says why
-     * that is none; -2: nor would another be. */
+    /* A whole reply of status 2xx into the outcome; request is NULL where one
+     * as events was asked for.  -1: its error says why that is none; -2: nor
+     * would another be. */
     int        (*reply)(const weir_json_t *request, weir_str_t body,
                         weir_outcome_t *o);
 

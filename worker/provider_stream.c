@@ -9,7 +9,6 @@
 
 #include "mem.h"
 #include "weir_collect.h"
-#include "weir_neutral.h"
 #include "weir_sse.h"
 
 
@@ -160,7 +159,6 @@ static bool
 provider_stream_is_whole(const provider_call_t *call)
 {
     bool                      all;
-    long long                 wanted;
     unsigned                  stopped;
     const provider_stream_t  *s;
 
@@ -170,11 +168,9 @@ provider_stream_is_whole(const provider_call_t *call)
         return false;
     }
 
-    wanted = weir_json_int(weir_json_get(weir_json_get(call->request,
-                                                       "params"), "n"));
     stopped = weir_collect_stopped(&s->collect, &all);
 
-    return all && stopped > 0 && (long long) stopped >= wanted;
+    return all && stopped > 0 && (long long) stopped >= call->choices;
 }
 
 
@@ -186,17 +182,11 @@ provider_stream_took(const provider_call_t *call, provider_took_t *t)
 {
     bool                   all;
     long long              text;
-    weir_need_t            need;
     const weir_collect_t  *c;
 
     c = &call->stream->collect;
-    t->input_tokens = c->input;
+    t->input_tokens = c->input < 0 ? call->input : c->input;
     t->output_tokens = c->output;
-
-    if (c->input < 0) {
-        weir_neutral_need(call->request, &need);
-        t->input_tokens = need.input;
-    }
 
     text = (long long) (c->text + PROVIDER_TOKEN - 1) / PROVIDER_TOKEN;
 
