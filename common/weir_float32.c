@@ -223,13 +223,34 @@ weir_digits_slow(float x, weir_digits_t *d)
 }
 
 
+/* what snprintf() would do, in a tenth of its time */
+
+static int
+weir_digits_text(uint32_t digits, char text[FLOAT_DIGITS + 2])
+{
+    int  i, n;
+
+    for (n = 1; n <= FLOAT_DIGITS && digits >= weir_counts[n]; n++) {
+        /* void */
+    }
+
+    for (i = n; i > 0; digits /= 10) {
+        text[--i] = (char) ('0' + digits % 10);
+    }
+
+    text[n] = '\0';
+
+    return n;
+}
+
+
 static size_t
 weir_digits_write(const weir_digits_t *d, char *text)
 {
     int    i, n, point;
     char   digits[FLOAT_DIGITS + 2], *p;
 
-    n = snprintf(digits, sizeof(digits), "%u", d->digits);
+    n = weir_digits_text(d->digits, digits);
     p = text;
 
     if (d->exponent < FLOAT_POINT_MIN || d->exponent >= FLOAT_POINT_MAX) {
