@@ -70,6 +70,7 @@ my %KINDS = (
     upstream         => [502, 'server_error', 'upstream_error', 'api_error'],
     unavailable      => [503, 'server_error', 'unavailable',
                          'overloaded_error', 529],
+    cancelled        => [409, $INVALID, 'job_cancelled', $INVALID],
     timeout          => [504, 'server_error', 'timeout', 'timeout_error'],
 );
 
@@ -384,6 +385,26 @@ for my $route (@ASKING) {
         is(decode_json($c->body)->{error}{status}, $KINDS{$kind}[0],
            "$route, the LLM $name: its error");
     }
+}
+
+
+# what another of the owner's requests cancels
+
+for my $route (grep { !/jobs/ } @ASKING) {
+    my %old = map { $_ => 1 } @{ $stack->redis('KEYS', 'weir:{0}:run:*') };
+    my $c = send_to($route, body => body($route, '[[mock delay=9000]] x'));
+    my $run;
+
+    $stack->wait_for(5, sub {
+        ($run) = map { /(\w{24})$/ } grep { !$old{$_} }
+                 @{ $stack->redis('KEYS', 'weir:{0}:run:*') };
+    }, "$route: a run");
+
+    is($stack->ask("/v1/jobs/job_$run", method => 'DELETE')->status, 200,
+       "$route: cancelled");
+    ok($c->wait(5), "$route: an answer");
+    says($c, $route, 'cancelled', 'cancelled');
+    is($c->header('x-should-retry'), 'false', "$route: not again");
 }
 
 
