@@ -9,6 +9,7 @@ use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
 use Weir::Hold;
+use Weir::RedisProxy;
 use Weir::Stack;
 use Weir::Tool;
 
@@ -60,9 +61,23 @@ sub submit {
                             charges => [[$limit, 50], [$slots, 1]]);
 
     $stack->redis('HSET', "weir:{0}:run:$run", stream => 1) if !$o{whole};
+
+    if ($o{while}) {
+        $stack->redis('HSET', "weir:{0}:run:$run", while => 1);
+        reads($run);
+    }
+
     $hold->queue($run);
 
     return $run;
+}
+
+
+sub reads {
+    my ($run) = @_;
+
+    $stack->redis('ZADD', "weir:{0}:readers:$run", (time + 60) * 1000,
+                  'M' x 16);
 }
 
 
@@ -76,8 +91,7 @@ sub call_of {
 sub said {
     my ($run, $n) = @_;
 
-    $stack->redis('ZADD', "weir:{0}:readers:$run", (time + 60) * 1000,
-                  'M' x 16);
+    reads($run);
     $stack->redis('XADD', 'weir:{0}:control', '*', op => 'stream',
                   run => $run);
     $stack->wait_for(10, sub {
@@ -286,6 +300,60 @@ kill CONT => $stopped;
 $used = settled('lost', $run, 5);
 is_deeply([@$used{qw(input output)}], [10, 40], 'lost: all of it');
 is_deeply([metrics()], [10, 40], 'counted');
+$stack->end;
+
+
+# the word of it is lost on its way, in each way that there is
+
+in_new();
+$stack->stop('worker');
+
+my $d = $stack->dir;
+my $proxy = Weir::RedisProxy->new(path => "$d/proxy.sock",
+                                  to => "$d/redis.sock");
+
+$stack->{worker_conf} = <<END;
+redis {
+    address = "unix:$d/proxy.sock"
+    timeout = 1s
+}
+worker {
+    runners = 2
+    lease = 3s
+    run_dir = "$d"
+}
+provider "mock" { base_url = "http://127.0.0.1:$stack->{mock_port}/v1" }
+model "*" { provider = "mock" }
+metrics { listen = "127.0.0.1:$stack->{metrics_port}" }
+END
+$stack->start('worker');
+
+for my $how ([lose => 1], [mute => 1], [reply => "-OOM no memory\r\n"],
+             [queue => "-LOADING x\r\n"])
+{
+    $run = submit('tag=word tokens=2000 every=20');
+    said($run, 12);
+    $proxy->rules({ on => 'EXEC', with => 'usage:1000001', times => 1, @$how });
+    cancel($run);
+    $used = settled($how->[0], $run, 9);
+    cmp_ok($used->{output}, '>=', 10, "$how->[0]: what had come");
+    $proxy->rules;
+}
+
+$proxy->stop;
+$stack->end;
+
+
+# nobody wants it any more
+
+in_new();
+$run = submit('tag=left tokens=2000 every=20', while => 1);
+said($run, 12);
+$stack->redis('DEL', "weir:{0}:readers:$run");
+$stack->redis('XADD', 'weir:{0}:control', '*', op => 'left', run => $run);
+$used = settled('left', $run, 2);
+like($stack->redis('HGET', "weir:{0}:run:$run", 'fin'), qr/:left$/, 'left');
+cmp_ok($used->{output}, '>=', 10, 'left: what had come');
 $stack->end;
 
 
