@@ -38,6 +38,7 @@ sub chat {
 
 # a failure past its time is not sent while another run is under way
 
+my $c;
 my $q = '[[mock tag=once status=400 times=1]] Hi';
 is(chat($a, $q)->status, 400, 'a failure');
 
@@ -49,6 +50,19 @@ is(chat($b, $q)->status, 200, 'past its time: asked anew');
 is($a->calls('once'), 2, 'two calls');
 
 
+# a stream that broke off is no answer at all, wherever failures are kept
+
+for my $n (1, 2) {
+    $c = $a->ask('/long/v1/jobs', headers => ['Prefer: wait=10'],
+        body => encode_json({ request => { model => 'mock-1', messages => [
+            { role => 'user', content => '[[mock tag=half stop=text]] Hi' }]
+        } }));
+    is(decode_json($c->body)->{error}{code}, 'upstream_truncated',
+       'broken off');
+    is($a->calls('half'), $n, 'asked');
+}
+
+
 # who asks anew while the LLM is away does not take from others what they have
 
 $q = '[[mock tag=kept]] Hi';
@@ -57,7 +71,7 @@ is($first->status, 200, 'an answer');
 
 $a->signal('mock', 'KILL');
 
-my $c = chat($a, $q, at => '/long', key => $free,
+$c = chat($a, $q, at => '/long', key => $free,
              headers => ['Cache-Control: no-cache']);
 is($c->status, 502, 'asked anew: failed');
 

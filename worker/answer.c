@@ -61,6 +61,16 @@ answer_kind(const job_t *job)
 }
 
 
+/* A stream that broke off says nothing about the question. */
+
+static bool
+answer_is_half(const job_t *job)
+{
+    return job->end == WEIR_FAILED
+           && strcmp(job->outcome.error.code, "upstream_truncated") == 0;
+}
+
+
 static void
 answer_fill(const job_t *job, weir_cached_t *c)
 {
@@ -88,7 +98,7 @@ answer_make(job_t *job)
 
     answer_drop(job);
 
-    if (job->ask[0] == '\0' || job->document.len == 0
+    if (job->ask[0] == '\0' || job->document.len == 0 || answer_is_half(job)
         || !weir_cache_policy_read(weir_str_of(job->cache), &policy))
     {
         return;
