@@ -130,12 +130,32 @@ sub answer {
     $_[0] =~ /\AHTTP\/1\.1 (\d+)[^\n]*\n(.*?\r\n)\r\n/s or return;
 
     my ($status, $head, $end) = ($1, $2, $+[0]);
+
+    if ($head =~ /^Transfer-Encoding: chunked\r$/mi) {
+        return if substr($_[0], -7) ne "\r\n0\r\n\r\n";
+        return ($status, $head, unchunked(substr $_[0], $end));
+    }
+
     my ($length) = $head =~ /^Content-Length: (\d+)/mi
         or die "replay: an answer of unknown length:\n$head";
 
     return if length $_[0] < $end + $length;
 
     return ($status, $head, substr $_[0], $end, $length);
+}
+
+
+sub unchunked {
+    my ($in) = @_;
+
+    my $out = '';
+
+    while ($in =~ /\G([0-9a-f]+)\r\n/gci) {
+        $out .= substr $in, pos $in, hex $1;
+        pos($in) += 2 + hex $1;
+    }
+
+    return $out;
 }
 
 
@@ -201,7 +221,7 @@ sub judge {
     my ($f, $ask, $status, $head, $body) = @_;
 
     my ($said) = $head =~ /^Cache-Status: ([^\r\n]*)/mi;
-    my $did = what($said // '');
+    my $did = what($said // '', $ask->{route} eq 'stream');
 
     if ($status != 200 || !$did) {
         return wrong($f, $ask, "status $status, Cache-Status \""
@@ -242,8 +262,12 @@ sub judge {
 }
 
 
+# a stream begins before anybody knows whether it is worth keeping
+
 sub what {
-    my ($said) = @_;
+    my ($said, $stream) = @_;
+
+    $said =~ s/^(weir; fwd=uri-miss)$/$1; stored/ if $stream;
 
     return $said =~ /^weir; hit; ttl=\d/                 ? 'hit'
            : $said =~ /^weir; fwd=uri-miss\b.*collapsed/ ? 'joined'
