@@ -64,10 +64,11 @@ void
 weir_add_asker(weir_txn_t *t, const weir_submission_t *job, const char *run,
     const char *part)
 {
-    char         key[WEIR_NAME_MAX], deadline[WEIR_DECIMAL_MAX];
-    char         until[WEIR_DECIMAL_MAX];
-    weir_str_t   id, by;
-    weir_keys_t  k;
+    char               key[WEIR_NAME_MAX], deadline[WEIR_DECIMAL_MAX];
+    char               until[WEIR_DECIMAL_MAX];
+    weir_str_t         id, by;
+    weir_keys_t        k;
+    weir_submission_t  own;
 
     weir_keys(&k, job->shard, job->id, job->id);
     id = weir_str_of(job->id);
@@ -81,7 +82,10 @@ weir_add_asker(weir_txn_t *t, const weir_submission_t *job, const char *run,
 
     weir_add_job(t, job, k.job, run);
     weir_add(t, W("HSET"), k.job, W(WEIR_JOB_PART), weir_str_of(part));
-    weir_add_run(t, job, k.run);
+
+    own = *job;
+    own.stream = own.while_read = false;        /* that is its run's */
+    weir_add_run(t, &own, k.run);
 
     if (job->mailbox.len) {
         weir_add(t, W("SADD"), k.waiting, job->mailbox);

@@ -23,7 +23,7 @@ enum {
     WEIR_LOOK_RUN
 };
 
-#define WEIR_SUBMIT_OPTIONS  7          /* fields of a run that may be there */
+#define WEIR_SUBMIT_OPTIONS  9          /* fields of a run that may be there */
 #define WEIR_SUBMIT_ARGS     (18 + 2 * WEIR_SUBMIT_OPTIONS)
 
 
@@ -127,6 +127,16 @@ weir_add_run(weir_txn_t *t, const weir_submission_t *s, weir_str_t run)
     if (s->labels.len) {
         args[n++] = W(WEIR_RUN_LABELS);
         args[n++] = s->labels;
+    }
+
+    if (s->stream) {
+        args[n++] = W(WEIR_RUN_STREAM);
+        args[n++] = W("1");
+    }
+
+    if (s->while_read) {
+        args[n++] = W(WEIR_RUN_WHILE);
+        args[n++] = W("1");
     }
 
     weir_txn_add(t, n, args);
@@ -246,22 +256,11 @@ weir_submit_ask(weir_txn_t *t, const weir_submission_t *s)
 }
 
 
-/* What its run says is of use while it goes on; a job that only asks for the
- * run of a question has none of this. */
-
 static void
-weir_submit_read(weir_txn_t *t, const weir_submission_t *s, weir_str_t run)
+weir_submit_read(weir_txn_t *t, const weir_submission_t *s)
 {
     char        key[WEIR_NAME_MAX], until[WEIR_DECIMAL_MAX];
     weir_str_t  name;
-
-    if (s->stream) {
-        weir_add(t, W("HSET"), run, W(WEIR_RUN_STREAM), W("1"));
-    }
-
-    if (s->while_read) {
-        weir_add(t, W("HSET"), run, W(WEIR_RUN_WHILE), W("1"));
-    }
 
     if (s->reader.len) {
         name = weir_name(key, WEIR_KEY_READERS, s->shard, s->id);
@@ -316,7 +315,7 @@ weir_txn_submit(weir_txn_t *t, const weir_submission_t *s)
 
     weir_add_job(t, s, k.job, s->id);
     weir_add_run(t, s, k.run);
-    weir_submit_read(t, s, k.run);
+    weir_submit_read(t, s);
 
     if (s->mailbox.len) {
         weir_add(t, W("SADD"), k.waiting, s->mailbox);

@@ -81,9 +81,7 @@ test_submit(void **state)
     s.reader = weir_str("mb");
     s.read_until = 9000;
     weir_txn_submit(&t, &s);
-    expect_has(&t, " keep 1\n"
-                   "HSET " RUN " stream 1\n"
-                   "HSET " RUN " while 1\n"
+    expect_has(&t, " keep 1 stream 1 while 1\n"
                    "ZADD weir:{0}:readers:" ID " GT 9000 mb\n"
                    "EXPIRE weir:{0}:readers:" ID " 600\n"
                    "ZADD " LINE);

@@ -260,6 +260,7 @@ test_lead(void **state)
     s.cache = weir_str("p");
     s.labels = weir_str("class:a");
     s.asker = &job;
+    s.stream = job.stream = true;               /* the run's alone */
 
     weir_txn_init(&t);
     weir_txn_submit(&t, &s);
@@ -273,7 +274,7 @@ test_lead(void **state)
            "HSETNX " RUN " gen 1\n"
            "HSET " RUN " job " ID " request r model m class normal created 1000"
            " deadline 86401000 ttl 60 records 90 owner al ask " QUESTION
-           " cache p labels class:a\n"
+           " cache p labels class:a stream 1\n"
            "ZADD " LINE " GT 86401000 " ID "\n"
            "HSET " ASK " run:2 " ID " 2000 run\n"
            "EXPIRE " ASK " 660 NX\n"
