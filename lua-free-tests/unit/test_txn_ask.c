@@ -287,6 +287,7 @@ test_lead(void **state)
     /* without a job: its mailbox asks, or nobody does */
 
     s.asker = NULL;
+    s.stream = false;
     s.until = 5000;
     s.mailbox = weir_str(MAILBOX);
     weir_txn_submit(&t, &s);
