@@ -56,7 +56,14 @@ my %type;
 while (my ($help, $type) = splice @lines, 0, 2) {
     like($help, qr/^# HELP (\w+) \S/, 'HELP');
     my ($name) = $help =~ /^# HELP (\w+)/;
-    like($type, qr/^# TYPE $name (?:counter|gauge)$/, "$name: TYPE");
+    like($type, qr/^# TYPE $name (?:counter|gauge|histogram)$/,
+         "$name: TYPE");
+
+    if ($type =~ /histogram/) {
+        histogram($name, \@lines);
+        $type{$name} = 'histogram';
+        next;
+    }
 
     my %seen;
 
@@ -71,6 +78,27 @@ while (my ($help, $type) = splice @lines, 0, 2) {
     ($type{$name}) = $type =~ /(\w+)$/;
     is($type{$name} eq 'counter', $name =~ /_total$/ || '',
        "$name: a counter ends in _total");
+}
+
+# buckets of growing bounds, each with all below it, the sum, the count
+
+sub histogram {
+    my ($name, $lines) = @_;
+
+    my ($last, $all) = (-1, 0);
+
+    while ($lines->[0] =~ /^${name}_bucket\{le="([\d.]+|\+Inf)"\} (\d+)$/) {
+        my ($le, $n) = ($1 eq '+Inf' ? 9**9**9 : $1, $2);
+
+        cmp_ok($le, '>', $last, "$name: a bound");
+        cmp_ok($n, '>=', $all, "$name: with all below");
+        ($last, $all) = ($le, $n);
+        shift @$lines;
+    }
+
+    is($last, 9**9**9, "$name: the last has all");
+    like(shift @$lines, qr/^${name}_sum \d+(?:\.\d+)?$/, "$name: the sum");
+    is(shift @$lines, "${name}_count $all", "$name: and their number");
 }
 
 like($c->body, qr/\n\z/, 'the last line ends');
