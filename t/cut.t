@@ -382,4 +382,24 @@ $used = settled('cell', $run, 2);
 is_deeply([@$used{qw(input output)}], [$question, 0], 'cell: the question');
 $stack->end;
 
+# two have it: the first one sleeps longer than its lease, and wakes when all
+# is settled
+
+in_new();
+$run = submit('tag=two delay=60000');
+call_of('two');
+$holder = holder($run);
+kill STOP => $holder;
+$stack->wait_for(20, sub { $stack->calls('two') == 2 }, 'another has it');
+cancel($run);
+$used = settled('two', $run, 9);
+is_deeply([@$used{qw(input output)}], [$question, 0], 'two: the second');
+kill CONT => $holder;
+$stack->wait_for(10, sub {
+    defined $stack->redis('HGET', "weir:{0}:run:$run", 'usage:1000001');
+}, 'the word of the first');
+$stack->wait_for(10, sub { @{ $hold->left } == 0 }, 'nothing is left');
+is_deeply($hold->ledger('alice'), \%ledger, 'two: once');
+$stack->end;
+
 done_testing();
