@@ -579,6 +579,7 @@ ngx_http_weir_ask_submission(ngx_http_weir_ctx_t *ctx, weir_submission_t *s,
         s->asker = asker;
         s->mailbox = weir_str_null;
         s->metadata = weir_str_null;
+        s->echo = weir_str_null;
         s->prefix = weir_str_null;
         s->hook_url = weir_str_null;
         s->hook_secret = weir_str_null;

@@ -358,7 +358,7 @@ ngx_http_weir_cache_start(ngx_http_weir_ctx_t *ctx, weir_str_t body,
 
     /* a hit makes a job too, which needs Redis */
 
-    if (c->jobful || c->bypass || body.len == 0) {
+    if (c->jobful || c->bypass || body.len == 0 || ctx->speech->apart) {
         return NGX_DECLINED;
     }
 
@@ -551,7 +551,7 @@ ngx_http_weir_cache_look(ngx_http_weir_ctx_t *ctx, ngx_int_t *rc_r)
 
     /* the bytes led to it already */
 
-    if (c->jobful || c->expired || c->passed) {
+    if (c->jobful || c->expired || c->passed || ctx->speech->apart) {
         return NGX_DECLINED;
     }
 

@@ -116,7 +116,7 @@ struct ngx_http_weir_cache_s {
     unsigned                      raw_set:1;
     unsigned                      bypass:1;     /* the old way; see store */
     unsigned                      store:1;      /* what comes is stored */
-    unsigned                      jobful:1;     /* POST /v1/jobs */
+    unsigned                      jobful:1;     /* it is to be a job */
     unsigned                      leading:1;
     unsigned                      following:1;
     unsigned                      again:1;      /* asked again once */

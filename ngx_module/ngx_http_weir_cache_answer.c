@@ -57,7 +57,9 @@ ngx_http_weir_cache_count(ngx_http_weir_ctx_t *ctx)
         [NGX_HTTP_WEIR_CACHE_MESSAGES]
             = ngx_http_weir_cache_counters(messages),
         [NGX_HTTP_WEIR_CACHE_EMBEDDINGS]
-            = ngx_http_weir_cache_counters(embeddings)
+            = ngx_http_weir_cache_counters(embeddings),
+        [NGX_HTTP_WEIR_CACHE_RESPONSES]
+            = ngx_http_weir_cache_counters(responses)
     };
 
     c = ctx->cache;
@@ -275,7 +277,7 @@ ngx_http_weir_cache_shelve(ngx_http_weir_ctx_t *ctx,
     wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
     answers = wlcf->cache.conf->answers;
 
-    if (cached->created <= c->purged) {
+    if (cached->created <= c->purged || ctx->speech->apart) {
         return;
     }
 

@@ -37,7 +37,8 @@ static const ngx_http_weir_step_t *
 ngx_http_weir_cancelled_run(ngx_http_weir_ctx_t *ctx)
 {
     if (ctx->job.state != WEIR_CANCELLED) {
-        return ngx_http_weir_cancel_refused(ctx);
+        return ctx->response ? &ngx_http_weir_step_look         /* as it is */
+                             : ngx_http_weir_cancel_refused(ctx);
     }
 
     return &ngx_http_weir_step_answer;

@@ -265,6 +265,7 @@ ngx_http_weir_ttl_route(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
         { "jobs", NGX_HTTP_WEIR_CACHE_JOBS },
         { "messages", NGX_HTTP_WEIR_CACHE_MESSAGES },
         { "embeddings", NGX_HTTP_WEIR_CACHE_EMBEDDINGS },
+        { "responses", NGX_HTTP_WEIR_CACHE_RESPONSES },
         { NULL, NGX_HTTP_WEIR_CACHE_ROUTES }
     };
 
@@ -276,7 +277,8 @@ ngx_http_weir_ttl_route(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
     }
 
     return ngx_http_weir_conf_invalid(cf, arg, "it must be \"chat\", \"jobs\", "
-                                      "\"messages\" or \"embeddings\"");
+                                      "\"messages\", \"embeddings\" or "
+                                      "\"responses\"");
 }
 
 

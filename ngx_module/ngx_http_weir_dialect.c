@@ -8,6 +8,7 @@
 #include "weir_dialect_anthropic.h"
 #include "weir_dialect_openai.h"
 #include "weir_dialect_openai_embed.h"
+#include "weir_dialect_responses.h"
 
 
 static int ngx_http_weir_dialect_chat_answer(ngx_http_weir_ctx_t *ctx,
@@ -21,6 +22,12 @@ static int ngx_http_weir_dialect_messages_answer(ngx_http_weir_ctx_t *ctx,
 static int ngx_http_weir_dialect_messages_events(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out);
 static int ngx_http_weir_dialect_embeddings_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out);
+static bool ngx_http_weir_dialect_responses_stream(const weir_json_t *body,
+    bool *usage_r);
+static int ngx_http_weir_dialect_responses_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out);
+static int ngx_http_weir_dialect_responses_events(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out);
 
 
@@ -66,6 +73,19 @@ const ngx_http_weir_dialect_t  ngx_http_weir_dialect_embeddings = {
                NGX_HTTP_WEIR_FORM_EMBEDDINGS,
                NGX_HTTP_WEIR_FORM_EMBEDDINGS_PACKED },
     .route = NGX_HTTP_WEIR_CACHE_EMBEDDINGS
+};
+
+/* no form of theirs is another's */
+
+const ngx_http_weir_dialect_t  ngx_http_weir_dialect_responses = {
+    .request = weir_responses_request,
+    .stream = ngx_http_weir_dialect_responses_stream,
+    .answer = ngx_http_weir_dialect_responses_answer,
+    .events = ngx_http_weir_dialect_responses_events,
+    .render = &weir_render_responses,
+    .base = weir_responses_base,
+    .route = NGX_HTTP_WEIR_CACHE_RESPONSES,
+    .apart = 1
 };
 
 static const ngx_http_weir_dialect_t  *ngx_http_weir_dialects[] = {
@@ -182,4 +202,57 @@ ngx_http_weir_dialect_embeddings_answer(ngx_http_weir_ctx_t *ctx,
     weir_buf_t *out)
 {
     return weir_openai_embeddings(&ctx->outcome, ctx->packed, out);
+}
+
+
+/* responses, in any state of their job */
+
+static bool
+ngx_http_weir_dialect_responses_stream(const weir_json_t *body, bool *usage_r)
+{
+    *usage_r = false;
+
+    return weir_json_true(weir_json_get(body, "stream"));
+}
+
+
+static void
+ngx_http_weir_dialect_response(ngx_http_weir_ctx_t *ctx, weir_responses_t *r)
+{
+    r->id = weir_str_of(ctx->job.id);
+    r->model = ngx_http_weir_str(ctx->job.model);
+    r->echo = ngx_http_weir_str(ctx->job.echo);
+    r->created = ctx->job.created / 1000;
+    r->state = ctx->job.state;
+    r->outcome = ctx->outcome.doc ? &ctx->outcome : NULL;
+}
+
+
+static int
+ngx_http_weir_dialect_responses_answer(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out)
+{
+    weir_responses_t  r;
+
+    ngx_http_weir_dialect_response(ctx, &r);
+
+    return ngx_http_weir_dialect_write(weir_responses_object(&r), out);
+}
+
+
+static int
+ngx_http_weir_dialect_responses_events(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *out)
+{
+    int64_t           token;
+    weir_responses_t  r;
+
+    ngx_http_weir_dialect_response(ctx, &r);
+
+    if (!weir_str_digits(weir_str_of(ctx->job.token), 18, &token)) {
+        token = ctx->job.latest;
+    }
+
+    return weir_responses_events(&r, weir_responses_base(token), ctx->from,
+                                 out);
 }

@@ -48,6 +48,10 @@ struct ngx_http_weir_dialect_s {
 
     const weir_render_dialect_t  *render;       /* of a stream as it comes */
 
+    /* Number of the first event of an attempt, by its token.  NULL: events
+     * have none. */
+    int64_t                     (*base)(int64_t token);
+
     /* NULL: not in the catalogue, or no memory */
     weir_json_t                *(*models)(const weir_json_t *catalogue);
     weir_json_t                *(*model)(const weir_json_t *catalogue,
@@ -55,6 +59,9 @@ struct ngx_http_weir_dialect_s {
 
     ngx_uint_t                    forms[NGX_HTTP_WEIR_FRAMINGS];
     ngx_http_weir_cache_route_e   route;        /* of weir_cache_ttl */
+
+    unsigned                      apart:1;      /* an answer says what was
+                                                   asked: it is for one */
 };
 
 
@@ -62,6 +69,7 @@ extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_job;
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_chat;
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_messages;
 extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_embeddings;
+extern const ngx_http_weir_dialect_t  ngx_http_weir_dialect_responses;
 
 
 /* By the name that a job calls it by; NULL: there is none. */

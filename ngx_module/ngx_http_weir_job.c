@@ -45,7 +45,7 @@ const ngx_http_weir_step_t  ngx_http_weir_step_unavailable = {
     "unavailable", ngx_http_weir_unavailable_run
 };
 
-static const ngx_http_weir_step_t  ngx_http_weir_step_not_found = {
+const ngx_http_weir_step_t  ngx_http_weir_step_not_found = {
     "not found", ngx_http_weir_not_found_run
 };
 
@@ -127,7 +127,8 @@ ngx_http_weir_not_found_run(ngx_http_weir_ctx_t *ctx)
     ctx->has_job = 0;
     ctx->status = "NOT_FOUND";
 
-    weir_failure_set(&f, WEIR_FAIL_NOT_FOUND, "there is no such job");
+    weir_failure_set(&f, WEIR_FAIL_NOT_FOUND, "there is no such %s",
+                     ctx->response ? "response" : "job");
 
     return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
 }
@@ -164,6 +165,13 @@ ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx)
 static const ngx_http_weir_step_t *
 ngx_http_weir_look_decide(ngx_http_weir_ctx_t *ctx)
 {
+    if (ctx->response
+        && (ctx->detached
+            || !(ctx->request->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))))
+    {
+        return &ngx_http_weir_step_response;
+    }
+
     if (ctx->request->method == NGX_HTTP_DELETE) {
         return &ngx_http_weir_step_cancel;
     }
@@ -227,6 +235,7 @@ ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
     to->run_at = run->run_at;
     to->deadline = run->deadline;
     to->attempts = run->attempts;
+    to->latest = run->latest;
     to->hook = (job->hook_url.len > 0);
 
     ngx_http_weir_job_run(to, job);
@@ -267,6 +276,7 @@ ngx_http_weir_run_take(ngx_http_weir_ctx_t *ctx, const weir_run_t *run)
 
     to->started = run->started;
     to->attempts = run->attempts;
+    to->latest = run->latest;
 
     if (!weir_state_is_final(to->state) && run->state != WEIR_QUEUED) {
         to->state = WEIR_IN_PROGRESS;
@@ -318,9 +328,31 @@ ngx_http_weir_look_run_run(ngx_http_weir_ctx_t *ctx)
 }
 
 
+/* A job is a response if it was kept what that repeats. */
+
+static ngx_int_t
+ngx_http_weir_look_echo(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
+{
+    weir_str_t  echo;
+
+    if (!ctx->response) {
+        return NGX_OK;
+    }
+
+    echo = weir_txn_look_echo(a);
+
+    if (echo.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_weir_copy(ctx->request->pool, &ctx->job.echo, echo);
+}
+
+
 static void
 ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 {
+    ngx_int_t                    rc;
     weir_job_t                   job;
     weir_run_t                   run;
     const ngx_http_weir_step_t  *next;
@@ -330,16 +362,18 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
         return;
     }
 
+    rc = ngx_http_weir_look_echo(ctx, a);
+
     /* the record of a question's run is nobody's job */
 
-    if (!job.found || !run.found || job.ask.len
+    if (!job.found || !run.found || job.ask.len || rc == NGX_DECLINED
         || !weir_str_eq(job.owner, ngx_http_weir_str(ctx->visit->owner)))
     {
         ngx_http_weir_resume(ctx, &ngx_http_weir_step_not_found);
         return;
     }
 
-    next = ngx_http_weir_job_take(ctx, &job, &run) != NGX_OK
+    next = rc != NGX_OK || ngx_http_weir_job_take(ctx, &job, &run) != NGX_OK
            ? &ngx_http_weir_step_unavailable
            : ctx->job.run[0] ? &ngx_http_weir_step_look_run
                              : ngx_http_weir_look_decide(ctx);
@@ -351,13 +385,17 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 static const ngx_http_weir_step_t *
 ngx_http_weir_look_run(ngx_http_weir_ctx_t *ctx)
 {
+    void                    (*look)(weir_txn_t *t, unsigned shard,
+                                    const char *id, const char *mailbox);
     ngx_http_weir_process_t  *p;
 
     p = ctx->process;
 
+    look = ctx->response ? weir_txn_look_response : weir_txn_look;
+
     weir_txn_reset(&p->txn);
-    weir_txn_look(&p->txn, ctx->job.shard, ctx->job.id,
-                  ctx->waiting ? p->mailbox : NULL);
+    look(&p->txn, ctx->job.shard, ctx->job.id,
+         ctx->waiting ? p->mailbox : NULL);
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_look_answer,
                              p->conf->redis.timeout,
@@ -398,7 +436,7 @@ ngx_http_weir_wait_over_run(ngx_http_weir_ctx_t *ctx)
         return ngx_http_weir_events_leave(ctx);
     }
 
-    if (ngx_http_weir_streamed(ctx)) {          /* it is not silent */
+    if (ctx->detached || ngx_http_weir_streamed(ctx)) {     /* not silent */
         ctx->wait_end = ngx_current_msec + NGX_HTTP_WEIR_STREAM_TIME;
         return &ngx_http_weir_step_wait;
     }
@@ -422,7 +460,8 @@ ngx_http_weir_wait_over_run(ngx_http_weir_ctx_t *ctx)
     ctx->status = "TIMEOUT";
 
     weir_failure_set(&f, WEIR_FAIL_TIMEOUT, "the answer is not ready yet; it "
-                     "can be fetched as " WEIR_JOB_PREFIX "%s", ctx->job.id);
+                     "can be fetched as %s%s",
+                     ctx->stored ? "resp_" : WEIR_JOB_PREFIX, ctx->job.id);
 
     /* asked again it would run again */
 
@@ -438,6 +477,10 @@ ngx_http_weir_accepted_run(ngx_http_weir_ctx_t *ctx)
     ngx_http_request_t  *r;
 
     r = ctx->request;
+
+    if (ctx->background) {
+        return ngx_http_weir_done(ctx, ngx_http_weir_responses_send(ctx));
+    }
 
     if (ngx_http_weir_header_text(r, "Location", "%V/v1/jobs/"
                                   WEIR_JOB_PREFIX "%s",
@@ -556,7 +599,9 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_weir_answer_is_stale(ngx_http_weir_ctx_t *ctx)
 {
-    if (!ctx->replayed || !ctx->ended || ctx->dialect == WEIR_DIALECT_PROBLEM) {
+    if (!ctx->replayed || !ctx->ended || ctx->background
+        || ctx->dialect == WEIR_DIALECT_PROBLEM)
+    {
         return 0;
     }
 
@@ -600,6 +645,9 @@ ngx_http_weir_answer_run(ngx_http_weir_ctx_t *ctx)
 
     if (ctx->entries) {
         rc = ngx_http_weir_events_answer(ctx);
+
+    } else if (ctx->response || ctx->background) {
+        rc = ngx_http_weir_responses_send(ctx);
 
     } else if (ctx->dialect == WEIR_DIALECT_PROBLEM) {
 

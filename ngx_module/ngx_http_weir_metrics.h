@@ -176,6 +176,18 @@
       "route=\"embeddings\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)      \
     X(cache_embeddings_refresh, "weir_cache_requests_total",                  \
       "route=\"embeddings\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)     \
+    X(cache_responses_hit, "weir_cache_requests_total",                       \
+      "route=\"responses\",result", "hit", NGX_HTTP_WEIR_CACHE_HELP)          \
+    X(cache_responses_stale, "weir_cache_requests_total",                     \
+      "route=\"responses\",result", "stale", NGX_HTTP_WEIR_CACHE_HELP)        \
+    X(cache_responses_miss, "weir_cache_requests_total",                      \
+      "route=\"responses\",result", "miss", NGX_HTTP_WEIR_CACHE_HELP)         \
+    X(cache_responses_joined, "weir_cache_requests_total",                    \
+      "route=\"responses\",result", "joined", NGX_HTTP_WEIR_CACHE_HELP)       \
+    X(cache_responses_bypass, "weir_cache_requests_total",                    \
+      "route=\"responses\",result", "bypass", NGX_HTTP_WEIR_CACHE_HELP)       \
+    X(cache_responses_refresh, "weir_cache_requests_total",                   \
+      "route=\"responses\",result", "refresh", NGX_HTTP_WEIR_CACHE_HELP)      \
     X(cache_l1, "weir_cache_hits_total",                                      \
       "level", "memory", NGX_HTTP_WEIR_HITS_HELP)                             \
     X(cache_l2, "weir_cache_hits_total",                                      \

@@ -198,6 +198,8 @@ typedef struct {
     ngx_str_t                    model;
     ngx_str_t                    part;          /* in its run; or empty */
     ngx_str_t                    metadata;      /* JSON, or empty */
+    ngx_str_t                    echo;          /* of a response; or empty */
+    int64_t                      latest;        /* token of its last try */
     ngx_str_t                    kind;          /* of the last error */
     ngx_str_t                    error;
     ngx_str_t                    hook_url;      /* of a submission */
@@ -279,6 +281,7 @@ struct ngx_http_weir_ctx_s {
     weir_outcome_t               outcome;
     ngx_http_weir_reader_t      *reader;        /* NULL: not a stream (yet) */
     int64_t                      reads_until;   /* ms; 0: it is none */
+    int64_t                      from;          /* the first event to send */
 
     ngx_event_t                  timer;
     ngx_msec_t                   wait_end;      /* ngx_current_msec */
@@ -309,6 +312,11 @@ struct ngx_http_weir_ctx_s {
     unsigned                     entries:1;     /* of entries as they are */
     unsigned                     usage:1;       /* with the usage in it */
     unsigned                     packed:1;      /* "encoding_format" */
+    unsigned                     stored:1;      /* can be asked for later */
+    unsigned                     background:1;  /* not for its client alone */
+    unsigned                     response:1;    /* a job, as a response */
+    unsigned                     detached:1;    /* a stream of what goes on
+                                                   without it */
 };
 
 
@@ -575,6 +583,8 @@ const ngx_http_weir_step_t *ngx_http_weir_submit_job(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_submit_held(
     ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_submit_response(
+    ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx,
     const weir_job_t *job, const weir_run_t *run);
@@ -592,6 +602,7 @@ extern const ngx_http_weir_step_t  ngx_http_weir_step_outcome;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_answer;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_released;
 extern const ngx_http_weir_step_t  ngx_http_weir_step_unavailable;
+extern const ngx_http_weir_step_t  ngx_http_weir_step_not_found;
 
 /* request: the body */
 ngx_int_t ngx_http_weir_request_text(ngx_http_weir_ctx_t *ctx,
@@ -613,6 +624,8 @@ ngx_int_t ngx_http_weir_send_json(ngx_http_weir_ctx_t *ctx, ngx_uint_t status,
 ngx_int_t ngx_http_weir_fail(ngx_http_weir_ctx_t *ctx,
     const weir_failure_t *f);
 ngx_int_t ngx_http_weir_send_job(ngx_http_weir_ctx_t *ctx, ngx_uint_t status);
+ngx_int_t ngx_http_weir_record_headers(ngx_http_weir_ctx_t *ctx,
+    weir_buf_t *body);
 void ngx_http_weir_job_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out);
 ngx_int_t ngx_http_weir_send_outcome(ngx_http_weir_ctx_t *ctx);
 void ngx_http_weir_outcome_write(ngx_http_weir_ctx_t *ctx, weir_buf_t *out);
@@ -641,6 +654,7 @@ ngx_int_t ngx_http_weir_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_weir_add_variables(ngx_conf_t *cf);
 
 #include "ngx_http_weir_conf.h"
+#include "ngx_http_weir_responses.h"
 #include "ngx_http_weir_stream.h"
 
 

@@ -9,6 +9,9 @@
 #include "ngx_http_weir_dialect.h"
 
 
+static ngx_int_t ngx_http_weir_reader_greet(ngx_http_weir_reader_t *reader);
+
+
 /* coming and going */
 
 static void
@@ -38,6 +41,16 @@ ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx)
     reader->render.usage = ctx->usage;
     reader->render.request_id = ngx_http_weir_str(ctx->visit->request_id);
     reader->render.model = ngx_http_weir_str(ctx->job.model);
+    reader->render.echo = ngx_http_weir_str(ctx->job.echo);
+    reader->render.from = ctx->from;
+
+    if (ctx->response && ctx->job.latest) {
+
+        /* what attempts before said is no part of it */
+
+        reader->spot.token = ctx->job.latest - 1;
+        reader->spot.n = NGX_HTTP_WEIR_SPOT_MAX;
+    }
 
     ngx_http_weir_stream_init(reader);
 
@@ -49,16 +62,30 @@ ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx)
 }
 
 
-/* Who answers, and what comes beside an answer, may be another's now. */
-
 static void
-ngx_http_weir_reader_forget(ngx_http_weir_reader_t *reader)
+ngx_http_weir_reader_free(ngx_http_weir_reader_t *reader)
 {
     if (reader->render.dialect) {
         weir_render_free(&reader->render);
     }
 
     weir_sent_free(&reader->sent);
+}
+
+
+/* Who answers, and what comes beside an answer, may be another's now, under
+ * another id; unless that was said. */
+
+static void
+ngx_http_weir_reader_forget(ngx_http_weir_reader_t *reader)
+{
+    if (reader->render.own && reader->render.dialect->begin) {
+        weir_sent_free(&reader->sent);
+        return;
+    }
+
+    ngx_http_weir_reader_free(reader);
+    reader->render.out = NULL;
 }
 
 
@@ -79,6 +106,8 @@ ngx_http_weir_reader_done(ngx_http_weir_ctx_t *ctx)
     if (reader->begun && !reader->ended) {
         ngx_http_weir_count(ctx->process, cut_client);
     }
+
+    ngx_http_weir_responses_left(ctx, reader);
 
     reader->ended = 1;
 
@@ -102,7 +131,7 @@ ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_reader_done(ctx);
     ctx->reader = NULL;
 
-    ngx_http_weir_reader_forget(reader);
+    ngx_http_weir_reader_free(reader);
     weir_buf_free(&reader->next);
     weir_buf_free(&reader->text);
 
@@ -116,9 +145,10 @@ ngx_http_weir_reader_destroy(ngx_http_weir_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_weir_reader_may(ngx_http_weir_ctx_t *ctx)
 {
-    return ctx->events && ctx->hold != 0 && ctx->speech->render
+    return ctx->events && ctx->speech->render
            && ctx->request == ctx->request->main
-           && ctx->request->method == NGX_HTTP_POST;
+           && (ctx->detached
+               || (ctx->hold != 0 && ctx->request->method == NGX_HTTP_POST));
 }
 
 
@@ -179,6 +209,10 @@ ngx_http_weir_reader_join(ngx_http_weir_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (ctx->detached && ngx_http_weir_reader_greet(reader) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_weir_stream_start(reader);
 
     return NGX_OK;
@@ -206,7 +240,6 @@ ngx_http_weir_reader_leave(ngx_http_weir_ctx_t *ctx)
 
     if (!reader->content) {
         ngx_http_weir_reader_forget(reader);
-        reader->render.out = NULL;      /* under another id */
     }
 
     reader->behind = 0;
@@ -234,7 +267,8 @@ ngx_uint_t
 ngx_http_weir_streams(ngx_http_weir_ctx_t *ctx)
 {
     return ctx->reader
-           && (ctx->request->header_sent || ctx->reader->next.len > 0);
+           && (ctx->request->header_sent || ctx->reader->next.len > 0
+               || (ctx->detached && ctx->reader->content));
 }
 
 
@@ -283,6 +317,30 @@ ngx_http_weir_reader_begin(ngx_http_weir_reader_t *reader)
     reader->render.id = weir_str_of(reader->id);
     reader->render.created = ctx->job.created / 1000;
     reader->render.out = &reader->next;
+}
+
+
+/* What is known without an answer. */
+
+static ngx_int_t
+ngx_http_weir_reader_greet(ngx_http_weir_reader_t *reader)
+{
+    ngx_http_weir_reader_begin(reader);
+
+    return weir_render_begin(&reader->render) == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_weir_reader_base(ngx_http_weir_reader_t *reader, uint64_t token)
+{
+    const ngx_http_weir_dialect_t  *d;
+
+    d = reader->ctx->speech;
+
+    if (d && d->base) {
+        reader->render.base = d->base((int64_t) token);
+    }
 }
 
 
@@ -348,6 +406,8 @@ ngx_http_weir_reader_render(ngx_http_weir_reader_t *reader,
 
         return;
     }
+
+    ngx_http_weir_reader_base(reader, reader->spot.token);
 
     if (weir_deltas_read(e->data, ngx_http_weir_reader_add, reader) != 0) {
         ngx_http_weir_reader_cut(reader, "stream_invalid");
@@ -474,7 +534,20 @@ ngx_http_weir_reader_next(ngx_http_weir_reader_t *reader)
 void
 ngx_http_weir_reader_ping(ngx_http_weir_reader_t *reader)
 {
+    size_t       len;
     const char  *ping;
+
+    if (reader->render.dialect && reader->render.dialect->begin) {
+        len = reader->next.len;
+
+        if (ngx_http_weir_reader_greet(reader) != NGX_OK) {
+            reader->next.failed = true;
+        }
+
+        if (reader->next.len != len) {
+            return;
+        }
+    }
 
     ping = reader->content && reader->render.dialect
            ? reader->render.dialect->ping : NULL;

@@ -161,8 +161,10 @@ const ngx_http_weir_step_t *ngx_http_weir_reader_next(
 
 void ngx_http_weir_reader_ping(ngx_http_weir_reader_t *reader);
 
-/* Its form of entries has begun; what a delta says, in that form. */
+/* Its form of entries has begun; where its numbers begin; what a delta says, in
+ * that form. */
 void ngx_http_weir_reader_begin(ngx_http_weir_reader_t *reader);
+void ngx_http_weir_reader_base(ngx_http_weir_reader_t *reader, uint64_t token);
 int ngx_http_weir_reader_delta(void *arg, const weir_delta_t *d);
 
 

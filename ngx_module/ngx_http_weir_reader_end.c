@@ -207,11 +207,18 @@ ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx)
     if (ctx->job.state != WEIR_COMPLETED
         || (!reader->whole && ctx->outcome.choices == NULL))
     {
+        reader->render.over = (ctx->job.state == WEIR_FAILED
+                               || ctx->job.state == WEIR_EXPIRED);
         weir_jobdoc_failure(ctx->job.state, &ctx->outcome, &f);
         return ngx_http_weir_stream_fail(ctx, &f);
     }
 
     ngx_http_weir_reader_begin(reader);
+
+    if (!reader->content) {
+        ngx_http_weir_reader_base(reader,
+                  ngx_http_weir_spot_token(weir_str_of(ctx->job.token)));
+    }
 
     rc = reader->whole ? 0 : weir_sent_rest(&reader->sent, &ctx->outcome,
                                             ngx_http_weir_reader_delta,

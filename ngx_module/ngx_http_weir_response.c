@@ -558,6 +558,25 @@ ngx_http_weir_job_etag(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
 }
 
 
+/* of what is shown of a job: does it change? */
+
+ngx_int_t
+ngx_http_weir_record_headers(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
+{
+    if (weir_state_is_final(ctx->job.state) && !body->failed
+        && (ctx->request->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)))
+    {
+        return ngx_http_weir_job_etag(ctx, body) == NGX_OK
+               ? ngx_http_weir_header_text(ctx->request, "Cache-Control",
+                                           "private, no-cache")
+               : NGX_ERROR;
+    }
+
+    return ngx_http_weir_header_text(ctx->request, "Cache-Control",
+                                     "no-store");
+}
+
+
 /* What a POST is answered with is what a GET would show now; but caches keep
  * nothing of a POST. */
 
@@ -570,25 +589,17 @@ ngx_http_weir_job_headers(ngx_http_weir_ctx_t *ctx, weir_buf_t *body)
     r = ctx->request;
     final = weir_state_is_final(ctx->job.state) && !body->failed;
 
-    if (r->method == NGX_HTTP_POST) {
-
-        if (ngx_http_weir_header_text(r, "Content-Location", "%V/v1/jobs/"
+    if (r->method == NGX_HTTP_POST
+        && (ngx_http_weir_header_text(r, "Content-Location", "%V/v1/jobs/"
                                       WEIR_JOB_PREFIX "%s",
                                       ngx_http_weir_prefix(r), ctx->job.id)
             != NGX_OK
-            || (final && ngx_http_weir_job_etag(ctx, body) != NGX_OK))
-        {
-            return NGX_ERROR;
-        }
-
-    } else if (final && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_weir_job_etag(ctx, body) == NGX_OK
-               ? ngx_http_weir_header_text(r, "Cache-Control",
-                                           "private, no-cache")
-               : NGX_ERROR;
+            || (final && ngx_http_weir_job_etag(ctx, body) != NGX_OK)))
+    {
+        return NGX_ERROR;
     }
 
-    return ngx_http_weir_header_text(r, "Cache-Control", "no-store");
+    return ngx_http_weir_record_headers(ctx, body);
 }
 
 

@@ -41,6 +41,26 @@ static const ngx_http_weir_route_t  ngx_http_weir_routes[] = {
       &ngx_http_weir_dialect_embeddings, "embeddings", WEIR_SCOPE_SUBMIT,
       ngx_http_weir_submit_held },
 
+    { "/v1/responses", NGX_HTTP_POST, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_responses, "responses", WEIR_SCOPE_SUBMIT,
+      ngx_http_weir_submit_response },
+
+    { "/v1/responses/{id}", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_responses, "response", WEIR_SCOPE_READ,
+      ngx_http_weir_responses_get },
+
+    { "/v1/responses/{id}", NGX_HTTP_DELETE, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_responses, "response", WEIR_SCOPE_CANCEL,
+      ngx_http_weir_responses_change },
+
+    { "/v1/responses/{id}/cancel", NGX_HTTP_POST, WEIR_DIALECT_OPENAI,
+      &ngx_http_weir_dialect_responses, "response", WEIR_SCOPE_CANCEL,
+      ngx_http_weir_responses_change },
+
+    { "/v1/responses/{id}/input_items", NGX_HTTP_WEIR_READ,
+      WEIR_DIALECT_OPENAI, &ngx_http_weir_dialect_responses, "response",
+      WEIR_SCOPE_READ, ngx_http_weir_responses_input },
+
     { "/v1/models", NGX_HTTP_WEIR_READ, WEIR_DIALECT_OPENAI,
       &ngx_http_weir_dialect_chat, "models", 0, ngx_http_weir_models_start },
 

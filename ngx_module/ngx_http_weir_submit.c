@@ -225,7 +225,9 @@ ngx_http_weir_submit_start(ngx_http_weir_ctx_t *ctx,
     ngx_http_weir_submit_wait(ctx, hold);
 
     next = read(ctx, body, &f) == NGX_OK
-           ? ngx_http_weir_submit_read(ctx, body, hold)
+           ? ngx_http_weir_submit_read(ctx, body,
+                                       ctx->background && !ctx->events
+                                       ? 0 : hold)
            : ngx_http_weir_submit_fail(ctx, &f);
 
     weir_json_free(&body);
@@ -238,6 +240,13 @@ const ngx_http_weir_step_t *
 ngx_http_weir_submit_held(ngx_http_weir_ctx_t *ctx)
 {
     return ngx_http_weir_submit_start(ctx, ngx_http_weir_envelope_read, -1);
+}
+
+
+const ngx_http_weir_step_t *
+ngx_http_weir_submit_response(ngx_http_weir_ctx_t *ctx)
+{
+    return ngx_http_weir_submit_start(ctx, ngx_http_weir_responses_read, -1);
 }
 
 
@@ -350,9 +359,13 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
     s->payload = (weir_str_t) { ctx->payload.data, ctx->payload.len };
     s->hook_url = ngx_http_weir_str(job->hook_url);
     s->hook_secret = ngx_http_weir_str(job->hook_secret);
-    s->listed = (ctx->dialect == WEIR_DIALECT_PROBLEM);
-    s->keep = s->listed;
-    s->stream = s->listed;
+    s->listed = (ctx->dialect == WEIR_DIALECT_PROBLEM || ctx->stored);
+    s->keep = (ctx->dialect == WEIR_DIALECT_PROBLEM || ctx->background);
+    s->stream = s->keep;
+
+    if (ctx->stored) {
+        s->echo = ngx_http_weir_str(job->echo);
+    }
 
     if (s->hook_url.len) {
         s->prefix = ngx_http_weir_str(*ngx_http_weir_prefix(ctx->request));
@@ -364,7 +377,7 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
 
     if (ctx->reads_until) {
         s->stream = true;
-        s->while_read = !wlcf->ignore_abort
+        s->while_read = !wlcf->ignore_abort && !ctx->background
                         && !ngx_http_weir_admit_keyed(ctx);
         s->reader = s->mailbox;
         s->read_until = ctx->reads_until;

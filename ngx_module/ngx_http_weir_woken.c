@@ -108,7 +108,9 @@ ngx_http_weir_body_find(ngx_http_weir_ctx_t *ctx)
 
     woken = ctx->process->woken;
 
-    if (woken == NULL || ctx->outcome.doc != woken->outcome.doc) {
+    if (woken == NULL || ctx->outcome.doc != woken->outcome.doc
+        || ctx->speech->apart)
+    {
         return ngx_http_weir_body_make(ctx);
     }
 
