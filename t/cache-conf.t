@@ -61,6 +61,7 @@ for (
     ['weir_class c max_tokens=9;', 'weir_cache zone=a;
       weir_cache_ttl 0 model=x*; weir_cache_ttl 30d class=c route=jobs;
       weir_cache_ttl 1m route=messages; weir_cache_ttl 1d route=embeddings;
+      weir_cache_ttl 0 route=responses;
       weir_cache_ttl 10m outcome=truncated; weir_cache_ttl 1s outcome=failed;
       weir_cache_ttl 2h outcome=refusal route=chat model=a;'],
     ['', 'weir_cache zone=a; ' . join '', map { "weir_cache_ttl 1h model=m$_;" }
@@ -115,7 +116,7 @@ for (
     ['', 'weir_cache_ttl 1h model=;', 'must not be empty'],
     ['', 'weir_cache_ttl 1h model=a model=b;', 'it is said twice'],
     ['', 'weir_cache_ttl 1h route=models;',
-     'it must be "chat", "jobs", "messages" or "embeddings"'],
+     'it must be "chat", "jobs", "messages", "embeddings" or "responses"'],
     ['', 'weir_cache_ttl 1h outcome=error;',
      'it must be "answer", "truncated", "refusal" or "failed"'],
     ['', 'weir_cache_ttl 1h class=none;', 'declares the class "none"'],

@@ -81,6 +81,7 @@ my %ROUTES = (
     chat       => { dialect => 'openai', path => '/v1/chat/completions' },
     messages   => { dialect => 'anthropic', path => '/v1/messages' },
     embeddings => { dialect => 'openai', path => '/v1/embeddings' },
+    responses  => { dialect => 'openai', path => '/v1/responses' },
     jobs       => { dialect => 'problem', path => '/v1/jobs' },
     'jobs of messages' => { dialect => 'problem', path => '/v1/jobs' },
     models     => { dialect => 'openai', path => '/v1/models' },
@@ -100,7 +101,7 @@ sub body {
                    messages => [{ role => 'user', content => $text }]);
     $request{max_tokens} //= 50 if $route =~ /messages/;
     $request{input} = delete($request{messages})->[0]{content}
-        if $route eq 'embeddings';
+        if $route =~ /embeddings|responses/;
 
     return encode_json(
         $route eq 'jobs' ? { request => \%request }
@@ -312,7 +313,10 @@ for my $route (@ASKING) {
 
     } else {
         $param->('temperature', 'temperature', temperature => 3);
-        $param->('max_tokens', 'max_tokens', max_tokens => 0);
+        $route eq 'responses'
+            ? $param->('max_tokens', 'max_output_tokens',
+                       max_output_tokens => 0)
+            : $param->('max_tokens', 'max_tokens', max_tokens => 0);
         $param->('tools', 'tools', tools => 7);
     }
 
@@ -329,7 +333,7 @@ for my $route (@ASKING) {
     says(ask($route, at => '/cached',
              body => body($route, 'Hi', x => 9007199254740993)),
          $route, 'an integer', 'invalid', code => 'unsafe_integer')
-        if $route !~ /messages/;
+        if $route !~ /messages|responses/;      # which know their members
 }
 
 
