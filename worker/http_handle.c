@@ -14,7 +14,11 @@
 #include "retry_after.h"
 
 
-#define HTTP_GUARDED_AGE 60L            /* s that a connection is used */
+#define HTTP_GUARDED_AGE     60L        /* s that a connection is used */
+
+/* a peer that is gone is noticed after these and the kernel's nine probes */
+#define HTTP_KEEPALIVE_IDLE   30L       /* s */
+#define HTTP_KEEPALIVE_PAUSE  10L       /* s, between two probes */
 
 
 static bool
@@ -218,6 +222,8 @@ http_handle_create(http_t *http)
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, HTTP_KEEPALIVE_IDLE);
+    curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, HTTP_KEEPALIVE_PAUSE);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                      (long) http->o.connect_timeout);
     curl_easy_setopt(e, CURLOPT_PROXY, http->proxy ? http->proxy : "");
