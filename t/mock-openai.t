@@ -80,7 +80,16 @@ is(join('', map { $_->{index} } grep { $_->{finish_reason} } choices($e)),
    '012', 'they end one by one');
 
 
-# so do calls of tools, if they shall
+# each call of a tag has its number in all that it says
+
+for my $turn (1, 2) {
+    my $e = events($m->openai('[[mock tag=counted counted=2]] Hi',
+                              stream => \1)->body);
+    is(openai_text($e), "Echo: Hi $turn.1 $turn.2", "counted, call $turn");
+}
+
+
+# calls of tools take turns as well, if they shall
 
 for my $turns (0, 1) {
     my $e = events($m->openai("[[mock tool=f tools=2 pieces=3 turns=$turns "

@@ -94,6 +94,22 @@ text_make(struct mock_answer *answer)
 }
 
 
+/* no two calls of a tag say the same */
+static void
+text_count(struct mock_buf *text, uint64_t turn, int64_t words)
+{
+    int      n;
+    char     word[48];
+    int64_t  i;
+
+    for (i = 1; i <= words; i++) {
+        n = snprintf(word, sizeof(word), " %llu.%lld",
+                     (unsigned long long) turn, (long long) i);
+        mock_buf_add(text, word, (size_t) n);
+    }
+}
+
+
 static void
 text_limit(struct mock_answer *answer, int64_t tokens)
 {
@@ -134,7 +150,7 @@ tools_make(struct mock_answer *answer)
 void
 mock_answer_init(struct mock_answer *answer, enum mock_dialect dialect,
     const struct mock_chat *chat, const struct mock_plan *plan,
-    uint64_t number, int64_t created)
+    uint64_t number, uint64_t turn, int64_t created)
 {
     *answer = (struct mock_answer) {
         .chat = chat,
@@ -147,6 +163,7 @@ mock_answer_init(struct mock_answer *answer, enum mock_dialect dialect,
 
     tools_make(answer);
     text_make(answer);
+    text_count(&answer->text, turn, plan->counted);
     text_limit(answer, chat->max_tokens);
 }
 

@@ -92,7 +92,7 @@ struct mock_answer {
 /* A zeroed struct may be freed too. */
 void mock_answer_init(struct mock_answer *answer, enum mock_dialect dialect,
     const struct mock_chat *chat, const struct mock_plan *plan,
-    uint64_t number, int64_t created);
+    uint64_t number, uint64_t turn, int64_t created);
 void mock_answer_free(struct mock_answer *answer);
 
 /* what tells of thinking, a token each */

@@ -366,7 +366,8 @@ call_answer(struct mock_call *call)
     }
 
     mock_answer_init(&call->answer, ask->dialect, &ask->chat, &ask->plan,
-                     call->number, (int64_t) time(NULL));
+                     call->number, call->ticket.turn,
+                     (int64_t) time(NULL));
 
     if (mock_ask_streams(ask)) {
         call->events = true;

@@ -107,6 +107,7 @@ static const struct directive  directives[] = {
       offsetof(struct mock_plan, size), 0, TEXT_MAX / TOKEN_SIZE,
       NULL, NULL },
 
+    NUMBER("counted", counted, 0, 65536, "a number from 0 to 65536"),
     NUMBER("thinking", thinking, 0, TEXT_MAX / TOKEN_SIZE,
            "a number from 0 to 16777216"),
     NUMBER("preface", preface, 0, TEXT_MAX / TOKEN_SIZE,

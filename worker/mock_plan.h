@@ -103,6 +103,8 @@ struct mock_plan {
 
     /* what an answer consists of */
     int64_t  words;             /* enum mock_words, of its text */
+    int64_t  counted;           /* words behind the text, with the call's
+                                   number and their own */
     int64_t  thinking;          /* tokens before the text */
     int64_t  preface;           /* tokens of text before tool calls */
     int64_t  tools;             /* parallel calls of the tool */

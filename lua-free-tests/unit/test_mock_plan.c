@@ -139,10 +139,11 @@ test_each_directive_of_content_sets_its_field(void **state)
 
     (void) state;
 
-    plan = parsed("words=wide thinking=1 preface=2 tools=3 pieces=4 turns=1 "
-                  "vary=1 cached=9 args={\"a\":[1]}");
+    plan = parsed("words=wide counted=7 thinking=1 preface=2 tools=3 "
+                  "pieces=4 turns=1 vary=1 cached=9 args={\"a\":[1]}");
 
     assert_int_equal(plan.words, MOCK_WORDS_WIDE);
+    assert_int_equal(plan.counted, 7);
     assert_int_equal(plan.thinking, 1);
     assert_int_equal(plan.preface, 2);
     assert_int_equal(plan.tools, 3);
@@ -285,8 +286,8 @@ test_bounds(void **state)
         "cached=x",
         "batch=0", "batch=10001", "piece=0", "piece=65537", "space=2",
         "escape=2", "after=-1", "pause=86400001", "thinking=16777217",
-        "preface=16777217", "error=", "error=a/b", "args=", "stop=none",
-        "bad=true", "eol=lfcr", "words=", "stream=1", NULL
+        "counted=65537", "preface=16777217", "error=", "error=a/b", "args=",
+        "stop=none", "bad=true", "eol=lfcr", "words=", "stream=1", NULL
     };
 
     (void) state;
