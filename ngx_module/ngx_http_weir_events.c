@@ -68,14 +68,26 @@ ngx_http_weir_events_status(ngx_http_weir_reader_t *reader, const char *id,
 }
 
 
+/* What has no place of its own has an empty id: whoever is cut behind it comes
+ * without one, and starts anew.  With the last id that it was told it would get
+ * the same twice, or nothing for what is void. */
+
+static void
+ngx_http_weir_events_void(ngx_http_weir_reader_t *reader)
+{
+    ngx_http_weir_events_write(&reader->next, "reset", "", weir_str("{}"));
+
+    reader->content = 0;
+}
+
+
 void
 ngx_http_weir_events_reset(ngx_http_weir_reader_t *reader)
 {
-    ngx_http_weir_events_write(&reader->next, "reset", NULL, weir_str("{}"));
+    ngx_http_weir_events_void(reader);
 
     ngx_memzero(&reader->spot, sizeof(ngx_http_weir_spot_t));
 
-    reader->content = 0;
     reader->resuming = 0;
     reader->behind = 1;
 
@@ -101,9 +113,7 @@ ngx_http_weir_events_take(ngx_http_weir_reader_t *reader,
         /* what was said by an attempt before is no part of this one */
 
         if (reader->content) {
-            ngx_http_weir_events_write(&reader->next, "reset", NULL,
-                                       weir_str("{}"));
-            reader->content = 0;
+            ngx_http_weir_events_void(reader);
         }
 
         ngx_http_weir_events_status(reader, id, WEIR_IN_PROGRESS,
@@ -263,8 +273,7 @@ ngx_http_weir_events_full(ngx_http_weir_ctx_t *ctx)
     reader = ctx->reader;
 
     if (reader->content) {
-        ngx_http_weir_events_write(&reader->next, "reset", NULL,
-                                   weir_str("{}"));
+        ngx_http_weir_events_void(reader);
     }
 
     ngx_memzero(&sent, sizeof(weir_sent_t));
@@ -277,7 +286,7 @@ ngx_http_weir_events_full(ngx_http_weir_ctx_t *ctx)
     while (rc == 0 && weir_deltas_take(&deltas, NGX_HTTP_WEIR_READER_ROOM,
                                        &data))
     {
-        ngx_http_weir_events_write(&reader->next, "delta", NULL,
+        ngx_http_weir_events_write(&reader->next, "delta", "",
                                    (weir_str_t) { data.data, data.len });
         weir_buf_reset(&data);
     }

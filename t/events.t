@@ -136,6 +136,25 @@ is((all($c))[0]{name}, 'reset', 'a reset');
 is(text(all($c)), 'tok ' x 6, 'and all of it');
 
 
+# its attempt is there, and nothing of what it said: cut behind that, a reader
+# must not come again with the id of the attempt
+
+$id = submit('tokens=6 every=100');
+$c = follow($id);
+ok($c->wait(10), 'the ids');
+$run = $id =~ s/^job_//r;
+$stack->redis('XDEL', "weir:{0}:events:$run",
+              map { $_->{id} } named($c, 'delta'));
+$c = follow($id);
+ok($c->wait(10), 'without deltas');
+is(text(all($c)), 'tok ' x 6, 'all of it');
+is(join(' ', map { $_->{id} // 'none' } named($c, 'delta')), '',
+   'with an empty id');
+$c = follow($id, last => '1000001-0');
+ok($c->wait(10), 'without deltas, from the start');
+is(text(all($c)), 'tok ' x 6, 'all of it');
+
+
 # a reconnect at every event
 
 $id = submit('tokens=8 every=100');
