@@ -226,12 +226,13 @@ FAULTY        := FAULTS=1 BUILD=$(BUILD)/faults
 
 chaos_part = $(patsubst %,$(OBJ)/$(CHAOS)/%.o,chaos $(1))
 
-$(BUILD)/chaos/driver: $(call chaos_part,driver plan)
+$(BUILD)/chaos/driver: $(call chaos_part,driver plan reader sse)
 $(BUILD)/chaos/nemesis: $(call chaos_part,nemesis course)
 $(BUILD)/chaos/proxy: $(call chaos_part,proxy)
 $(BUILD)/chaos/checker: $(call chaos_part,checker checker_logs checker_redis \
                                           checker_aof checker_asked \
-                                          checker_rules)
+                                          checker_rules checker_said \
+                                          checker_streams json)
 
 $(CHAOS_PARTS):
 	@mkdir -p $(@D)

@@ -16,9 +16,6 @@
 #include <unistd.h>
 
 
-#define CHAOS_LINE_MAX  4096
-
-
 int64_t
 chaos_now(void)
 {
@@ -81,27 +78,26 @@ chaos_log_open(const char *name)
 void
 chaos_log(int fd, const char *fmt, ...)
 {
-    int      n, m;
-    char     line[CHAOS_LINE_MAX];
+    int      n;
+    char    *text, *line;
     va_list  args;
 
-    n = snprintf(line, sizeof(line), "%lld ", (long long) chaos_now());
-
     va_start(args, fmt);
-    m = vsnprintf(line + n, sizeof(line) - (size_t) n - 1, fmt, args);
+    n = vasprintf(&text, fmt, args);
     va_end(args);
 
-    n += m;
-
-    if (n > (int) sizeof(line) - 2) {
-        n = (int) sizeof(line) - 2;
+    if (n < 0 || (n = asprintf(&line, "%lld %s\n", (long long) chaos_now(),
+                               text)) < 0)
+    {
+        chaos_die("out of memory");
     }
-
-    line[n++] = '\n';
 
     if (write(fd, line, (size_t) n) != n) {
         chaos_die("cannot write a log: %s", strerror(errno));
     }
+
+    free(line);
+    free(text);
 }
 
 

@@ -10,7 +10,7 @@
 
 
 #define SHOWN_MAX  12           /* of each rule */
-#define RULES_MAX  16
+#define RULES_MAX  24
 
 
 static struct {
@@ -70,8 +70,10 @@ main(void)
     redis_read(&course);
     hooks_read(&course);
     aof_read(&course);
+    streams_read(&course);
     rules_check(&course);
     asked_check(&course);
+    streams_check(&course);
 
     for (i = 0; i < RULES_MAX; i++) {
         if (rules[i].n > SHOWN_MAX) {
@@ -81,6 +83,7 @@ main(void)
 
     figures_print(&course);
     asked_print(&course);
+    streams_print();
     printf("violations: %zu\n", violations());
 
     return violations() ? 1 : 0;

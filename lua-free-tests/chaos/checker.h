@@ -13,11 +13,26 @@
 #include <stdint.h>
 
 #include "chaos.h"
+#include "json.h"
 
 
 #define ID_LEN     24
 #define ENTRY_MAX  44
 #define FOREVER    INT64_MAX
+
+#define SAID_CALLS  8
+#define SAID_PARTS  16
+
+
+/* what an answer says */
+
+typedef struct {
+    text_t     text;
+    text_t     calls[SAID_CALLS];       /* their arguments */
+    int        ncalls;
+    int        place[SAID_PARTS];       /* of deltas: 1 is text, 2 the first
+                                         * call; 0: nothing is known */
+} said_t;
 
 
 /* one transfer between a worker and the provider */
@@ -61,6 +76,7 @@ typedef struct {
     char       part[8];         /* likewise: led, joined, hit */
     bool       shared;          /* the run of a question */
     long       question;        /* that its outcome answers; -1: unknown */
+    said_t     said;            /* of one that completed */
 } run_t;
 
 
@@ -73,6 +89,8 @@ typedef struct {
     int64_t    deadline;        /* s */
     bool       keyed;           /* one key, any number of submissions */
     unsigned   question;        /* 0: it is like no other */
+    unsigned   words;           /* that its answer counts; 0: none */
+    bool       whole;           /* a stream that ended well */
     unsigned   hooks;           /* webhooks that came */
     char       hook[24];        /* what they said; all the same */
     char       id[32];          /* "job_...", when accepted */
@@ -146,6 +164,31 @@ size_t violations(void);
 
 void *grown(void *array, size_t n, size_t size);
 
+/* each line of a log; at: its first word */
+void each_line(course_t *c, const char *name,
+    void (*take)(course_t *c, long long at, char *line));
+
+/* Whoever was harmed may take that much longer: the latest time of which nobody
+ * can complain. */
+typedef enum {
+    OF_RUNNERS = 0,
+    OF_CLIENTS,                 /* who wait for answers */
+    OF_READERS                  /* who come again */
+} whose_e;
+
+int64_t excused(const course_t *c, const job_t *job, int64_t since,
+    int64_t limit, whose_e whose);
+
+/* said_by_one: as much of so many words as one call of the mock may say, in
+ * one attempt; or all of it */
+void said_clear(said_t *s);
+bool said_any(const said_t *s);
+bool said_same(const said_t *a, const said_t *b);
+bool said_by_one(const said_t *s, unsigned words, bool whole);
+void said_deltas(said_t *s, const char *list);
+void said_outcome(said_t *s, const char *outcome);
+void said_chat(said_t *s, const char *chat);
+
 /* ledger, faults.log, proxy.log, calls.log, claims.log, the workers' logs */
 void logs_read(course_t *c);
 
@@ -160,6 +203,10 @@ run_t *run_find(const course_t *c, const char *id);
 /* jobs that ask the same, and the runs that they share (Q1 to Q4) */
 void asked_check(course_t *c);
 
+/* streams.log and rest.log; then what they say against the results (I10) */
+void streams_read(course_t *c);
+void streams_check(course_t *c);
+
 /* every write to a register (I2) */
 void aof_read(course_t *c);
 
@@ -168,6 +215,7 @@ void rules_check(course_t *c);
 
 void figures_print(const course_t *c);
 void asked_print(const course_t *c);
+void streams_print(void);
 
 
 #endif /* CHECKER_H */

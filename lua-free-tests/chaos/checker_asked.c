@@ -133,9 +133,10 @@ check_shown(const course_t *c)
         q = &c->requests[i];
         job = &c->jobs[q->job];
 
-        if (job->question == 0 || q->status != 200 || q->completion[0] == '-')
+        if (job->question == 0 || q->status != 200 || q->completion[0] == '-'
+            || (strcmp(q->op, "stream") == 0 && !job->whole))
         {
-            continue;
+            continue;                   /* what broke off is no answer */
         }
 
         if (shown[q->job][0] && strcmp(shown[q->job], q->completion) != 0) {

@@ -31,7 +31,7 @@ grown(void *array, size_t n, size_t size)
 }
 
 
-static void
+void
 each_line(course_t *c, const char *name,
     void (*take)(course_t *c, long long at, char *line))
 {
@@ -106,11 +106,12 @@ take_job(course_t *c, const char *line)
 {
     char       kind[12], way[8], class[8];
     job_t     *job;
-    unsigned   n, planned, keyed, question;
+    unsigned   n, planned, keyed, question, words;
     long long  run_at, deadline;
 
-    if (sscanf(line, "job %u %11s %7s %7s %u %lld %lld %u %u", &n, kind, way,
-               class, &planned, &run_at, &deadline, &keyed, &question) != 9)
+    if (sscanf(line, "job %u %11s %7s %7s %u %lld %lld %u %u %u", &n, kind,
+               way, class, &planned, &run_at, &deadline, &keyed, &question,
+               &words) != 10)
     {
         return;
     }
@@ -122,6 +123,7 @@ take_job(course_t *c, const char *line)
     job->planned = planned;
     job->keyed = keyed;
     job->question = question;
+    job->words = words;
     job->run_at = run_at;
     job->deadline = deadline;
 }
@@ -157,7 +159,7 @@ static bool
 is_submission(const char *op)
 {
     return strcmp(op, "submit") == 0 || strcmp(op, "wait") == 0
-           || strcmp(op, "chat") == 0;
+           || strcmp(op, "chat") == 0 || strcmp(op, "stream") == 0;
 }
 
 

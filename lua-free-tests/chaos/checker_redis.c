@@ -23,7 +23,7 @@ static const char *const  ready[] = { "high", "normal", "low" };
 
 static const char *const  mortal[] = {
     "job:", "run:", "request:", "waiting:", "outcome:", "idem:", "hook:",
-    "fate:", "ask:", "askers:", "answer:"
+    "fate:", "ask:", "askers:", "answer:", "events:", "readers:"
 };
 
 
@@ -342,6 +342,7 @@ check_outcome(course_t *c, redisContext *redis, run_t *run)
                   run->id, run->job, run->state, run->token);
 
     } else if (run->shared || run->asks[0]) {
+        said_outcome(&run->said, reply->str);
         c->fenced -= run->shared;
         p = strstr(reply->str, "question q");
 
@@ -353,9 +354,11 @@ check_outcome(course_t *c, redisContext *redis, run_t *run)
         c->fenced--;
 
         if (strcmp(run->state, "completed") == 0 && run->job) {
+            said_outcome(&run->said, reply->str);
             p = strstr(reply->str, "job c");
+            p = p ? p : strstr(reply->str, "job-c");    /* of a call */
 
-            if (p == NULL || sscanf(p, "job c%ld.", &n) != 1
+            if (p == NULL || sscanf(p, "job%*[ -]c%ld.", &n) != 1
                 || n != (long) run->job)
             {
                 violation("I5", "run %s: the outcome of job c%u says \"%.12s\"",

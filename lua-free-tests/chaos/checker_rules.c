@@ -1,7 +1,6 @@
 /*
  * The rules: what must be true of every job, whoever was harmed.  Numbers are
- * those of docs/internals.md.  I3 (streams) is not checked: nothing streams
- * through the queue yet.
+ * those of docs/internals.md; I3 is a part of I10, in checker_streams.c.
  */
 
 #define _GNU_SOURCE
@@ -68,10 +67,10 @@ was_held(const course_t *c, const fault_t *f, const job_t *job)
 /* ms after the end of a fault in which runners, or those at the edge, may still
  * be deaf: connections are found dead, made again, and what was missed is read;
  * -1: never.  Those of a killed runner are closed by the kernel; a killed nginx
- * worker forgets what it owed. */
+ * worker forgets what it owed, but not to readers, who come again. */
 
 static int64_t
-deaf_for(const fault_t *f, bool edge)
+deaf_for(const fault_t *f, whose_e whose)
 {
     size_t  i;
     static const struct { const char *kind; int64_t ms; }  kinds[] = {
@@ -80,7 +79,9 @@ deaf_for(const fault_t *f, bool edge)
         { "late", 500 }, { "nginx", 60000 }
     };
 
-    if (!f->worker && !(edge && f->edge)) {
+    if ((!f->worker && !(whose != OF_RUNNERS && f->edge))
+        || (whose == OF_READERS && is(f->kind, "nginx")))
+    {
         return -1;
     }
 
@@ -94,12 +95,9 @@ deaf_for(const fault_t *f, bool edge)
 }
 
 
-/* Whoever was harmed may take that much longer: the latest time of which nobody
- * can complain. */
-
-static int64_t
+int64_t
 excused(const course_t *c, const job_t *job, int64_t since, int64_t limit,
-    bool edge)
+    whose_e whose)
 {
     bool            moved;
     size_t          i;
@@ -111,7 +109,7 @@ excused(const course_t *c, const job_t *job, int64_t since, int64_t limit,
 
         for (i = 0; i < c->nfaults; i++) {
             f = &c->faults[i];
-            deaf = deaf_for(f, edge);
+            deaf = deaf_for(f, whose);
             until = f->end + CLOSE_MAX + deaf;
 
             if (deaf >= 0 && f->begin <= limit && f->end + deaf >= since
@@ -192,7 +190,8 @@ check_end(const course_t *c, const job_t *job)
 
     if (job->refused && is(run->state, "completed")
         && run->fin_at > excused(c, job, job->answered_at,
-                                 job->answered_at + CLOSE_MAX, true))
+                                 job->answered_at + CLOSE_MAX,
+                                 OF_CLIENTS))
     {
         violation("I1", "job c%u completed %lld ms after it was refused (run "
                   "%s)", job->n, (long long) (run->fin_at - job->answered_at),
@@ -206,7 +205,8 @@ check_end(const course_t *c, const job_t *job)
 
     if (job->accepted && job->deadline
         && run->fin_at > excused(c, job, job->deadline * 1000,
-                                 job->deadline * 1000 + EXPIRY_MAX, false))
+                                 job->deadline * 1000 + EXPIRY_MAX,
+                                 OF_RUNNERS))
     {
         violation("I1", "job c%u ended %lld ms after its deadline", job->n,
                   (long long) (run->fin_at - job->deadline * 1000));
@@ -252,6 +252,12 @@ check_kind(const course_t *c, const job_t *job)
     }
 
     if (!job->accepted || s[0] == '\0') {
+        return;
+    }
+
+    /* what a stream's client did not stay for is for nobody */
+
+    if (is(job->way, "stream") && !job->whole && is(s, "cancelled")) {
         return;
     }
 
@@ -310,7 +316,8 @@ check_cancel(const course_t *c, const job_t *job)
                   job->run ? job->run->state : "gone");
     }
 
-    limit = excused(c, job, at, at + CLOSE_MAX + 2 * c->late, false);
+    limit = excused(c, job, at, at + CLOSE_MAX + 2 * c->late,
+                    OF_RUNNERS);
 
     for (i = 0; i < job->ncalls; i++) {
         call = &job->calls[i];
@@ -383,6 +390,10 @@ check_request(const course_t *c, const request_t *q)
     {
         violation("I2", "job c%u: a client was told %s, it is %s:%s", q->job,
                   q->state, job->run->state, job->run->token);
+    }
+
+    if (q->status == 0 && is(q->op, "stream") && q->curl == 23) {
+        return;                         /* the client has left */
     }
 
     if (q->status == 0) {
@@ -544,7 +555,7 @@ is_quiet(const course_t *c, int64_t begin, int64_t end)
     for (i = 0; i < c->nfaults; i++) {
         f = &c->faults[i];
 
-        if (deaf_for(f, false) >= 0 && f->begin <= end
+        if (deaf_for(f, OF_RUNNERS) >= 0 && f->begin <= end
             && f->end + SETTLE >= begin)
         {
             return false;

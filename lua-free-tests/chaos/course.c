@@ -236,14 +236,16 @@ size_t
 targets_nginx(target_t targets_r[TARGETS_MAX])
 {
     pid_t   pids[TARGETS_MAX], server;
-    size_t  i, n;
+    size_t  i, k, n, count;
 
-    server = target_server("nginx");
-    n = server ? children(server, pids) : 0;
+    for (n = 0, k = 0; k < 2; k++) {
+        server = target_server(k ? "nginx1" : "nginx");
+        count = server ? children(server, pids) : 0;
 
-    for (i = 0; i < n; i++) {
-        targets_r[i].pid = pids[i];
-        targets_r[i].consumer[0] = '\0';
+        for (i = 0; i < count && n < TARGETS_MAX; i++, n++) {
+            targets_r[n].pid = pids[i];
+            targets_r[n].consumer[0] = '\0';
+        }
     }
 
     return n;

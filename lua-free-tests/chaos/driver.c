@@ -1,19 +1,21 @@
 /*
  * The clients.  Submits jobs at an even pace until enough were accepted and the
- * nemesis has ended, cancels some, asks for each until it has seen its end.
- * Whatever was asked and answered goes into the ledger, nothing else does:
+ * nemesis has ended, cancels some, asks for each until it has seen its end;
+ * reader.c follows some.  Whatever was asked and answered goes into the ledger,
+ * nothing else does:
  *
- *     <ms> job N kind way class planned run_at deadline keyed question
+ *     <ms> job N kind way class planned run_at deadline keyed question words
+ *          tools
  *     <ms> ask R N op
  *     <ms> answer R N op status state text id curl completion
  *     <ms> late MS                    how long the driver itself was held up
  *     <ms> end drained|undrained
  *
- * R numbers the requests; op is submit, wait, chat, poll, hold, cancel, or
- * replay, which is a submission that was accepted already; status 0: no answer;
- * state: of a job object; text: the number in "job cN.", or "question qN.", of
- * an answer, -1 if there is none; completion: its id, which names the run.  A
- * run is known by its request's id, "cN".
+ * R numbers the requests; op is submit, wait, chat, stream, poll, hold, cancel,
+ * or replay, which is a submission that was accepted already; status 0: no
+ * answer; state: of a job object; text: the number in "job cN.", or "question
+ * qN.", of an answer, -1 if there is none; completion: its id, which names the
+ * run.  A run is known by its request's id, "cN".
  *
  * Each request has a connection of its own: libcurl repeats what fails on one
  * that was used before, and the ledger would not know.
@@ -23,7 +25,6 @@
 
 #include "driver.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,39 +39,65 @@
 
 
 typedef struct {
+    transfer_t           transfer;
     unsigned             r;
     const char          *op;
     job_t               *job;
-    CURL                *easy;
-    struct curl_slist   *headers;
+    unsigned             s;                 /* a stream, by this number */
+    unsigned             events;
+    bool                 whole;             /* its last event was [DONE] */
+    sse_t                sse;
     char                 id[32];            /* X-Weir-Job */
     size_t               len;
     char                 text[TEXT_MAX];    /* of the answer */
 } request_t;
 
 
-static CURLM    *multi;
-static int       ledger;
-static plan_t    plan;
-static char      base[128];
-static char      authorization[256];
-static job_t   **jobs;
-static size_t    njobs, jobs_size;
-static size_t    naccepted, nopen;
-static unsigned  nrequests, nrunning;
+static clients_t   clients;
+static int         ledger;
+static plan_t      plan;
+static job_t     **jobs;
+static size_t      njobs, jobs_size;
+static size_t      naccepted, nopen;
+static unsigned    nrequests, nrunning;
+
+
+static void on_done(transfer_t *t, CURLcode code);
 
 
 /* answers */
 
+static bool
+on_event(void *arg, const sse_event_t *e)
+{
+    request_t  *q;
+
+    q = arg;
+    reader_event(q->s, e);
+    q->whole = (strcmp(e->data, "[DONE]") == 0);
+
+    return ++q->events != q->job->leave_after;
+}
+
+
 static size_t
 on_body(char *data, size_t size, size_t n, void *cls)
 {
+    long        status;
     size_t      room;
     request_t  *q;
 
     q = cls;
     room = TEXT_MAX - 1 - q->len;
     n *= size;
+
+    if (q->s) {
+        curl_easy_getinfo(q->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+
+        if (status == 200 && !sse_feed(&q->sse, data, n, on_event, q)) {
+            return 0;
+        }
+    }
 
     memcpy(q->text + q->len, data, n < room ? n : room);
     q->len += n < room ? n : room;
@@ -156,12 +183,46 @@ is_final(const char *state)
 
 /* requests */
 
+void
+transfer_begin(const clients_t *c, transfer_t *t, const char *url)
+{
+    t->easy = curl_easy_init();
+    t->headers = curl_slist_append(NULL, c->authorization);
+    t->headers = curl_slist_append(t->headers, "Expect:");
+
+    curl_easy_setopt(t->easy, CURLOPT_URL, url);
+    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
+}
+
+
+/* t itself may be gone after done() */
+
+void
+transfer_end(const clients_t *c, transfer_t *t, CURLcode code)
+{
+    CURL               *easy;
+    struct curl_slist  *headers;
+
+    easy = t->easy;
+    headers = t->headers;
+    curl_multi_remove_handle(c->multi, easy);
+    t->done(t, code);
+    curl_easy_cleanup(easy);
+    curl_slist_free_all(headers);
+}
+
+
 static void
 ask(job_t *job, const char *op, const char *method, const char *path,
     const char *body, unsigned wait)
 {
-    char        url[256], line[64];
-    request_t  *q;
+    char         url[256], line[64];
+    request_t   *q;
+    transfer_t  *t;
 
     q = calloc(1, sizeof(request_t));
     if (q == NULL) {
@@ -171,51 +232,47 @@ ask(job_t *job, const char *op, const char *method, const char *path,
     q->r = ++nrequests;
     q->op = op;
     q->job = job;
-    q->easy = curl_easy_init();
-    q->headers = curl_slist_append(NULL, authorization);
-    q->headers = curl_slist_append(q->headers, "Expect:");
+    q->s = strcmp(op, "stream") == 0 ? reader_stream(job, q->r) : 0;
+    t = &q->transfer;
+    t->done = on_done;
+
+    /* what others ask too goes where answers are kept */
+
+    snprintf(url, sizeof(url), "%s%s%s", clients.base[q->s % EDGES],
+             body && job->question ? "/asked" : "", path);
+    transfer_begin(&clients, t, url);
 
     if (body) {
         snprintf(line, sizeof(line), "X-Request-Id: c%u", job->n);
-        q->headers = curl_slist_append(q->headers, line);
-        q->headers = curl_slist_append(q->headers,
+        t->headers = curl_slist_append(t->headers, line);
+        t->headers = curl_slist_append(t->headers,
                                        "Content-Type: application/json");
-        curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body);
     }
 
     if (body && job->keyed) {
         snprintf(line, sizeof(line), "Idempotency-Key: %skey-%u%s",
                  job->tries % 2 ? "\"" : "", job->n,
                  job->tries % 2 ? "\"" : "");
-        q->headers = curl_slist_append(q->headers, line);
+        t->headers = curl_slist_append(t->headers, line);
         job->tries++;
     }
 
     if (wait) {
         snprintf(line, sizeof(line), "Prefer: wait=%u", wait);
-        q->headers = curl_slist_append(q->headers, line);
+        t->headers = curl_slist_append(t->headers, line);
     }
 
-    /* what others ask too goes where answers are kept */
-
-    snprintf(url, sizeof(url), "%s%s%s", base,
-             body && job->question ? "/asked" : "", path);
-    curl_easy_setopt(q->easy, CURLOPT_URL, url);
-    curl_easy_setopt(q->easy, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
-    curl_easy_setopt(q->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(q->easy, CURLOPT_WRITEDATA, q);
-    curl_easy_setopt(q->easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(q->easy, CURLOPT_HEADERDATA, q);
-    curl_easy_setopt(q->easy, CURLOPT_PRIVATE, q);
-    curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
-    curl_easy_setopt(q->easy, CURLOPT_FORBID_REUSE, 1L);
-    curl_easy_setopt(q->easy, CURLOPT_TIMEOUT, (long) ANSWER_MAX);
-    curl_easy_setopt(q->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(q->easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, q);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, q);
+    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT, (long) ANSWER_MAX);
 
     chaos_log(ledger, "ask %u %u %s", q->r, job->n, op);
-    curl_multi_add_handle(multi, q->easy);
+    curl_multi_add_handle(clients.multi, t->easy);
     nrunning++;
 }
 
@@ -227,6 +284,10 @@ send_job(job_t *job)
 
     case WAY_CHAT:
         ask(job, "chat", "POST", "/v1/chat/completions", job->body, 0);
+        break;
+
+    case WAY_STREAM:
+        ask(job, "stream", "POST", "/v1/chat/completions", job->body, 0);
         break;
 
     case WAY_WAIT:
@@ -259,10 +320,11 @@ submit(unsigned n)
     jobs[njobs++] = job;
     nopen++;
 
-    chaos_log(ledger, "job %u %s %s %s %u %lld %lld %d %u", n,
+    chaos_log(ledger, "job %u %s %s %s %u %lld %lld %d %u %u %d", n,
               kind_names[job->kind], way_names[job->way], job->class,
               job->planned, (long long) job->run_at,
-              (long long) job->deadline, job->keyed, job->question);
+              (long long) job->deadline, job->keyed, job->question,
+              job->words, job->tools);
 
     send_job(job);
 }
@@ -294,7 +356,8 @@ on_submitted(request_t *q, long status, const char *state, const char *id)
 
     job = q->job;
 
-    if (id[0] == '-' && job->question && job->way == WAY_CHAT && status == 200)
+    if (id[0] == '-' && job->question && status == 200
+        && (job->way == WAY_CHAT || job->way == WAY_STREAM))
     {
         naccepted++;                        /* it has no job */
         settle(job, JOB_FINAL);
@@ -306,7 +369,8 @@ on_submitted(request_t *q, long status, const char *state, const char *id)
         /* a question may end its wait with no job: it can be asked again */
 
         if (status && status != 503 && status != 429
-            && !(status == 504 && job->question && job->way == WAY_CHAT))
+            && !(status == 504 && job->question
+                 && (job->way == WAY_CHAT || job->way == WAY_STREAM)))
         {
             chaos_die("job %u: status %ld: %s", job->n, status, q->text);
         }
@@ -325,7 +389,13 @@ on_submitted(request_t *q, long status, const char *state, const char *id)
     snprintf(job->id, sizeof(job->id), "%s", id);
     job->state = JOB_ACCEPTED;
 
-    if ((job->way == WAY_CHAT && status == 200) || is_final(state)) {
+    readers_follow(job);
+
+    /* what readers are told of the end must be what GET shows */
+
+    if ((job->way == WAY_CHAT && status == 200) || q->whole
+        || (is_final(state) && job->readers == 0))
+    {
         settle(job, JOB_FINAL);
         return;
     }
@@ -359,6 +429,10 @@ on_asked(request_t *q, long status, const char *state)
     }
 
     if ((status == 200 && is_final(state)) || status == 404 || status == 410) {
+        if (status == 200) {
+            reader_got(job, q->text);
+        }
+
         settle(job, JOB_FINAL);
         return;
     }
@@ -368,14 +442,14 @@ on_asked(request_t *q, long status, const char *state)
 
 
 static void
-on_done(CURL *easy, CURLcode code)
+on_done(transfer_t *t, CURLcode code)
 {
     char        state[32], id[32], completion[32];
     long        status;
     request_t  *q;
 
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &q);
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    q = (request_t *) t;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 
     if (code != CURLE_OK) {
         status = 0;                         /* a part of an answer is none */
@@ -389,8 +463,14 @@ on_done(CURL *easy, CURLcode code)
         snprintf(id, sizeof(id), "%s", q->id);
     }
 
-    if (status == 0 || strncmp(id, "job_", 4) != 0) {
+    /* whose header came is known, however its stream ended */
+
+    if ((status == 0 && !q->events) || strncmp(id, "job_", 4) != 0) {
         snprintf(id, sizeof(id), "-");
+    }
+
+    if (q->s) {
+        reader_closed(q->s, (int) code);
     }
 
     completion_of(q->text, completion);
@@ -405,9 +485,7 @@ on_done(CURL *easy, CURLcode code)
         on_asked(q, status, state);
     }
 
-    curl_multi_remove_handle(multi, easy);
-    curl_easy_cleanup(easy);
-    curl_slist_free_all(q->headers);
+    sse_reset(&q->sse);
     free(q);
     nrunning--;
 }
@@ -459,20 +537,24 @@ poll_jobs(int64_t now)
 static void
 turn(void)
 {
-    int       left;
-    int64_t   before;
-    CURLMsg  *message;
+    int          left;
+    char        *private;
+    int64_t      before;
+    CURLMsg     *message;
 
-    curl_multi_perform(multi, &left);
+    curl_multi_perform(clients.multi, &left);
 
-    while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(clients.multi, &left)) != NULL) {
         if (message->msg == CURLMSG_DONE) {
-            on_done(message->easy_handle, message->data.result);
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
+                              &private);
+            transfer_end(&clients, (transfer_t *) private,
+                         message->data.result);
         }
     }
 
     before = chaos_now();
-    curl_multi_poll(multi, NULL, 0, STEP, &left);
+    curl_multi_poll(clients.multi, NULL, 0, STEP, &left);
     before = chaos_now() - before;
 
     if (before > 2 * STEP) {
@@ -511,15 +593,19 @@ drive(size_t wanted, unsigned per_second)
             }
         }
 
-        if (ended && ((nopen == 0 && nrunning == 0) || now > drain)) {
+        if (ended && ((nopen == 0 && nrunning == 0 && readers_open() == 0)
+                      || now > drain))
+        {
             break;
         }
 
         poll_jobs(now);
+        readers_poll(now);
         turn();
     }
 
-    chaos_log(ledger, "end %s", nopen + nrunning ? "undrained" : "drained");
+    chaos_log(ledger, "end %s", nopen + nrunning + readers_open() ? "undrained"
+                                                                  : "drained");
 }
 
 
@@ -531,15 +617,19 @@ main(void)
     plan.poison = chaos_env_number("CHAOS_POISON", 0) != 0;
     plan.times = chaos_env_number("CHAOS_TIMES", 0) != 0;
     plan.askers = (unsigned) chaos_env_number("CHAOS_ASKERS", 20);
+    plan.readers = (unsigned) chaos_env_number("CHAOS_READERS", 30);
     plan.hooks = chaos_env("CHAOS_HOOKS");
 
-    snprintf(base, sizeof(base), "http://127.0.0.1:%s",
+    snprintf(clients.base[0], sizeof(clients.base[0]), "http://127.0.0.1:%s",
              chaos_env("CHAOS_PORT"));
-    snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s",
-             chaos_env("CHAOS_KEY"));
+    snprintf(clients.base[1], sizeof(clients.base[1]), "http://127.0.0.1:%s",
+             chaos_env("CHAOS_PORT2"));
+    snprintf(clients.authorization, sizeof(clients.authorization),
+             "Authorization: Bearer %s", chaos_env("CHAOS_KEY"));
 
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    multi = curl_multi_init();
+    clients.multi = curl_multi_init();
+    readers_init(&clients, plan.seed);
 
     drive((size_t) chaos_env_number("CHAOS_JOBS", 400),
           (unsigned) chaos_env_number("CHAOS_RATE", 20));

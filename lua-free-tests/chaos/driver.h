@@ -1,17 +1,19 @@
 /*
  * What the driver knows of a job and of a request; plan.c decides what each job
- * will be, driver.c asks.
+ * will be, driver.c asks, reader.c follows.
  */
 
 #ifndef DRIVER_H
 #define DRIVER_H
 
 
+#include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "chaos.h"
+#include "sse.h"
 
 
 /* what is to become of a job; the checker reads the names */
@@ -28,7 +30,8 @@ typedef enum {
 typedef enum {
     WAY_JOB = 0,                /* POST /v1/jobs, then polls */
     WAY_WAIT,                   /* the same with Prefer: wait */
-    WAY_CHAT                    /* POST /v1/chat/completions */
+    WAY_CHAT,                   /* POST /v1/chat/completions */
+    WAY_STREAM                  /* the same as a stream */
 } way_e;
 
 
@@ -54,6 +57,11 @@ typedef struct {
                                  * once more */
     unsigned      question;     /* that others ask as well; 0: none, the job is
                                  * like no other */
+    unsigned      readers;      /* who follow its events */
+    unsigned      words;        /* that its answer counts; 0: none */
+    bool          tools;        /* its answer are calls of tools */
+    unsigned      leave_after;  /* events, then the client of a stream is gone;
+                                 * 0: it stays */
     char         *body;
 
     job_state_e   state;
@@ -70,8 +78,30 @@ typedef struct {
     bool          poison;       /* the worker was built with it */
     bool          times;        /* the edge knows run_at and deadline */
     unsigned      askers;       /* in a hundred, who ask what others ask */
+    unsigned      readers;      /* in a hundred, whose events are followed; of
+                                 * chats, those that are streams */
     const char   *hooks;        /* where webhooks go */
 } plan_t;
+
+
+/* One connection.  done() is called once, when it is over; the easy handle and
+ * the headers are freed after that. */
+
+typedef struct transfer_s  transfer_t;
+
+struct transfer_s {
+    CURL               *easy;
+    struct curl_slist  *headers;
+    void              (*done)(transfer_t *t, CURLcode code);
+};
+
+#define EDGES  2
+
+typedef struct {
+    CURLM        *multi;
+    char          base[EDGES][64];
+    char          authorization[256];
+} clients_t;
 
 
 extern const char *const  kind_names[];
@@ -79,6 +109,23 @@ extern const char *const  way_names[];
 
 /* Job n of this seed, which is always the same but for its absolute times. */
 job_t *plan_job(const plan_t *plan, unsigned n);
+
+void transfer_begin(const clients_t *clients, transfer_t *t, const char *url);
+void transfer_end(const clients_t *clients, transfer_t *t, CURLcode code);
+
+/* The readers of jobs; see reader.c. */
+void readers_init(const clients_t *clients, uint64_t seed);
+void readers_follow(const job_t *job);
+void readers_poll(int64_t now);
+size_t readers_open(void);
+
+/* What the client of a dialect's stream is told: request r of the ledger. */
+unsigned reader_stream(const job_t *job, unsigned r);
+void reader_event(unsigned s, const sse_event_t *e);
+void reader_closed(unsigned s, int code);
+
+/* The job object at its end. */
+void reader_got(const job_t *job, const char *body);
 
 
 #endif /* DRIVER_H */

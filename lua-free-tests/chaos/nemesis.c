@@ -428,8 +428,13 @@ fault_nginx(const fault_t *f)
         return false;
     }
 
-    pid = f->kind == FAULT_RELOAD ? target_server("nginx")
-                                  : targets[f->dice % n].pid;
+    pid = f->kind == FAULT_RELOAD
+          ? target_server(f->dice / 2 % 2 ? "nginx1" : "nginx")
+          : targets[f->dice % n].pid;
+
+    if (pid == 0) {
+        return false;
+    }
 
     if (kill(pid, f->kind == FAULT_RELOAD ? SIGHUP : SIGKILL) != 0) {
         return false;

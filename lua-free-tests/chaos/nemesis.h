@@ -49,8 +49,8 @@ extern const char *const  fault_names[];
 /* The faults of a seed in the order of their times; the caller frees them. */
 fault_t *course_make(uint64_t seed, unsigned ms, size_t *n_r);
 
-/* Runners that are alive now; children of nginx's master; a server's process,
- * or 0. */
+/* Runners that are alive now; children of both masters of nginx; a server's
+ * process, or 0. */
 size_t targets_runners(target_t targets_r[TARGETS_MAX]);
 size_t targets_nginx(target_t targets_r[TARGETS_MAX]);
 pid_t target_server(const char *name);

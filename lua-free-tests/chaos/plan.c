@@ -14,13 +14,15 @@
 
 #define BODY_MAX       8192
 #define DIRECTIVE_MAX  256
+#define TOOLS          ",\"tools\":[{\"type\":\"function\",\"function\":" \
+                       "{\"name\":\"f\",\"parameters\":{}}}]"
 
 
 const char *const  kind_names[] = {
     "innocent", "cancel", "poison", "doomed", "deadline"
 };
 
-const char *const  way_names[] = { "job", "wait", "chat" };
+const char *const  way_names[] = { "job", "wait", "chat", "stream" };
 
 
 static kind_e
@@ -107,6 +109,97 @@ plan_mistakes(job_t *job, chaos_dice_t *d, char *text, size_t size)
 }
 
 
+/* Who is read, and what it says then: words that no two attempts share, at a
+ * pace.  Some of the calls break off in the middle of them. */
+
+static void
+plan_readers(const plan_t *plan, job_t *job)
+{
+    chaos_dice_t  d;
+
+    chaos_dice(&d, plan->seed * 1000003 + job->n, "readers");
+
+    if (job->way == WAY_CHAT) {
+        if (chaos_roll(&d, 100) >= plan->readers * 2) {
+            return;
+        }
+
+        job->way = WAY_STREAM;
+        job->leave_after = chaos_roll(&d, 10) ? 0 : 1 + chaos_roll(&d, 12);
+
+    } else if (chaos_roll(&d, 100) < plan->readers) {
+        job->readers = 1 + chaos_roll(&d, 2);
+
+    } else {
+        return;
+    }
+
+    if (job->question == 0) {
+        job->words = chaos_roll(&d, 12) ? 4 + chaos_roll(&d, 24)
+                                        : 2000 + chaos_roll(&d, 2000);
+        job->tools = (job->words < 100 && chaos_roll(&d, 6) == 0);
+    }
+}
+
+
+/* How it is said. */
+
+static void
+plan_words(const plan_t *plan, const job_t *job, char *text, size_t size)
+{
+    int           n;
+    chaos_dice_t  d;
+
+    text[0] = '\0';
+
+    if (job->words == 0) {
+        return;
+    }
+
+    chaos_dice(&d, plan->seed * 1000003 + job->n, "words");
+    n = snprintf(text, size, " counted=%u", job->words);
+
+    if (job->words < 100) {
+        n += snprintf(text + n, size - (size_t) n, " every=%u",
+                      10 + chaos_roll(&d, 90));
+    }
+
+    if (job->tools) {
+        snprintf(text + n, size - (size_t) n, " tool=f tools=2 pieces=4 "
+                 "turns=%u args={\\\"of\\\":\\\"job-c%u.\\\"}",
+                 chaos_roll(&d, 2), job->n);
+    }
+}
+
+
+/* The provider's mistakes in the middle of what is read. */
+
+static void
+plan_breaks(const plan_t *plan, job_t *job, char *text, size_t size)
+{
+    unsigned                  k, times;
+    chaos_dice_t              d;
+    static const char *const  kinds[] = {
+        "cut=body", "cut=event", "error=overloaded_error", "stop=body",
+        "stop=event", "stop=text"
+    };
+
+    chaos_dice(&d, plan->seed * 1000003 + job->n, "breaks");
+
+    if (job->kind != KIND_INNOCENT || job->words == 0 || job->planned
+        || chaos_roll(&d, 10) != 0)
+    {
+        return;
+    }
+
+    k = chaos_roll(&d, 6);
+    times = 1 + chaos_roll(&d, 2);
+    snprintf(text, size, " %s after=%u times=%u", kinds[k],
+             chaos_roll(&d, job->words), times);
+    job->planned = times;
+}
+
+
 /* What others ask too.  Half of those who ask do it at about the same time, and
  * join; the others come later, and find the answer. */
 
@@ -128,16 +221,18 @@ plan_question(const plan_t *plan, job_t *job)
  * does to the first who asks. */
 
 static void
-plan_asked(const plan_t *plan, const job_t *job, char *content, size_t size)
+plan_asked(const plan_t *plan, job_t *job, char *content, size_t size)
 {
     unsigned      ms;
     chaos_dice_t  d;
 
     chaos_dice(&d, plan->seed * 1000003 + job->question, "asked");
     ms = 300 + chaos_roll(&d, 1200);
+    job->words = 2 + chaos_roll(&d, 20);
 
-    snprintf(content, size, "[[mock tag=q%u delay=%u%s]]question q%u.",
-             job->question, ms,
+    snprintf(content, size, "[[mock tag=q%u delay=%u counted=%u every=%u%s]]"
+             "question q%u.", job->question, ms / 2, job->words,
+             ms / 2 / job->words,
              chaos_roll(&d, 5) == 0 ? " status=500 times=1" : "",
              job->question);
 }
@@ -165,20 +260,22 @@ plan_body(const plan_t *plan, job_t *job, chaos_dice_t *d)
 {
     int       len;
     char      content[BODY_MAX / 2], mistakes[DIRECTIVE_MAX], times[64];
-    char      hook[128];
+    char      hook[128], words[DIRECTIVE_MAX];
     unsigned  pad;
 
     plan_mistakes(job, d, mistakes, sizeof(mistakes));
+    plan_breaks(plan, job, mistakes, sizeof(mistakes));
+    plan_words(plan, job, words, sizeof(words));
 
     /* what is longer than a message must be fetched by the edge */
 
     pad = chaos_roll(d, 10) == 0 ? 3000 : 0;
 
     snprintf(content, sizeof(content),
-             "%s[[mock tag=c%u delay=%u%s]]job c%u.%*s",
+             "%s[[mock tag=c%u delay=%u%s%s]]job c%u.%*s",
              job->kind == KIND_POISON ? "[[poison]]" : "", job->n,
-             plan_delay(job, d), mistakes, job->n, (int) pad,
-             pad ? "." : "");
+             plan_delay(job, d) / (job->words ? 2 : 1), mistakes, words,
+             job->n, (int) pad, pad ? "." : "");
 
     times[0] = '\0';
     hook[0] = '\0';
@@ -198,15 +295,19 @@ plan_body(const plan_t *plan, job_t *job, chaos_dice_t *d)
                  (long long) job->deadline);
     }
 
-    if (job->way == WAY_CHAT) {
+    if (job->way == WAY_CHAT || job->way == WAY_STREAM) {
         len = asprintf(&job->body, "{\"model\":\"mock-1\",\"messages\":"
-                       "[{\"role\":\"user\",\"content\":\"%s\"}]}", content);
+                       "[{\"role\":\"user\",\"content\":\"%s\"}]%s%s}", content,
+                       job->tools ? TOOLS : "",
+                       job->way == WAY_STREAM ? ",\"stream\":true" : "");
 
     } else {
         len = asprintf(&job->body, "{\"request\":{\"model\":\"mock-1\","
-                       "\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}"
+                       "\"messages\":[{\"role\":\"user\","
+                       "\"content\":\"%s\"}]%s}"
                        ",\"priority\":\"%s\",\"metadata\":{\"n\":%u}%s%s}",
-                       content, job->class, job->n, times, hook);
+                       content, job->tools ? TOOLS : "", job->class, job->n,
+                       times, hook);
     }
 
     if (len < 0) {
@@ -251,6 +352,7 @@ plan_job(const plan_t *plan, unsigned n)
     k = chaos_roll(&d, 10);
     job->class = job->way == WAY_CHAT ? "high"
                  : k < 2 ? "high" : k < 8 ? "normal" : "low";
+    plan_readers(plan, job);
 
     job->cancel_after = chaos_roll(&d, 4) == 0 ? 1 : 1 + chaos_roll(&d, 1500);
 
@@ -261,8 +363,8 @@ plan_job(const plan_t *plan, unsigned n)
     }
 
     job->keyed = chaos_roll(&d, 10) < 3 && job->way != WAY_CHAT
-                 && job->run_at == 0 && job->deadline == 0
-                 && job->question == 0;
+                 && job->way != WAY_STREAM && job->run_at == 0
+                 && job->deadline == 0 && job->question == 0;
 
     plan_body(plan, job, &d);
 
