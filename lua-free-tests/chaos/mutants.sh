@@ -1,8 +1,8 @@
 #!/bin/bash
-# mutants.sh [NAME...]: each mutant of the worker must be caught by the checker.
+# mutants.sh [NAME...]: each mutant must be caught by the checker.
 #
-# A copy of the sources is patched and its worker built in build/mutants/NAME;
-# the rest of the system is that of BUILD.  A line "course: KILLS=5 ..." in a
+# A copy of the sources is patched and what it changes, worker or nginx module or
+# both, is built in build/mutants/NAME; the rest of the system is that of BUILD.  A line "course: KILLS=5 ..." in a
 # patch sets its course.  A mutant that is missed, or whose
 # patch does not apply any more, is a failure.
 
@@ -28,14 +28,33 @@ copy() {
     rm -rf "$dir"
     mkdir -p "$dir/build"
     (cd "$ROOT" && git ls-files -z -co --exclude-standard -- Makefile common \
-        worker lua-free-tests/tools conf/packages \
+        worker ngx_module config lua-free-tests/tools conf/packages \
         | xargs -0 cp -p --parents -t "$dir")
     cp -rp "$BUILD/c" "$dir/build/c"
 }
 
 
+# what of it is built, and takes the place of the usual one
+
+build() {
+    local dir=$1 patch=$2 make=(make -C "$1" --no-print-directory BUILD=build)
+
+    PARTS=()
+
+    if grep -q '^+++ b/ngx_module/' "$patch"; then
+        "${make[@]}" module || return 1
+        PARTS+=("MODULE=$dir/build/ngx_http_weir_module.so")
+    fi
+
+    if grep -qE '^[+]{3} b/(worker|common)/' "$patch"; then
+        "${make[@]}" FAULTS=1 build/weir-worker || return 1
+        PARTS+=("WORKER=$dir/build/weir-worker")
+    fi
+}
+
+
 mutant() {
-    local name=$1 dir=$WORK/$1 patch=$HERE/mutants/$1.patch said course
+    local name=$1 dir=$WORK/$1 patch=$HERE/mutants/$1.patch said course PARTS
 
     copy "$name"
 
@@ -45,17 +64,15 @@ mutant() {
         return 1
     fi
 
-    if ! make -C "$dir" --no-print-directory BUILD=build FAULTS=1 \
-        build/weir-worker > "$dir/make.log" 2>&1
-    then
+    if ! build "$dir" "$patch" > "$dir/make.log" 2>&1; then
         echo "$name: does not build: $(grep -m 1 error "$dir/make.log")"
         return 1
     fi
 
     read -r -a course <<< "$(sed -n 's/^course: //p' "$patch")"
 
-    env "${course[@]}" WORKER="$dir/build/weir-worker" LOGS="$dir/logs" \
-        "$HERE/run" > "$dir/chaos.log" 2>&1
+    env "${course[@]}" "${PARTS[@]}" LOGS="$dir/logs" "$HERE/run" \
+        > "$dir/chaos.log" 2>&1
     said=$(tail -n 1 "$dir/chaos.log")
 
     if [[ ! $said =~ ^violations:\ [0-9]+$ ]]; then
