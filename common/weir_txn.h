@@ -78,7 +78,7 @@ void weir_txn_look_response(weir_txn_t *t, unsigned shard, const char *id,
 weir_str_t weir_txn_look_echo(const weir_answer_t *a);
 
 /* A job is no response any more (edge).  token: of the outcome, which goes
- * too; empty: it stays.  false: it was none. */
+ * too, with the events; empty: they stay.  false: it was none. */
 void weir_txn_unrespond(weir_txn_t *t, unsigned shard, const char *id,
     weir_str_t token);
 bool weir_txn_unrespond_done(const weir_answer_t *a);

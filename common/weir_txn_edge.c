@@ -528,6 +528,7 @@ weir_txn_unrespond(weir_txn_t *t, unsigned shard, const char *id,
     weir_str_t token)
 {
     char         key[WEIR_NAME_MAX], tok[WEIR_TOKEN_MAX + 1];
+    char         events[WEIR_NAME_MAX];
     weir_keys_t  k;
 
     weir_keys(&k, shard, id, id);
@@ -538,7 +539,8 @@ weir_txn_unrespond(weir_txn_t *t, unsigned shard, const char *id,
     if (token.len) {
         snprintf(tok, sizeof(tok), "%.*s", (int) token.len, token.data);
         weir_add(t, W("DEL"), weir_name(key, WEIR_KEY_OUTCOME, shard, id,
-                                        tok));
+                                        tok),
+                 weir_name(events, WEIR_KEY_EVENTS, shard, id));
     }
 
     weir_add(t, W("EXEC"));

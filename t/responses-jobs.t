@@ -153,6 +153,23 @@ is(decode_json($stack->mock('/mock/calls?tag=bg')->body)->{aborted}, 0,
    'it was never hung up on');
 
 
+# the first event does not wait for the first heartbeat
+
+my $soonest = 9;
+
+for (1 .. 3) {
+    $c = $r->start('[[mock delay=3000]] Hi', background => $true,
+                   stream => $true);
+    ok($c->wait(5, qr/response\.created/), 'the first event');
+    my ($took) = map { $_->[0] } $c->parts;
+    $soonest = $took if $took < $soonest;
+    $r->cancel($c->body =~ /"id":"(resp_\w+)"/);
+    $c->close;
+}
+
+cmp_ok($soonest, '<', 0.15, 'at once');
+
+
 # from every number on, from the entries and from the outcome, the same
 
 my @whole = read_all($id);
@@ -309,6 +326,12 @@ is($stack->ask("/v1/responses/$held->{id}", method => 'DELETE')->status, 404,
    'for deletion');
 is($stack->redis('EXISTS', 'weir:{0}:outcome:' . $held->{id} =~ s/^resp_//r
                            . ':1000001'), 0, 'with what it said');
+
+$c = $stack->ask("/v1/responses/$id", method => 'DELETE');
+is($c->status, 200, 'one that was read is deleted');
+is_deeply([grep { /:(?:outcome|events|request):/ }
+           @{ $stack->redis('KEYS', '*' . $id =~ s/^resp_//r . '*') }], [],
+          'nothing that it said is left');
 
 my $busy = background('delay=3000');
 $c = $stack->ask("/v1/responses/$busy->{id}", method => 'DELETE');

@@ -393,7 +393,7 @@ test_response(void **state)
     expect(&t,
            "MULTI\n"
            "HDEL " JOB " echo\n"
-           "DEL weir:{0}:outcome:" ID ":1000001\n"
+           "DEL weir:{0}:outcome:" ID ":1000001 weir:{0}:events:" ID "\n"
            "EXEC\n");
     weir_txn_free(&t);
 
