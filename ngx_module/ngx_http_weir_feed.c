@@ -236,6 +236,8 @@ ngx_http_weir_feed_answer(void *data, const weir_answer_t *a)
         return;
     }
 
+    feed->latest = ngx_max(feed->latest, (uint64_t) got.run.latest);
+
     n = weir_reply_count(got.entries);
     upto = feed->after;
 

@@ -459,6 +459,13 @@ ngx_http_weir_wait_over_run(ngx_http_weir_ctx_t *ctx)
 
     ctx->status = "TIMEOUT";
 
+    if (ctx->brief) {
+        weir_failure_set(&f, WEIR_FAIL_TIMEOUT, "the answer did not begin in "
+                         "time; it can be asked for again");
+
+        return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
+    }
+
     weir_failure_set(&f, WEIR_FAIL_TIMEOUT, "the answer is not ready yet; it "
                      "can be fetched as %s%s",
                      ctx->stored ? "resp_" : WEIR_JOB_PREFIX, ctx->job.id);

@@ -310,6 +310,7 @@ struct ngx_http_weir_ctx_s {
     unsigned                     ended:1;       /* it had ended already */
     unsigned                     events:1;      /* "stream" */
     unsigned                     entries:1;     /* of entries as they are */
+    unsigned                     brief:1;       /* ends with its readers */
     unsigned                     usage:1;       /* with the usage in it */
     unsigned                     packed:1;      /* "encoding_format" */
     unsigned                     stored:1;      /* can be asked for later */

@@ -407,6 +407,10 @@ ngx_http_weir_reader_render(ngx_http_weir_reader_t *reader,
         return;
     }
 
+    if (!reader->content && reader->spot.token < reader->feed->latest) {
+        return;                         /* it comes to nothing */
+    }
+
     ngx_http_weir_reader_base(reader, reader->spot.token);
 
     if (weir_deltas_read(e->data, ngx_http_weir_reader_add, reader) != 0) {

@@ -48,6 +48,8 @@ struct ngx_http_weir_feed_s {
     int64_t                       until;        /* ms: Redis counts it as a
                                                    reader; 0: was not told */
     ngx_http_weir_spot_t          after;        /* of the read under way */
+    uint64_t                      latest;       /* the token of an attempt: all
+                                                   before it are over */
     unsigned                      shard;
     char                          run[WEIR_ID_LEN + 1];
     unsigned                      wanting:1;    /* want is linked */

@@ -381,6 +381,7 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
                         && !ngx_http_weir_admit_keyed(ctx);
         s->reader = s->mailbox;
         s->read_until = ctx->reads_until;
+        ctx->brief = s->while_read;
     }
 
     ngx_http_weir_submit_times(ctx, s);
