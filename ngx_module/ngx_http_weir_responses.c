@@ -363,6 +363,10 @@ ngx_http_weir_response_run(ngx_http_weir_ctx_t *ctx)
                      "deleted when it has ended",
                      weir_state_name(ctx->job.state));
 
+    /* clients ask again after a conflict, for seconds */
+
+    (void) ngx_http_weir_header_text(ctx->request, "x-should-retry", "false");
+
     return ngx_http_weir_done(ctx, ngx_http_weir_fail(ctx, &f));
 }
 

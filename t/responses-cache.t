@@ -15,11 +15,15 @@ my $true = JSON::PP::true;
 my $false = JSON::PP::false;
 
 my $s = Weir::Stack->new(
-    http => 'weir_cache_zone answers 2m;',
+    http => 'weir_cache_zone answers 2m;
+             weir_limit_zone $weir_key_id zone=tokens:1m scope=fleet
+                             quota=10000/day count=tokens;',
     location => 'weir_api; weir_cache zone=answers; weir_heartbeat 200ms;',
     worker => 'attempts = 1',
     server => 'location /ttl/ { weir_api; weir_cache zone=answers;
                    weir_cache_ttl 0 route=responses; weir_cache_ttl 1h; }
+               location /charged/ { weir_api; weir_cache zone=answers;
+                   weir_limit zone=tokens; }
                location /short/ { weir_api; weir_cache zone=answers;
                    weir_max_wait 2s; }
                location = /metrics { weir_metrics; }');
@@ -176,6 +180,26 @@ $c = $r->create('[[mock tag=slow delay=3500]] z', at => '/short');
 is($c->status, 504, 'too slow');
 my ($job) = $c->header('X-Weir-Job') =~ /^job_(\w+)$/;
 $r->ends("resp_$job", 'completed');
+
+
+# limits: what is answered from the cache costs no tokens
+
+sub left { $_[0]->header('x-ratelimit-remaining-tokens') }
+
+my @charged = map { $r->create('[[mock tag=limit]] z', at => '/charged',
+                               max_output_tokens => 1000,
+                               metadata => { n => "$_" }) } 1 .. 5;
+is_deeply([map { $_->status } @charged], [(200) x 5], 'within the limit');
+is($s->calls('limit'), 1, 'one call');
+cmp_ok(left($charged[0]), '<=', 9000, 'max_output_tokens are reserved');
+
+$c = $r->create('[[mock tag=limit]] zz', at => '/charged',
+                max_output_tokens => 1000);
+cmp_ok(left($c), '>=', left($charged[0]) - 1100, 'hits cost nothing');
+
+$c = $r->create('z', at => '/charged', max_output_tokens => 20000);
+is($c->status, 429, 'more than there is');
+is(decode_json($c->body)->{error}{type}, 'rate_limit_error', 'an error');
 
 
 # rules of its own

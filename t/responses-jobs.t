@@ -336,6 +336,7 @@ is_deeply([grep { /:(?:outcome|events|request):/ }
 my $busy = background('delay=3000');
 $c = $stack->ask("/v1/responses/$busy->{id}", method => 'DELETE');
 is($c->status, 409, 'one that goes on is not');
+is($c->header('x-should-retry'), 'false', 'and not for seconds to come');
 $r->cancel($busy->{id});
 
 

@@ -170,6 +170,29 @@ like($c->status, qr/^(?:200|404)$/, 'deleted or not');
 is($r->doc($c)->{status}, 'completed', 'whole, if not') if $c->status == 200;
 
 
+# connections to Redis that break while it is read
+
+$c = $r->start('[[mock tag=breaks tokens=40 every=100]] Hi',
+               background => $true, stream => $true);
+ok($c->wait(10, qr/output_text\.delta/), 'read');
+$id = ($r->events($c))[0]{response}{id};
+my $other = follow($id);
+
+for my $n (1 .. 3) {
+    my $seen = length $c->body;
+    $s->redis('CLIENT', 'KILL', 'TYPE', $_, 'SKIPME', 'yes')
+        for qw(normal pubsub);
+    ok($c->wait(10, sub { length($_[0]->body) > $seen + 200 }),
+       "it goes on, $n");
+}
+
+for ($c, $other) {
+    ok($_->wait(20), 'to its end');
+    is($r->text($r->events($_)), 'tok ' x 40, 'nothing missed or twice');
+    is(($r->events($_))[-1]{type}, 'response.completed', 'completed');
+}
+
+
 # killed while it is read: readers go on, the response as well
 
 $id = $r->doc($r->create('[[mock tag=kill tokens=40 every=100]] Hi',
