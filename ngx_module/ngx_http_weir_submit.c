@@ -359,9 +359,9 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
     s->payload = (weir_str_t) { ctx->payload.data, ctx->payload.len };
     s->hook_url = ngx_http_weir_str(job->hook_url);
     s->hook_secret = ngx_http_weir_str(job->hook_secret);
-    s->listed = (ctx->dialect == WEIR_DIALECT_PROBLEM || ctx->stored);
-    s->keep = (ctx->dialect == WEIR_DIALECT_PROBLEM || ctx->background);
-    s->stream = s->keep;
+    s->listed = (ctx->dialect == WEIR_DIALECT_PROBLEM || ctx->background);
+    s->keep = s->listed;
+    s->stream = s->listed;
 
     if (ctx->stored) {
         s->echo = ngx_http_weir_str(job->echo);

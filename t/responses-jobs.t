@@ -126,6 +126,8 @@ is_deeply($done->{metadata}, { a => 'b' }, 'metadata');
 my $job = $r1->{id} =~ s/^resp_/job_/r;
 is(decode_json($stack->ask("/v1/jobs/$job")->body)->{status}, 'completed',
    'it is a job');
+is((grep { $_->{id} eq $job }
+    @{ decode_json($stack->ask('/v1/jobs')->body)->{data} }), 1, 'listed');
 like($stack->ask("/v1/jobs/$job/events")->body, qr/event: done/,
      'with events');
 

@@ -177,6 +177,7 @@ $c = $r->start('[[mock tag=breaks tokens=40 every=100]] Hi',
 ok($c->wait(10, qr/output_text\.delta/), 'read');
 $id = ($r->events($c))[0]{response}{id};
 my $other = follow($id);
+ok($other->wait(10, qr/output_text\.delta/), 'and read');
 
 for my $n (1 .. 3) {
     my $seen = length $c->body;

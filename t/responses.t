@@ -95,7 +95,8 @@ is($job->{status}, 'completed', 'as a job');
 is_deeply($job->{metadata}, { ticket => '7' }, 'with its metadata');
 is($job->{result}{choices}[0]{message}{content}, 'Echo: Hi', 'its result');
 is((grep { $_->{id} eq "job_$id" }
-    @{ decode_json($stack->ask('/v1/jobs')->body)->{data} }), 1, 'it is listed');
+    @{ decode_json($stack->ask('/v1/jobs')->body)->{data} }), 0,
+   'which is not listed: it was held');
 
 is($r->get("resp_$id", no_key => 1,
            headers => ["Authorization: Bearer $other"])->status, 404,
