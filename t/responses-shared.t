@@ -16,7 +16,7 @@ my $true = JSON::PP::true;
 my $cached = 'weir_api; weir_heartbeat 200ms; weir_cache zone=answers;';
 my $s = Weir::Stack->new(
     http => 'weir_cache_zone answers 2m;', location => $cached,
-    worker => 'attempts = 1', weir_redis => 'timeout=500ms',
+    worker => "attempts = 1\n    lease = 3s", weir_redis => 'timeout=500ms',
     server => 'location /plain/ { weir_api; weir_heartbeat 200ms; }
                location /few/ { weir_api; weir_queue_limit owner=2; }');
 
@@ -208,6 +208,40 @@ ok($c->wait(20), 'read on, by another process');
 is($r->text(@before, @rest), 'tok ' x 40, 'nothing missed or twice');
 is($rest[-1]{type}, 'response.completed', 'to its end');
 is($s->calls('kill'), 1, 'one call');
+
+# its worker is killed in the middle: a reader is told, and who comes again gets
+# all of the next try
+
+$id = $r->doc($r->create('[[mock tag=crash tokens=30 every=100]] Hi',
+                         background => $true))->{id};
+$c = follow($id);
+ok($c->wait(10, qr/output_text\.delta.*output_text\.delta/s), 'read');
+$s->signal('worker', 'KILL');
+$s->start('worker');
+ok($c->wait(30), 'its end');
+@before = $r->events($c);
+is($before[-1]{type}, 'error', 'is an error');
+$c = follow($id, $before[-2]{sequence_number});
+ok($c->wait(30), 'read again');
+@rest = $r->events($c);
+is($rest[0]{type}, 'response.created', 'from the start');
+is($r->text(@rest), 'tok ' x 30, 'all of it');
+is($rest[-1]{type}, 'response.completed', 'to its end');
+$r->growing('both', @before, @rest);
+
+
+# nginx is told to take another configuration: what is read goes on
+
+$id = $r->doc($r->create('[[mock tag=hup tokens=40 every=100]] Hi',
+                         background => $true))->{id};
+$c = follow($id);
+ok($c->wait(10, qr/output_text\.delta/), 'read');
+my %old = map { $_ => 1 } $s->children('nginx');
+$s->signal('nginx', 'HUP');
+$s->wait_for(10, sub { grep { !$old{$_} } $s->children('nginx') },
+             'new processes');
+ok($c->wait(20), 'read to its end');
+is($r->text($r->events($c)), 'tok ' x 40, 'by the old process');
 
 $s->end;
 done_testing();
