@@ -265,7 +265,7 @@ ngx_http_weir_feed_answer(void *data, const weir_answer_t *a)
         }
     }
 
-    if (feed->until == 0) {
+    if (feed->live && feed->until == 0) {
         ngx_http_weir_feed_list(feed);          /* the last one had left */
     }
 
@@ -297,7 +297,7 @@ ngx_http_weir_feed_read(ngx_http_weir_feed_t *feed)
         r.after = weir_str_of(after);
     }
 
-    if (feed->until < r.now + NGX_HTTP_WEIR_FEED_RENEW) {
+    if (feed->live && feed->until < r.now + NGX_HTTP_WEIR_FEED_RENEW) {
         r.mailbox = p->mailbox;
         r.wish = (feed->until == 0);
     }
@@ -426,6 +426,12 @@ ngx_http_weir_feed_join(ngx_http_weir_reader_t *reader, unsigned shard,
     ngx_queue_insert_tail(&feed->readers, &reader->link);
     reader->feed = feed;
     feed->until = ngx_max(feed->until, told);
+
+    /* of a run that has ended nothing more is told, nor need anybody know */
+
+    if (!weir_state_is_final(reader->ctx->job.state)) {
+        feed->live = 1;
+    }
 
     if (missed) {
         ngx_http_weir_feed_want(reader);

@@ -52,6 +52,8 @@ struct ngx_http_weir_feed_s {
                                                    before it are over */
     unsigned                      shard;
     char                          run[WEIR_ID_LEN + 1];
+    unsigned                      live:1;       /* may go on, as far as one of
+                                                   its readers knows */
     unsigned                      wanting:1;    /* want is linked */
     unsigned                      reading:1;    /* an answer is to come */
 };
