@@ -387,9 +387,11 @@ check_reader(const course_t *c, const reader_t *r, unsigned s)
                   "%s: %.80s", r->job, s, state, r->last);
     }
 
-    /* the path differs by the way of asking */
+    /* The path differs by the way of asking.  Whoever has a run in hand that
+     * was cancelled, or is late, may count another attempt. */
 
-    if (r->job < ngot && got[r->job]
+    if (r->job < ngot && got[r->job] && strcmp(state, "cancelled") != 0
+        && strcmp(state, "expired") != 0
         && strncmp(got[r->job], r->last,
                    strlen(r->last) - strlen(strstr(r->last, LINKS)
                                             ? strstr(r->last, LINKS) : ""))
