@@ -52,7 +52,8 @@ static const char *const  fault_names[] = {
     "cell_started", "cell_died", "crash_sent", "crash_counted",
     "webhook_recorded", "settle_watched", "settle_sent", "settle_executed",
     "cut_sent", "askers_read", "asker_sent", "askers_told",
-    "left_watched", "left_executed", "left_closed",
+    "left_watched", "left_executed", "left_closed", "feed_sent",
+    "feed_answered", "feed_won",
     NULL
 };
 

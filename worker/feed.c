@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 #include "provider_stream.h"
@@ -274,6 +275,7 @@ feed_on_answer(void *data, const weir_answer_t *answer)
     switch (weir_txn_feed_read(answer, &mailboxes)) {
 
     case WEIR_FEED_DONE:
+        FAULT("feed_answered");
         feed_tell(f, mailboxes);
 
         if (weir_reply_count(mailboxes) == 0) {
@@ -358,6 +360,7 @@ feed_send(feed_job_t *f)
     {
         f->sent = true;
         f->lost = false;
+        FAULT_SENT("feed_sent");
 
         if (fn == feed_on_answer) {
             feed_tell_known(f, &unit);
@@ -387,6 +390,7 @@ feed_close(feed_job_t *f, bool whole)
     weir_txn_t  *t;
 
     if (f->won) {
+        FAULT("feed_won");
         r = f->feed->runner;
         t = runner_txn(r);
         weir_event_id(last, f->token, f->n - 1);
