@@ -263,6 +263,20 @@ feed_unread(feed_job_t *f)
 }
 
 
+/* The entry is there; nothing follows an attempt that is over. */
+
+static void
+feed_done(feed_job_t *f)
+{
+    f->n++;
+    counters_add(f->feed->runner->counters, fed, 1);
+
+    if (f->kind == WEIR_EVENT_OVER) {
+        feed_end(f);
+    }
+}
+
+
 static void
 feed_on_answer(void *data, const weir_answer_t *answer)
 {
@@ -282,13 +296,7 @@ feed_on_answer(void *data, const weir_answer_t *answer)
             feed_unread(f);
         }
 
-        f->n++;
-        counters_add(f->feed->runner->counters, fed, 1);
-
-        if (f->kind == WEIR_EVENT_OVER) {
-            feed_end(f);
-        }
-
+        feed_done(f);
         break;
 
     case WEIR_FEED_FAILED:
@@ -324,7 +332,7 @@ feed_on_look(void *data, const weir_answer_t *answer)
         f->lost = true;
 
     } else if (weir_txn_feed_was_done(answer, &unit)) {
-        f->n++;                         /* who missed the message looks */
+        feed_done(f);                   /* who missed the message looks */
 
     } else {
         feed_end(f);                    /* the outcome will tell */
