@@ -174,30 +174,44 @@ cmp_ok($soonest, '<', 0.15, 'at once');
 
 # from every number on, from the entries and from the outcome, the same
 
-my @whole = read_all($id);
-is_deeply(merged(@whole), merged(@seen, @rest), 'all of it');
-my $last = $whole[-1]{sequence_number};
+sub every_number {
+    my ($id, @whole) = @_;
 
-for my $from ('the entries', 'the outcome') {
+    for my $from ('the entries', 'the outcome') {
+        my $wrong = 0;
 
-    if ($from eq 'the outcome') {
+        for my $n (0 .. $whole[-1]{sequence_number}) {
+            my $c = follow($id, after => $n, on => $n % 2 ? $edge : $stack);
+            $c->wait(10);
+            my $got = merged($r->events($c));
+            my $want = merged(behind($n, @whole));
+
+            if (!eq_array($got, $want)) {
+                $wrong++ or is_deeply($got, $want, "from $from, after $n");
+            }
+        }
+
+        is($wrong, 0, "from $from, after every number");
         $stack->redis('DEL', 'weir:{0}:events:' . $id =~ s/^resp_//r);
     }
+}
 
-    my $wrong = 0;
+my @whole = read_all($id);
+is_deeply(merged(@whole), merged(@seen, @rest), 'all of it');
+every_number($id, @whole);
 
-    for my $n (0 .. $last) {
-        my $c = follow($id, after => $n, on => $n % 2 ? $edge : $stack);
-        $c->wait(10);
-        my $got = merged($r->events($c));
-        my $want = merged(behind($n, @whole));
+# of several items
 
-        if (!eq_array($got, $want)) {
-            $wrong++ or is_deeply($got, $want, "from $from, after $n");
-        }
-    }
-
-    is($wrong, 0, "from $from, after every number");
+for my $plan ('tool=weather tools=2 preface=2 args={"city":"Oslo"} pieces=3',
+              'thinking=3 tokens=4')
+{
+    $c = $r->create("[[mock $plan every=20]] Hi", background => $true,
+                    stream => $true, tools => [{ type => 'function',
+                        name => 'weather', parameters => {} }]);
+    my @live = $r->events($c);
+    cmp_ok(scalar @{ $live[-1]{response}{output} }, '>=', 2, "$plan: items");
+    $r->growing($plan, @live);
+    every_number($live[0]{response}{id}, @live);
 }
 
 
