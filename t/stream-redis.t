@@ -9,6 +9,7 @@ use lib 't/lib';
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time sleep);
+use Weir::RedisProxy;
 use Weir::Saying;
 use Weir::Stack;
 
@@ -81,6 +82,28 @@ broken('restart', sub {
     $stack->stop('redis');
     $stack->start('redis');
 });
+
+
+# an outcome that cannot be had just now, when weir_max_wait passes
+
+my $proxy = Weir::RedisProxy->new(path => $stack->dir . '/proxy.sock',
+                                  to => $stack->dir . '/redis.sock');
+my $edge = Weir::Stack->new(edge_of => $stack, processes => 1,
+    weir_redis => 'unix:' . $stack->dir . '/proxy.sock',
+    location => 'weir_api; weir_max_wait 2s;')->start('nginx');
+
+my $s = Weir::Saying->new(stack => $edge, words => 600, every => 2);
+my $c = $s->stream;
+ok($c->wait(10, qr/w5 /), 'outcome: it has begun');
+my $run = $c->header('X-Weir-Job') =~ s/^job_//r;
+my $outcome = "weir:{0}:outcome:$run:1000001";
+$stack->redis('DEL', "weir:{0}:events:$run");
+$proxy->rules({ on => 'GET', with => $outcome, reply => "-ERR not now\r\n",
+                times => 8 });
+ok($c->wait(10), 'outcome: the end');
+is($s->is_sound($c, 'outcome'), 'whole', 'outcome: all of it');
+is($proxy->count('GET', $outcome), 9, 'outcome: was asked for again');
+$edge->end;
 
 
 # all of it is lost
