@@ -571,6 +571,11 @@ ngx_http_weir_ask_submission(ngx_http_weir_ctx_t *ctx, weir_submission_t *s,
         ctx->job.asked = s->created;
         ngx_str_set(&ctx->job.part, WEIR_PART_LED);
 
+        /* the job wants the run, whoever reads it */
+
+        s->while_read = false;
+        ctx->brief = 0;
+
         *asker = *s;
         asker->ask = NULL;
         asker->hold = false;

@@ -250,7 +250,7 @@ ngx_http_weir_dialect_responses_events(ngx_http_weir_ctx_t *ctx,
     ngx_http_weir_dialect_response(ctx, &r);
 
     if (!weir_str_digits(weir_str_of(ctx->job.token), 18, &token)) {
-        token = ctx->job.latest;
+        token = 0;                              /* no attempt has ended it */
     }
 
     return weir_responses_events(&r, weir_responses_base(token), ctx->from,

@@ -235,7 +235,6 @@ ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx, const weir_job_t *job,
     to->run_at = run->run_at;
     to->deadline = run->deadline;
     to->attempts = run->attempts;
-    to->latest = run->latest;
     to->hook = (job->hook_url.len > 0);
 
     ngx_http_weir_job_run(to, job);
@@ -276,7 +275,6 @@ ngx_http_weir_run_take(ngx_http_weir_ctx_t *ctx, const weir_run_t *run)
 
     to->started = run->started;
     to->attempts = run->attempts;
-    to->latest = run->latest;
 
     if (!weir_state_is_final(to->state) && run->state != WEIR_QUEUED) {
         to->state = WEIR_IN_PROGRESS;

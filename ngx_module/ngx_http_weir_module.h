@@ -199,7 +199,6 @@ typedef struct {
     ngx_str_t                    part;          /* in its run; or empty */
     ngx_str_t                    metadata;      /* JSON, or empty */
     ngx_str_t                    echo;          /* of a response; or empty */
-    int64_t                      latest;        /* token of its last try */
     ngx_str_t                    kind;          /* of the last error */
     ngx_str_t                    error;
     ngx_str_t                    hook_url;      /* of a submission */

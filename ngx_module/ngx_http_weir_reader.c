@@ -44,14 +44,6 @@ ngx_http_weir_reader_create(ngx_http_weir_ctx_t *ctx)
     reader->render.echo = ngx_http_weir_str(ctx->job.echo);
     reader->render.from = ctx->from;
 
-    if (ctx->response && ctx->job.latest) {
-
-        /* what attempts before said is no part of it */
-
-        reader->spot.token = ctx->job.latest - 1;
-        reader->spot.n = NGX_HTTP_WEIR_SPOT_MAX;
-    }
-
     ngx_http_weir_stream_init(reader);
 
     ctx->reader = reader;

@@ -181,6 +181,14 @@ is($c->status, 504, 'too slow');
 my ($job) = $c->header('X-Weir-Job') =~ /^job_(\w+)$/;
 $r->ends("resp_$job", 'completed');
 
+$c = $r->create('[[mock tag=slow delay=3500]] zz', at => '/short',
+                stream => $true);
+@events = $r->events($c);
+is($events[-1]{type}, 'error', 'too slow, as a stream');
+$id = $events[0]{response}{id};
+like($events[-1]{error}{message}, qr/$id/, 'it says where to look');
+$r->ends($id, 'completed');
+
 
 # limits: what is answered from the cache costs no tokens
 
