@@ -10,6 +10,7 @@
  * Of a dialect's stream: it ends in [DONE] and is the answer, or in an error
  * event, or is cut; it is never ended as if it were whole, and nothing comes
  * after its end.  Where the one call that was made was answered, it is whole.
+ * When its client leaves the call is closed (I11).
  */
 
 #define _GNU_SOURCE
@@ -21,7 +22,9 @@
 #include <string.h>
 
 
-#define HANG_MAX  5000          /* ms after the end of the run */
+#define HANG_MAX   5000         /* ms after the end of the run */
+#define LEAVE_MAX  1000         /* ms after the only client has left */
+#define LEFT       23           /* CURLE_WRITE_ERROR: it wanted no more */
 #define LINKS     ",\"links\":"
 
 
@@ -489,6 +492,68 @@ check_stream(const course_t *c, const reader_t *r, unsigned s)
 }
 
 
+/* nginx itself was harmed when it was to tell of something */
+
+static bool
+was_nginx_harmed(const course_t *c, int64_t at)
+{
+    size_t          i;
+    const fault_t  *f;
+
+    for (i = 0; i < c->nfaults; i++) {
+        f = &c->faults[i];
+
+        if (strcmp(f->kind, "nginx") == 0 && f->begin <= at + LEAVE_MAX
+            && f->end >= at - LEAVE_MAX)
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* A stream's run is for its client alone: when that has left, the call is
+ * closed.  If that could not be told, a lease of half a minute has to end. */
+
+static void
+check_left(const course_t *c, const visit_t *v)
+{
+    size_t           i;
+    int64_t          limit;
+    const job_t     *job;
+    const call_t    *call;
+    const reader_t  *r;
+
+    r = &readers[v->s];
+    job = &c->jobs[r->job];
+
+    if (r->request == 0 || r->curl != LEFT || r->done || job->question
+        || was_nginx_harmed(c, v->closed))
+    {
+        return;
+    }
+
+    limit = v->closed + LEAVE_MAX + 2 * c->late;
+
+    if (excused(c, job, v->closed, limit, OF_READERS) > limit) {
+        return;
+    }
+
+    for (i = 0; i < job->ncalls; i++) {
+        call = &job->calls[i];
+
+        if (call->end > limit) {
+            violation("I11", "job c%u: call %u went on for %lld ms after the "
+                      "client of stream %u had left", job->n, call->turn,
+                      (long long) ((call->end == FOREVER ? c->now : call->end)
+                                   - v->closed), v->s);
+        }
+    }
+}
+
+
 static void
 check_visit(const course_t *c, const visit_t *v)
 {
@@ -536,6 +601,7 @@ streams_check(course_t *c)
 
     for (i = 0; i < nvisits; i++) {
         check_visit(c, &visits[i]);
+        check_left(c, &visits[i]);
     }
 
     for (i = 1; i <= c->njobs; i++) {
