@@ -13,6 +13,11 @@
 #include "weir_backoff.h"
 
 
+/* ms: libcurl's clock is ahead of the loop's by a part of a turn.  A call that
+ * it gives up at the deadline must find that over. */
+#define ASK_LATE  100
+
+
 static void
 ask_log_failure(const job_t *job, const char *what, int64_t wait)
 {
@@ -203,6 +208,11 @@ ask_start(job_t *job)
     job->used = true;
     call->request_id = job->request_id;
     call->timeout = ask_left(job);
+
+    if (job->deadline > 0) {
+        call->timeout += ASK_LATE;
+    }
+
     call->done = ask_on_done;
     call->streamed = job->stream;
     call->delta = ask_on_delta;
