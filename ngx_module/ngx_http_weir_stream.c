@@ -78,6 +78,7 @@ ngx_http_weir_stream_header(ngx_http_weir_reader_t *reader)
     }
 
     reader->begun = 1;
+    r->disable_not_modified = 1;        /* it has no validator */
 
     if (ctx->cache) {
         ctx->cache->stale = 0;          /* too late for that */

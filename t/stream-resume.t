@@ -77,6 +77,17 @@ is(scalar(grep { $_->[1]->body =~ /^event: reset/m } @readers), 0,
    'and nothing is taken back');
 
 
+# what only says of a representation when it is wanted, does not matter here
+
+for my $condition ('If-None-Match: *', 'If-Match: "x"',
+                   'If-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT')
+{
+    $c = $stack->request("/v1/jobs/$id/events", headers => [$condition]);
+    ok($c->wait(10), "$condition: the end");
+    is(text(deltas($c)), $s->said, "$condition: all of it");
+}
+
+
 # a stream whose rate is limited
 
 $s = Weir::Saying->new(stack => $stack, words => 400, every => 2);
