@@ -292,7 +292,7 @@ mutants() {
 
     for p in lua-free-tests/chaos/mutants/*.patch; do
         git apply --check "$p" 2> /dev/null \
-            || patch --dry-run -s -f -p1 < "$p" > /dev/null 2>&1 || echo "$p"
+            || patch --dry-run -s -f -p1 --fuzz=1 < "$p" > /dev/null 2>&1 || echo "$p"
     done | rule "a mutant does not apply"
 }
 
