@@ -122,6 +122,7 @@
 #define WEIR_RUN_LABELS          "labels"
 #define WEIR_RUN_STREAM          "stream"
 #define WEIR_RUN_WHILE           "while"
+#define WEIR_RUN_TRACE           "trace"
 #define WEIR_RUN_FIN             "fin"
 #define WEIR_RUN_FIN_AT          "fin_at"
 #define WEIR_RUN_ASKED           "asked"
@@ -159,6 +160,7 @@
 #define WEIR_HOOK_STATUS         "status"
 #define WEIR_HOOK_ERROR          "error"
 #define WEIR_HOOK_STATE          "state"
+#define WEIR_HOOK_TRACE          "trace"
 
 /* what "state" of a delivery says; missing: it is not over */
 #define WEIR_DELIVERY_DONE       "delivered"

@@ -222,7 +222,8 @@ weir_run_field(weir_run_t *run, weir_str_t name, const weir_reply_t *value)
         { WEIR_RUN_ERROR, NULL, NULL, &run->error },
         { WEIR_RUN_OWNER, NULL, NULL, &run->owner },
         { WEIR_RUN_ASK, NULL, NULL, &run->ask },
-        { WEIR_RUN_LABELS, NULL, NULL, &run->labels }
+        { WEIR_RUN_LABELS, NULL, NULL, &run->labels },
+        { WEIR_RUN_TRACE, NULL, NULL, &run->trace }
     };
 
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {

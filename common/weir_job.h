@@ -76,6 +76,7 @@ struct weir_submission_s {
     const char   *ask;              /* digest of the question; NULL: none */
     long long     n;                /* its n-th run; 0: its answer is stored,
                                        but nobody else asks for it */
+    weir_str_t    trace;            /* weir_trace_write(); empty: none */
     weir_str_t    cache;            /* policy, as text */
     weir_str_t    labels;           /* "class:a tag:b" */
     int64_t       until;            /* ms: so long a request without a job
@@ -136,6 +137,7 @@ typedef struct {
     weir_str_t    owner;            /* empty: not counted */
     weir_str_t    ask;              /* digest of its question; empty: none */
     weir_str_t    labels;           /* of its answer */
+    weir_str_t    trace;            /* weir_trace_read(); empty: none */
     bool          claimed;          /* an entry runs its generation, or ran */
     long long     latest;           /* the token of the latest delivery; of a
                                        generation that has none yet, one below

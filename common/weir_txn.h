@@ -213,6 +213,7 @@ typedef struct {
     weir_str_t    cache;            /* policy, as text; empty: not stored */
     weir_str_t    labels;
     weir_str_t    payload;          /* the neutral request */
+    weir_str_t    trace;            /* weir_trace_read(); empty: none */
     bool          stream;           /* the provider is asked for a stream */
     bool          while_read;       /* it lives only while it is wanted */
     bool          read;             /* somebody reads what it says */

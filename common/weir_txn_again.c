@@ -67,6 +67,8 @@ weir_again_submission(weir_submission_t *s, int64_t now,
     s->hook_url = weir_reply_field(job, WEIR_JOB_HOOK_URL);
     s->hook_secret = weir_reply_field(job, WEIR_JOB_HOOK_SECRET);
 
+    s->trace = weir_reply_field(run, WEIR_RUN_TRACE);
+
     class = weir_class_parse(weir_reply_field(run, WEIR_RUN_CLASS));
     s->class = class < 0 ? WEIR_NORMAL : (weir_class_e) class;
 

@@ -21,7 +21,7 @@ enum {
     WEIR_CLAIM_REPLIES
 };
 
-#define WEIR_CLAIM_FIELDS  22
+#define WEIR_CLAIM_FIELDS  23
 
 
 /* reading the ready streams */
@@ -157,7 +157,7 @@ weir_txn_claim(weir_txn_t *t, unsigned shard, const char *run,
              W(WEIR_RUN_BACK), W(WEIR_RUN_CRASH), W(WEIR_RUN_RECORDS),
              W(WEIR_RUN_HOOK), W(WEIR_RUN_KEEP), W(WEIR_RUN_OWNER),
              W(WEIR_RUN_ASK), W(WEIR_RUN_CACHE), W(WEIR_RUN_LABELS),
-             W(WEIR_RUN_STREAM), W(WEIR_RUN_WHILE));
+             W(WEIR_RUN_STREAM), W(WEIR_RUN_WHILE), W(WEIR_RUN_TRACE));
     weir_add(t, W("ZSCORE"), k.deadline, weir_str_of(run));
     weir_add(t, W("GET"), k.request);
     weir_add(t, W("ZCOUNT"), weir_name(readers, WEIR_KEY_READERS, shard, run),
@@ -212,6 +212,7 @@ weir_txn_claim_read(const weir_answer_t *a, const char *entry,
     claim_r->labels = weir_reply_str(weir_reply_at(record, 19));
     claim_r->stream = !weir_reply_is_nil(weir_reply_at(record, 20));
     claim_r->while_read = !weir_reply_is_nil(weir_reply_at(record, 21));
+    claim_r->trace = weir_reply_str(weir_reply_at(record, 22));
     claim_r->deliveries = weir_reply_int(weir_reply_at(a->reply,
                                                        WEIR_CLAIM_DELIVERIES));
     claim_r->payload = weir_reply_str(weir_reply_at(a->reply,

@@ -23,7 +23,7 @@ enum {
     WEIR_LOOK_RUN
 };
 
-#define WEIR_SUBMIT_OPTIONS  9          /* fields of a run that may be there */
+#define WEIR_SUBMIT_OPTIONS  10         /* fields of a run that may be there */
 #define WEIR_SUBMIT_ARGS     (18 + 2 * WEIR_SUBMIT_OPTIONS)
 
 
@@ -127,6 +127,11 @@ weir_add_run(weir_txn_t *t, const weir_submission_t *s, weir_str_t run)
     if (s->labels.len) {
         args[n++] = W(WEIR_RUN_LABELS);
         args[n++] = s->labels;
+    }
+
+    if (s->trace.len) {
+        args[n++] = W(WEIR_RUN_TRACE);
+        args[n++] = s->trace;
     }
 
     if (s->stream) {

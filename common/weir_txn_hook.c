@@ -209,6 +209,7 @@ weir_txn_hook_read(const weir_answer_t *a, weir_hook_t *h)
     h->url = weir_reply_field(self, WEIR_HOOK_URL);
     h->secret = weir_reply_field(self, WEIR_HOOK_SECRET);
     h->body = weir_reply_field(self, WEIR_HOOK_BODY);
+    h->trace = weir_reply_field(self, WEIR_HOOK_TRACE);
     h->state = weir_reply_field(self, WEIR_HOOK_STATE);
     h->error = weir_reply_field(self, WEIR_HOOK_ERROR);
     h->found = (h->token.len > 0);
@@ -296,7 +297,7 @@ weir_txn_hook_begin_read(const weir_answer_t *a, bool *gone_r,
 
 void
 weir_txn_hook_store(weir_txn_t *t, const weir_entry_t *e, weir_str_t owner,
-    weir_str_t url, weir_str_t secret, weir_str_t body)
+    weir_str_t url, weir_str_t secret, weir_str_t trace, weir_str_t body)
 {
     weir_hook_keys_t  k;
 
@@ -309,6 +310,11 @@ weir_txn_hook_store(weir_txn_t *t, const weir_entry_t *e, weir_str_t owner,
     weir_add(t, W("HSETNX"), k.hook, W(WEIR_HOOK_OWNER), owner);
     weir_add(t, W("HSETNX"), k.hook, W(WEIR_HOOK_URL), url);
     weir_add(t, W("HSETNX"), k.hook, W(WEIR_HOOK_SECRET), secret);
+
+    if (trace.len) {
+        weir_add(t, W("HSETNX"), k.hook, W(WEIR_HOOK_TRACE), trace);
+    }
+
     weir_add_expire(t, k.hook, WEIR_TTL_HOOK);
     weir_add(t, W("EXEC"));
 }

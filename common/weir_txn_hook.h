@@ -54,6 +54,7 @@ typedef struct {
     weir_str_t    owner;
     weir_str_t    url;
     weir_str_t    secret;
+    weir_str_t    trace;                /* or empty */
     weir_str_t    body;                 /* empty: it is over */
     weir_str_t    state;                /* empty: it is not */
     weir_str_t    error;                /* of the last try */
@@ -80,7 +81,8 @@ bool weir_txn_hook_begin_read(const weir_answer_t *a, bool *gone_r,
 
 /* What every try will send.  Stored once. */
 void weir_txn_hook_store(weir_txn_t *t, const weir_entry_t *e,
-    weir_str_t owner, weir_str_t url, weir_str_t secret, weir_str_t body);
+    weir_str_t owner, weir_str_t url, weir_str_t secret, weir_str_t trace,
+    weir_str_t body);
 
 /* false: another has stored it before, or it is unknown. */
 bool weir_txn_hook_stored(const weir_answer_t *a);

@@ -84,6 +84,7 @@ delivery_free(delivery_t *d)
 
     weir_buf_free(&d->body);
     free(d->secret);
+    free(d->trace);
     free(d->url);
     free(d);
 }
@@ -215,6 +216,7 @@ webhook_store(delivery_t *d, weir_str_t outcome, const weir_job_t *job,
     t = runner_txn(d->webhook->runner);
     weir_txn_hook_store(t, &d->entry, weir_str_of(d->owner),
                         weir_str_of(d->url), weir_str_of(d->secret),
+                        weir_str_of(d->trace),
                         (weir_str_t) { d->body.data, d->body.len });
     delivery_ask(d, t, webhook_on_store);
 }
@@ -296,6 +298,7 @@ webhook_fill(delivery_t *d, const weir_hook_t *h)
     snprintf(d->owner, sizeof(d->owner), "%.*s", (int) owner.len, owner.data);
     d->url = mem_copy(url);
     d->secret = mem_copy(begun ? h->secret : h->job.hook_secret);
+    d->trace = mem_copy(begun ? h->trace : h->run.trace);
     d->tries = h->tries;
     weir_entry_run(&d->entry, &h->job);
 

@@ -31,6 +31,7 @@ struct delivery_s {
     char            endpoint[WEIR_HOOK_DIGEST_MAX];
     char           *url;                /* canonical, once it was judged */
     char           *secret;
+    char           *trace;              /* a record, or empty */
     weir_buf_t      body;
     long long       tries;              /* so far */
 

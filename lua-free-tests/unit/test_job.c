@@ -76,6 +76,7 @@ typedef struct {
     long long     gen;
     long long     attempts;
     long long     latest;
+    size_t        trace;
 } row_t;
 
 
@@ -95,6 +96,7 @@ run_read(void *data, const weir_answer_t *a)
     row->gen = run.gen;
     row->attempts = run.attempts;
     row->latest = run.latest;
+    row->trace = run.trace.len;
 }
 
 
@@ -197,6 +199,9 @@ test_states(void **state)
     assert_int_equal(r.latest, 2000000);
     r = run_of("gen 2 run:2 2-0");
     assert_int_equal(r.latest, 2000000);
+
+    r = run_of("gen 1 trace 00-a");
+    assert_int_equal(r.trace, 4);
 
     /* an odd number of words */
     r = run_of("gen 1 created");

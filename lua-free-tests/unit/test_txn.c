@@ -78,15 +78,16 @@ test_submit(void **state)
     s.idem = NULL;
 
     s.stream = s.while_read = true;
+    s.trace = weir_str("00-a b=1");
     s.reader = weir_str("mb");
     s.read_until = 9000;
     weir_txn_submit(&t, &s);
-    expect_has(&t, " keep 1 stream 1 while 1\n"
+    expect_has(&t, " keep 1 trace 00-a b=1 stream 1 while 1\n"
                    "ZADD weir:{0}:readers:" ID " GT 9000 mb\n"
                    "EXPIRE weir:{0}:readers:" ID " 600\n"
                    "ZADD " LINE);
     s.stream = s.while_read = false;
-    s.reader = weir_str_null;
+    s.reader = s.trace = weir_str_null;
 
     s.hold = true;
     weir_txn_submit(&t, &s);
@@ -480,12 +481,12 @@ claim_read(void *data, const weir_answer_t *a)
     "$1\r\n1\r\n$1\r\n2\r\n$2\r\n90\r\n$1\r\n1\r\n$-1\r\n$2\r\nal\r\n"
 
 #define CLAIM_TAIL  CLAIM_HEAD                                                \
-    "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$4\r\n2000\r\n"                        \
-    "$2\r\n{}\r\n:0\r\n"
+    "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"                            \
+    "$4\r\n2000\r\n$2\r\n{}\r\n:0\r\n"
 
 #define CLAIM_ASK(score)                                                      \
     CLAIM_HEAD "$1\r\nq\r\n$1\r\np\r\n$7\r\nclass:a\r\n"                     \
-    "$1\r\n1\r\n$1\r\n1\r\n" score "$2\r\n{}\r\n:1\r\n"
+    "$1\r\n1\r\n$1\r\n1\r\n$2\r\nto\r\n" score "$2\r\n{}\r\n:1\r\n"
 
 
 static void
@@ -506,14 +507,14 @@ test_claim(void **state)
            "HSETNX " RUN " started 77\n"
            "HMGET " RUN " run:2 fin gen failures created started deadline "
            "ttl job request model back crash records hook keep owner "
-           "ask cache labels stream while\n"
+           "ask cache labels stream while trace\n"
            "ZSCORE " LINE " " ID "\n"
            "GET " REQ "\n"
            "ZCOUNT weir:{0}:readers:" ID " 77 +inf\n"
            "EXEC\n");
     weir_txn_free(&t);
 
-    answer("*7\r\n:1\r\n:4\r\n:0\r\n*22\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*23\r\n$3\r\n5-1\r\n$-1\r\n" CLAIM_TAIL,
            true, claim_read, &c);
     assert_true(c.ok && c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.fin.len, 0);
@@ -532,8 +533,9 @@ test_claim(void **state)
     assert_string_equal(c.model, "m");
     assert_string_equal(c.payload, "{}");
     assert_false(c.claim.read || c.claim.stream || c.claim.while_read);
+    assert_int_equal(c.claim.trace.len, 0);
 
-    answer("*7\r\n:0\r\n:1\r\n:0\r\n*22\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
+    answer("*7\r\n:0\r\n:1\r\n:0\r\n*23\r\n$3\r\n4-1\r\n$3\r\na:b\r\n"
            CLAIM_TAIL, true, claim_read, &c);
     assert_true(c.ok && c.claim.found && !c.claim.ours);
     assert_int_equal(c.claim.fin.len, 3);
@@ -541,7 +543,7 @@ test_claim(void **state)
     /* only a question's run has its deadline moved */
     assert_int_equal(c.claim.deadline, 900);
 
-    answer("*7\r\n:1\r\n:4\r\n:0\r\n*22\r\n$3\r\n5-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*23\r\n$3\r\n5-1\r\n$-1\r\n"
            CLAIM_ASK("$4\r\n2000\r\n"), true, claim_read, &c);
     assert_true(c.ok);
     assert_int_equal(c.claim.deadline, 2000);
@@ -549,19 +551,20 @@ test_claim(void **state)
     assert_int_equal(c.claim.ask.len, 1);
     assert_int_equal(c.claim.cache.len, 1);
     assert_int_equal(c.claim.labels.len, 7);
+    assert_int_equal(c.claim.trace.len, 2);
 
-    answer("*7\r\n:1\r\n:4\r\n:0\r\n*22\r\n$3\r\n5-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*23\r\n$3\r\n5-1\r\n$-1\r\n"
            CLAIM_ASK("$3\r\n800\r\n"), true, claim_read, &c);
     assert_int_equal(c.claim.deadline, 900);
-    answer("*7\r\n:1\r\n:4\r\n:0\r\n*22\r\n$3\r\n5-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:4\r\n:0\r\n*23\r\n$3\r\n5-1\r\n$-1\r\n"
            CLAIM_ASK("$-1\r\n"), true, claim_read, &c);
     assert_int_equal(c.claim.deadline, 900);
 
     /* a ghost */
-    answer("*7\r\n:1\r\n:1\r\n:1\r\n*22\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+    answer("*7\r\n:1\r\n:1\r\n:1\r\n*23\r\n$3\r\n5-1\r\n$-1\r\n$-1\r\n$-1\r\n"
            "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
            "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n:0\r\n",
+           "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n:0\r\n",
            true, claim_read, &c);
     assert_true(c.ok && !c.claim.found && c.claim.ours);
     assert_int_equal(c.claim.payload.len, 0);

@@ -275,10 +275,10 @@ test_again(void **state)
     answer("*4\r\n*2\r\n$2\r\n50\r\n$6\r\n003000\r\n"
            "*6\r\n$5\r\nowner\r\n$2\r\nal\r\n$3\r\nkey\r\n$1\r\nk\r\n"
            "$10\r\nretried_as\r\n$1\r\nx\r\n"
-           "*14\r\n$3\r\ngen\r\n$1\r\n2\r\n$3\r\nfin\r\n$8\r\nfailed:7\r\n"
+           "*16\r\n$3\r\ngen\r\n$1\r\n2\r\n$3\r\nfin\r\n$8\r\nfailed:7\r\n"
            "$7\r\ncreated\r\n$4\r\n1000\r\n$8\r\ndeadline\r\n$4\r\n3000\r\n"
            "$5\r\nclass\r\n$3\r\nlow\r\n$4\r\nkeep\r\n$1\r\n1\r\n"
-           "$6\r\nstream\r\n$1\r\n1\r\n"
+           "$6\r\nstream\r\n$1\r\n1\r\n$5\r\ntrace\r\n$2\r\nto\r\n"
            "$2\r\n{}\r\n", true, again_read, &g);
     assert_true(g.ok);
     assert_true(g.found);
@@ -293,7 +293,7 @@ test_again(void **state)
            "HSETNX weir:{0}:run:" AS " gen 1\n"
            "HSET weir:{0}:run:" AS " job " AS " request  model  class low"
            " created 50003 deadline 52003 ttl 3600 records 86400 keep 1"
-           " stream 1\n"
+           " trace to stream 1\n"
            "ZADD " LINE " 52003 " AS "\n"
            "ZADD weir:{0}:jobs:al 50003 " AS "\n"
            "EXPIRE weir:{0}:jobs:al 2678400\n"

@@ -103,13 +103,14 @@ test_units(void **state)
                "HGETALL weir:{0}:run:" OTHER "\nEXEC\n");
 
     weir_txn_hook_store(&t, &e, weir_str("o"), weir_str("u"), weir_str("s"),
-                        weir_str("b"));
+                        weir_str("t"), weir_str("b"));
     expect(&t, "MULTI\n"
                "HSETNX " HOOK " body b\n"
                "HSETNX " HOOK " token 1000001\n"
                "HSETNX " HOOK " owner o\n"
                "HSETNX " HOOK " url u\n"
                "HSETNX " HOOK " secret s\n"
+               "HSETNX " HOOK " trace t\n"
                "EXPIRE " HOOK " 345600\n"
                "EXEC\n");
 
