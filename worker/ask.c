@@ -207,6 +207,7 @@ ask_start(job_t *job)
 
     job->used = true;
     call->request_id = job->request_id;
+    call->trace = (weir_str_t) { job->trace.data, job->trace.len };
     call->timeout = ask_left(job);
 
     if (job->deadline > 0) {

@@ -229,6 +229,7 @@ cell_on_run(cell_t *c, const cell_msg_t *msg)
 
     ask->provider = model->to;
     ask->call.request_id = ask->run.request_id;
+    ask->call.trace = weir_str_of(ask->run.trace);
     ask->call.timeout = ask->run.left;
     ask->call.done = cell_on_done;
     ask->call.data = ask;

@@ -9,6 +9,7 @@
 
 
 #include "provider.h"
+#include "weir_trace.h"
 
 
 /* longest frame from a cell: an outcome and what stands before it */
@@ -38,6 +39,7 @@ typedef struct {
     int64_t             clock;          /* Redis's ms less loop_now() */
     long long           attempts;       /* likewise */
     char                request_id[CELL_TEXT_MAX];
+    char                trace[WEIR_TRACE_MAX + 1];
     char                model[CELL_TEXT_MAX];
 } cell_run_t;
 

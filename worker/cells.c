@@ -198,6 +198,8 @@ cohort_send(cohort_t *h)
         run.attempts = job->failures + job->deliveries - job->back;
         snprintf(run.request_id, sizeof(run.request_id), "%s",
                  job->request_id);
+        snprintf(run.trace, sizeof(run.trace), "%.*s", (int) job->trace.len,
+                 job->trace.len ? job->trace.data : "");
         snprintf(run.model, sizeof(run.model), "%s", job->model);
 
         cell_link_run(h->link, h->sent, &run,

@@ -13,6 +13,7 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
+#include "weir_trace.h"
 
 
 #define CLAIM_PAUSE  1000       /* ms, after "later" */
@@ -129,6 +130,21 @@ claim_drop_ghost(job_t *job)
 
 
 static void
+claim_trace(job_t *job, weir_str_t record)
+{
+    weir_str_t    state;
+    weir_trace_t  t;
+
+    weir_buf_reset(&job->trace);
+
+    if (weir_trace_read(record, &t, &state)) {
+        weir_buf_str(&job->trace, record);
+        mem_check(job->trace.failed);
+    }
+}
+
+
+static void
 claim_take(job_t *job, const weir_claim_t *c)
 {
     weir_str_t  id;
@@ -166,6 +182,7 @@ claim_take(job_t *job, const weir_claim_t *c)
     claim_copy(job->labels, sizeof(job->labels), c->labels);
     claim_copy(job->request_id, sizeof(job->request_id), c->request_id);
     claim_copy(job->model, sizeof(job->model), c->model);
+    claim_trace(job, c->trace);
 }
 
 

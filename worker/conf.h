@@ -95,6 +95,7 @@ typedef struct {
     int64_t   connections;      /* 0: no limit */
     int64_t   http2;
     int64_t   stream;           /* it may be asked for events */
+    int64_t   trace;            /* it is told the trace of a call */
     int       line;             /* in the file, of its end */
 } conf_provider_t;
 

@@ -13,6 +13,7 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
+#include "trace.h"
 #include "weir_txn_events.h"
 
 
@@ -167,11 +168,16 @@ finish_fill(const job_t *job, weir_finish_t *f)
 static void
 finish_log(const job_t *job, const char *event)
 {
+    weir_str_t  trace;
+
+    trace = trace_id((weir_str_t) { job->trace.data, job->trace.len });
+
     LOG(LOG_INFO, event, log_text("job", job->name),
         log_text("request", job->request_id), log_text("model", job->model),
         log_text("state", weir_state_name(job->end)),
         log_num("attempt", job->failures + job->deliveries - job->back),
-        log_num("ms", (long long) (loop_now(job->runner->loop) - job->begun)));
+        log_num("ms", (long long) (loop_now(job->runner->loop) - job->begun)),
+        log_str(trace.len ? "trace" : NULL, trace));
 }
 
 

@@ -285,8 +285,37 @@ http_on_sweep(void *data)
 }
 
 
+/* The call's own headers, in front of the target's. */
+
+static struct curl_slist *
+http_headers(http_call_t *call, const char *const *headers)
+{
+    char    *text;
+    size_t   i, n;
+
+    weir_buf_reset(&call->header_text);
+
+    for (n = 0; headers && headers[n] && n < HTTP_HEADERS_MAX; n++) {
+        weir_buf_add(&call->header_text, headers[n], strlen(headers[n]) + 1);
+    }
+
+    mem_check(call->header_text.failed);
+
+    text = call->header_text.data;
+
+    for (i = 0; i < n; i++) {
+        call->headers[i].data = text;
+        call->headers[i].next = i + 1 < n ? &call->headers[i + 1]
+                                          : call->target->headers;
+        text += strlen(text) + 1;
+    }
+
+    return n ? call->headers : call->target->headers;
+}
+
+
 http_call_t *
-http_call(http_target_t *target, weir_str_t body, const char *header,
+http_call(http_target_t *target, weir_str_t body, const char *const *headers,
     int64_t timeout, http_reply_pt fn, void *data)
 {
     http_t       *http;
@@ -321,14 +350,9 @@ http_call(http_target_t *target, weir_str_t body, const char *header,
                          (curl_off_t) body.len);
     }
 
-    if (header) {
-        snprintf(call->header_text, HTTP_HEADER_MAX, "%s", header);
-        call->header.data = call->header_text;
-        call->header.next = target->headers;
-    }
-
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER,
-                     header ? &call->header : target->headers);
+                     http_headers(call, headers));
+
     /* more is an error to the library, and none is 0 there */
 
     curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS,

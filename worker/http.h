@@ -14,6 +14,9 @@
 #include "weir_str.h"
 
 
+#define HTTP_HEADERS_MAX  3             /* of one call */
+
+
 typedef struct http_s         http_t;
 typedef struct http_target_s  http_target_t;
 typedef struct http_call_s    http_call_t;
@@ -82,10 +85,11 @@ void http_target_trickles(http_target_t *target);
 void http_target_destroy(http_target_t **target);
 
 /* A POST of body, which must live until the end; body.data NULL: a GET.
- * header is one more, copied; may be NULL.  timeout: ms for the whole call.
- * The callback comes from the loop, never from within. */
+ * headers: HTTP_HEADERS_MAX more at most, NULL at the end; copied; may be NULL.
+ * timeout: ms for the whole call.  The callback comes from the loop, never from
+ * within. */
 http_call_t *http_call(http_target_t *target, weir_str_t body,
-    const char *header, int64_t timeout, http_reply_pt fn, void *data);
+    const char *const *headers, int64_t timeout, http_reply_pt fn, void *data);
 
 /* Of a call that was just made: if the reply is an event stream of status 2xx,
  * its body is handed out as it comes, and the reply has none. */

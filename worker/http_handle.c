@@ -253,6 +253,7 @@ http_handle_destroy(http_call_t *call)
 {
     curl_easy_cleanup(call->easy);
     weir_buf_free(&call->body);
+    weir_buf_free(&call->header_text);
     free(call);
 }
 

@@ -15,7 +15,6 @@
 #include "weir_buf.h"
 
 
-#define HTTP_HEADER_MAX  512
 #define HTTP_BUFFER      16384L         /* bytes of a read */
 #define HTTP_TRICKLE     2048L          /* where calls are many */
 
@@ -44,8 +43,8 @@ struct http_call_s {
     http_call_t          *fresh_next;
     bool                  fresh;
 
-    struct curl_slist     header;       /* in front of the target's */
-    char                  header_text[HTTP_HEADER_MAX];
+    struct curl_slist     headers[HTTP_HEADERS_MAX];
+    weir_buf_t            header_text;  /* each terminated */
     char                  error[CURL_ERROR_SIZE];
 
     weir_buf_t            body;

@@ -142,6 +142,7 @@ job_clear(job_t *job)
     }
 
     weir_buf_reset(&job->document);
+    weir_buf_reset(&job->trace);
 }
 
 
@@ -151,6 +152,7 @@ job_free(job_t *job)
     job_clear(job);
     provider_call_free(&job->call);
     weir_buf_free(&job->document);
+    weir_buf_free(&job->trace);
     free(job);
 }
 

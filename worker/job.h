@@ -60,6 +60,7 @@ struct job_s {
     char               name[WEIR_ID_LEN + sizeof(WEIR_JOB_PREFIX)];
     char               token[JOB_TOKEN_MAX];
     char               request_id[JOB_TEXT_MAX];
+    weir_buf_t         trace;           /* a good record, or empty */
     char               model[JOB_TEXT_MAX];
     long long          gen;
     long long          deliveries;

@@ -46,6 +46,7 @@ struct provider_call_s {
     weir_str_t           model;         /* the provider's name for it */
     const conf_model_t  *conf;          /* what it costs */
     const char          *request_id;    /* may be empty */
+    weir_str_t           trace;         /* a record, likewise */
     int64_t              timeout;       /* ms until the run's deadline */
     weir_outcome_t      *outcome;       /* to be filled */
     char                 detail[128];   /* of a failure, for the log only */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "trace.h"
 
 
 #define PROVIDER_URL_MAX   4096
@@ -252,13 +253,39 @@ provider_write(const provider_row_t *row, const provider_ask_t *ask,
 }
 
 
+/* The call's own headers, which curl gets copies of. */
+
+static http_call_t *
+provider_send(provider_call_t *call, http_target_t *target, int64_t timeout)
+{
+    char           id[256];
+    size_t         n;
+    trace_lines_t  lines;
+    const char    *headers[HTTP_HEADERS_MAX + 1];
+
+    n = 0;
+
+    if (call->request_id[0]) {
+        snprintf(id, sizeof(id), "X-Request-Id: %s", call->request_id);
+        headers[n++] = id;
+    }
+
+    if (call->provider->conf->trace) {
+        n += trace_lines(&lines, call->trace, &headers[n]);
+    }
+
+    headers[n] = NULL;
+
+    return http_call(target, (weir_str_t) { call->body.data, call->body.len },
+                     headers, timeout, provider_on_reply, call);
+}
+
+
 void
 provider_http_call(provider_t *p, provider_call_t *call)
 {
     bool                   streamed;
-    char                   header[256];
     int64_t                timeout;
-    weir_str_t             body;
     provider_http_t       *o;
     const provider_ask_t  *ask;
     provider_targets_t    *targets;
@@ -281,17 +308,14 @@ provider_http_call(provider_t *p, provider_call_t *call)
 
     memset(&call->outcome->error, 0, sizeof(weir_failure_t));
     counters_add(p->counters, calls, 1);
-    snprintf(header, sizeof(header), "X-Request-Id: %s", call->request_id);
 
     targets = &o->targets[ask - o->row->asks];
-    body = (weir_str_t) { call->body.data, call->body.len };
 
     timeout = streamed || call->timeout < p->conf->timeout ? call->timeout
                                                            : p->conf->timeout;
 
-    call->http = http_call(streamed ? targets->events : targets->whole, body,
-                           call->request_id[0] ? header : NULL,
-                           timeout, provider_on_reply, call);
+    call->http = provider_send(call, streamed ? targets->events
+                                              : targets->whole, timeout);
 
     if (streamed) {
         http_pieces(call->http, provider_on_piece);

@@ -135,6 +135,7 @@ const setting_t  settings[] = {
     { PROVIDER(connections), set_int, PR(connections), "0", 0, 65535, NULL },
     { PROVIDER(http2), set_word, PR(http2), "auto", 0, 0, http2_words },
     { PROVIDER(stream), set_bool, PR(stream), "on", 0, 1, NULL },
+    { PROVIDER(trace), set_bool, PR(trace), "on", 0, 1, NULL },
     { PROVIDER(proxy), set_url, PR(proxy), NULL, 0, 0, NULL },
     { PROVIDER(ca_file), set_text, PR(ca_file), NULL, 1, 4095, NULL },
 

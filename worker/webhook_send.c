@@ -9,12 +9,14 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "trace.h"
 #include "weir_version.h"
 
 
 #define WEBHOOK_CONNECT    (10 * 1000)          /* ms */
 #define WEBHOOK_BODY_MAX   (64 * 1024)          /* bytes of an answer */
 #define WEBHOOK_HEAD_MAX   (16 * 1024)
+#define WEBHOOK_HEADERS    6                    /* of each call */
 
 
 static bool
@@ -136,11 +138,12 @@ webhook_aim(delivery_t *d)
     char             digits[WEIR_DECIMAL_MAX];
     runner_t        *r;
     weir_str_t       now;
+    trace_lines_t    lines;
     weir_secrets_t   secrets;
 
-    const char *const  headers[] = {
+    const char  *headers[] = {
         id, timestamp, signature, "Content-Type: application/json",
-        "User-Agent: Weir/" WEIR_VERSION, "Expect:", NULL
+        "User-Agent: Weir/" WEIR_VERSION, "Expect:", NULL, NULL, NULL
     };
 
     r = d->webhook->runner;
@@ -165,6 +168,9 @@ webhook_aim(delivery_t *d)
     weir_secrets_wipe(&secrets);
 
     snprintf(signature, sizeof(signature), "webhook-signature: %s", signatures);
+
+    (void) trace_lines(&lines, weir_str_of(d->trace),
+                       &headers[WEBHOOK_HEADERS]);
     d->target = http_target_create(d->webhook->http, d->url, headers);
 
     return true;
