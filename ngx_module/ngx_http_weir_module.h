@@ -17,6 +17,7 @@
 #include "weir_prefer.h"
 #include "weir_txn.h"
 #include "weir_txn_events.h"
+#include "weir_trace.h"
 #include "weir_url.h"
 #include "weir_webhook.h"
 
@@ -216,6 +217,7 @@ typedef struct {
 
 struct ngx_http_weir_visit_s {
     ngx_str_t                    request_id;    /* empty: none made yet */
+    ngx_str_t                    trace;         /* a record, likewise */
 
     ngx_str_t                    key;           /* as sent, once hidden */
     ngx_uint_t                   credentials;   /* how many were sent */
@@ -404,6 +406,10 @@ const char *ngx_http_weir_route_missing(ngx_http_weir_ctx_t *ctx);
 ngx_http_weir_visit_t *ngx_http_weir_visit(ngx_http_request_t *r);
 ngx_http_weir_ctx_t *ngx_http_weir_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_weir_request_id(ngx_http_request_t *r,
+    ngx_http_weir_visit_t *visit);
+
+/* trace: where the visit stands in one */
+ngx_int_t ngx_http_weir_trace(ngx_http_request_t *r,
     ngx_http_weir_visit_t *visit);
 
 /* gate */

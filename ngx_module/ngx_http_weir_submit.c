@@ -110,7 +110,9 @@ ngx_http_weir_submit_read(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 {
     weir_failure_t  f;
 
-    if (ngx_http_weir_submit_id(ctx) != NGX_OK) {
+    if (ngx_http_weir_submit_id(ctx) != NGX_OK
+        || ngx_http_weir_trace(ctx->request, ctx->visit) != NGX_OK)
+    {
         return ngx_http_weir_done(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
     }
 
@@ -353,6 +355,7 @@ ngx_http_weir_submit_record(ngx_http_weir_ctx_t *ctx, weir_submission_t *s)
     s->owner = ngx_http_weir_str(ctx->visit->owner);
     s->key_id = ngx_http_weir_str(ctx->visit->key_id);
     s->request_id = ngx_http_weir_str(ctx->visit->request_id);
+    s->trace = ngx_http_weir_str(ctx->visit->trace);
     s->route = weir_str_of(ctx->route->name);
     s->model = ngx_http_weir_str(job->model);
     s->metadata = ngx_http_weir_str(job->metadata);

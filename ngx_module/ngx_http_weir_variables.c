@@ -74,6 +74,33 @@ ngx_http_weir_variable_request_id(ngx_http_request_t *r,
 }
 
 
+/* data: 1 for our own id in it */
+
+static ngx_int_t
+ngx_http_weir_variable_trace(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                 *p;
+    ngx_http_weir_visit_t  *visit;
+
+    visit = ngx_http_weir_visit(r);
+
+    if (visit == NULL) {
+        return ngx_http_weir_variable_set(v, NULL, 0);
+    }
+
+    if (ngx_http_weir_trace(r, visit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    p = visit->trace.data + sizeof("00-") - 1;
+
+    return data ? ngx_http_weir_variable_set(v, p + WEIR_TRACE_ID_LEN + 1,
+                                             WEIR_SPAN_ID_LEN)
+                : ngx_http_weir_variable_set(v, p, WEIR_TRACE_ID_LEN);
+}
+
+
 static ngx_int_t
 ngx_http_weir_variable_model(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
@@ -228,6 +255,12 @@ static ngx_http_variable_t  ngx_http_weir_variables[] = {
 
     { ngx_string("weir_request_id"), NULL, ngx_http_weir_variable_request_id,
       ngx_http_weir_offset(request_id), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_trace_id"), NULL, ngx_http_weir_variable_trace,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("weir_span_id"), NULL, ngx_http_weir_variable_trace,
+      1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("weir_auth_status"), NULL, ngx_http_weir_variable_auth,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
