@@ -167,20 +167,42 @@ weir_txn_feed_look(weir_txn_t *t, unsigned shard, const char *run)
 }
 
 
-bool
-weir_txn_feed_was_done(const weir_answer_t *a, const weir_feed_t *f)
+/* It follows the one before, or begins; all that has a greater token is
+ * another's. */
+
+weir_feed_e
+weir_txn_feed_look_read(const weir_answer_t *a, const weir_feed_t *f)
 {
-    char        id[WEIR_EVENT_ID_MAX];
-    weir_str_t  last;
+    int64_t     own, of;
+    uint64_t    n;
+    weir_str_t  last, token;
 
     if (a->code != WEIR_ANSWER_OK) {
-        return false;
+        return WEIR_FEED_FAILED;
     }
 
-    weir_event_id(id, f->token, f->n);
     last = weir_reply_str(weir_reply_at(weir_reply_at(a->reply, 0), 0));
 
-    return weir_str_eq(last, weir_str_of(id));
+    if (last.len == 0) {
+        return f->kind == WEIR_EVENT_START ? WEIR_FEED_MISSING
+                                           : WEIR_FEED_GONE;
+    }
+
+    if (!weir_event_id_parse(last, &token, &n)
+        || !weir_str_digits(token, WEIR_EVENT_DIGITS, &of)
+        || !weir_str_digits(weir_str_of(f->token), WEIR_EVENT_DIGITS, &own))
+    {
+        return WEIR_FEED_FENCED;
+    }
+
+    if (own == of && n == f->n) {
+        return WEIR_FEED_DONE;
+    }
+
+    return f->kind == WEIR_EVENT_START ? (of < own ? WEIR_FEED_MISSING
+                                                   : WEIR_FEED_FENCED)
+           : own == of && n + 1 == f->n ? WEIR_FEED_MISSING
+                                        : WEIR_FEED_FENCED;
 }
 
 

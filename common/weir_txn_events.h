@@ -49,6 +49,7 @@ typedef enum {
     WEIR_FEED_FENCED,               /* another attempt has begun, or the end
                                        was there */
     WEIR_FEED_GONE,                 /* there is no stream any more */
+    WEIR_FEED_MISSING,              /* a look: it was not added, and may be */
     WEIR_FEED_FAILED                /* see the answer's code */
 } weir_feed_e;
 
@@ -58,9 +59,10 @@ void weir_txn_feed(weir_txn_t *t, const weir_feed_t *f);
 weir_feed_e weir_txn_feed_read(const weir_answer_t *a,
     const weir_reply_t **mailboxes_r);
 
-/* The last id; true: it is that of f, which was done. */
+/* The last id, where there was no answer: what became of f. */
 void weir_txn_feed_look(weir_txn_t *t, unsigned shard, const char *run);
-bool weir_txn_feed_was_done(const weir_answer_t *a, const weir_feed_t *f);
+weir_feed_e weir_txn_feed_look_read(const weir_answer_t *a,
+    const weir_feed_t *f);
 
 /* The run has ended: for whoever has won it.  last: "<token>-<n>" of the entry
  * that completed the deltas; empty: they are not complete. */

@@ -61,6 +61,7 @@ struct feed_s {
 
 
 static void feed_pump(feed_job_t *f);
+static void feed_send(feed_job_t *f);
 static int feed_on_delta(void *arg, const weir_delta_t *d);
 
 
@@ -330,12 +331,23 @@ feed_on_look(void *data, const weir_answer_t *answer)
 
     if (answer->code == WEIR_ANSWER_LOST) {
         f->lost = true;
+        feed_pump(f);
+        return;
+    }
 
-    } else if (weir_txn_feed_was_done(answer, &unit)) {
+    switch (weir_txn_feed_look_read(answer, &unit)) {
+
+    case WEIR_FEED_DONE:
         feed_done(f);                   /* who missed the message looks */
+        break;
 
-    } else {
+    case WEIR_FEED_MISSING:
+        feed_send(f);                   /* the same once more */
+        return;
+
+    default:
         feed_end(f);                    /* the outcome will tell */
+        break;
     }
 
     feed_pump(f);

@@ -112,32 +112,61 @@ test_feed_answers(void **state)
 }
 
 
+typedef struct {
+    weir_feed_t  feed;
+    weir_feed_e  got;
+} look_t;
+
+
 static void
 on_look(void *data, const weir_answer_t *a)
 {
-    weir_feed_t  f = { .token = "1000001", .n = 7 };
+    look_t  *l = data;
 
-    *(bool *) data = weir_txn_feed_was_done(a, &f);
+    l->got = weir_txn_feed_look_read(a, &l->feed);
 }
 
+
+#define ENTRY(len, id)                                                        \
+    "*1\r\n*2\r\n$" len "\r\n" id "\r\n*2\r\n$1\r\nd\r\n$2\r\n[]\r\n"
 
 static void
 test_look(void **state)
 {
-    bool  done;
+    size_t  i;
+    look_t  l;
+
+    static const struct {
+        const char   *resp;
+        uint64_t      n;
+        weir_feed_e   want;
+    } rows[] = {
+        { ENTRY("9", "1000001-7"), 7, WEIR_FEED_DONE },
+        { ENTRY("9", "1000001-6"), 7, WEIR_FEED_MISSING },
+        { ENTRY("9", "1000001-5"), 7, WEIR_FEED_FENCED },
+        { ENTRY("9", "1000001-8"), 7, WEIR_FEED_FENCED },
+        { ENTRY("9", "1000002-0"), 7, WEIR_FEED_FENCED },
+        { ENTRY("8", "999999-6"), 7, WEIR_FEED_FENCED },
+        { ENTRY("22", "18446744073709551615-1"), 7, WEIR_FEED_FENCED },
+        { ENTRY("9", "1000001-0"), 0, WEIR_FEED_DONE },
+        { ENTRY("8", "999999-6"), 0, WEIR_FEED_MISSING },
+        { ENTRY("9", "1000002-0"), 0, WEIR_FEED_FENCED },
+        { "*0\r\n", 7, WEIR_FEED_GONE },
+        { "*0\r\n", 0, WEIR_FEED_MISSING },
+        { NULL, 7, WEIR_FEED_FAILED },
+    };
 
     (void) state;
 
-    answer("*1\r\n*2\r\n$9\r\n1000001-7\r\n*2\r\n$1\r\nd\r\n$2\r\n[]\r\n",
-           false, on_look, &done);
-    assert_true(done);
-    answer("*1\r\n*2\r\n$9\r\n1000001-6\r\n*2\r\n$1\r\nd\r\n$2\r\n[]\r\n",
-           false, on_look, &done);
-    assert_false(done);
-    answer("*0\r\n", false, on_look, &done);
-    assert_false(done);
-    answer(NULL, false, on_look, &done);
-    assert_false(done);
+    for (i = 0; i < ROWS(rows); i++) {
+        l.feed = (weir_feed_t) {
+            .token = "1000001", .n = rows[i].n,
+            .kind = rows[i].n ? WEIR_EVENT_DELTAS : WEIR_EVENT_START
+        };
+
+        answer(rows[i].resp, false, on_look, &l);
+        assert_int_equal(l.got, rows[i].want);
+    }
 }
 
 
