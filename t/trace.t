@@ -240,6 +240,18 @@ is(last_call()->{headers}{tracestate}, undef, 'and no tracestate');
 logged($silent =~ s/^job_//r);
 
 
+# a delivery may outlive the records of its job
+
+my $gone = job('mock-1', { webhook => {
+    url => $receiver->url('hang/1/kept'), secret => $SECRET } }, @mine);
+
+$stack->wait_for(10, sub { $receiver->got('kept') == 1 }, 'the first try');
+$stack->redis('HDEL', 'weir:{0}:run:' . $gone =~ s/^job_//r, 'trace');
+$stack->wait_for(10, sub { $receiver->got('kept') == 2 }, 'the second try');
+like(($receiver->got('kept'))[1]{headers}{traceparent}, qr/^00-$TRACE-/,
+     'AP-15 a webhook: the trace is kept with it');
+
+
 # who asks the same shares a run: its trace is that of who came first
 
 my $other = '0123456789abcdef0123456789abcdef';
