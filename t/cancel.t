@@ -67,7 +67,7 @@ wait_open(40);
 
 is(cancel(@runs[0 .. 19]), 20, 'half of the jobs are cancelled');
 cmp_ok(wait_open(20), '<', 1, 'their transfers are closed within a second');
-is(mock_calls()->{aborted}, 20, 'by the worker');
+is(mock_calls()->{aborted}, 20, 'J3: by the worker');
 is(scalar(grep { fin($_) eq 'cancelled:owner' } @runs[0 .. 19]), 20,
    'they are cancelled');
 is(scalar(grep { defined fin($_) } @runs[20 .. 39]), 0, 'the others are not');
@@ -122,7 +122,7 @@ my @later = do {
 cancel(@later, @runs[28 .. 39]);
 $stack->start('worker');
 $stack->wait_for(5, sub { entries() == 0 }, 'all entries are gone');
-is($stack->calls("b$_"), 0, "b$_ was never asked") for 1 .. 5;
+is($stack->calls("b$_"), 0, "J3: b$_ was never asked") for 1 .. 5;
 is(mock_calls()->{open}, 0, 'nothing is open');
 
 is_deeply($stack->redis('ZRANGE', 'weir:{0}:deadline', 0, -1), [],

@@ -100,7 +100,7 @@ is_deeply([map { $_->{id} } named($c, 'delta')], \@ids, 'under the same ids');
 for my $i (0 .. $#whole) {
     $c = follow($id, last => $ids[$i], on => $i % 2 ? $stack : $edge);
     ok($c->wait(10), "resumed after $ids[$i]");
-    is(text(@whole[0 .. $i], all($c)), 'tok ' x 6, 'nothing missed or twice');
+    is(text(@whole[0 .. $i], all($c)), 'tok ' x 6, 'AP-12: nothing missed or twice');
     is(scalar(named($c, 'reset')), 0, 'no reset');
     is(scalar(named($c, 'done')), 1, 'done');
 }
@@ -172,7 +172,7 @@ for (1 .. 100) {
     $last = $e->{id};
 }
 
-is(text(@got), 'tok ' x 8, 'reconnected at every event: all, once');
+is(text(@got), 'tok ' x 8, 'AP-12: reconnected at every event: all, once');
 
 
 # several at once, and one who comes late

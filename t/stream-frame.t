@@ -132,11 +132,11 @@ $c->wait(10, sub {
 is($c->header('Content-Encoding'), 'gzip', 'gzip: it is');
 is(text($plain), 'tok ' x 5, 'gzip: all of it');
 ok(is_clean($plain), 'gzip: a clean end');
-is(join(' ', sort keys %seen), '0 1 2 3 4 5', 'gzip: token by token');
+is(join(' ', sort keys %seen), '0 1 2 3 4 5', 'S1: gzip: token by token');
 cmp_ok(scalar(() = $plain =~ /: ping/g), '>=', 2, 'gzip: with heartbeats');
 
 
-# HTTP/2, without and with TLS, and HTTP/1.1 with it
+# S1: HTTP/2, without and with TLS, and HTTP/1.1 with it
 
 for (['HTTP/2', '--http2-prior-knowledge', "http://127.0.0.1:$h2"],
      ['HTTP/2, TLS', '--http2', '-k', "https://127.0.0.1:$tls"],
@@ -244,7 +244,7 @@ sub pieces {
 
 my ($small, $late) = (pieces(), pieces(path => '/late'));
 note "$small pieces, with \"tcp_nodelay off\" $late";
-cmp_ok($small, '>=', 50, 'small: they come one by one');
+cmp_ok($small, '>=', 50, 'S1, AP-13: small: they come one by one');
 
 
 # silence upstream
@@ -252,7 +252,7 @@ cmp_ok($small, '>=', 50, 'small: they come one by one');
 $c = stream('tokens=4 pause=2500', path => '/gzip');
 ok($c->wait(10), 'silent: the end');
 is(text($c->body), 'tok ' x 4, 'silent: all of it');
-cmp_ok(scalar(() = $c->body =~ /: ping/g), '>=', 6, 'silent: heartbeats');
+cmp_ok(scalar(() = $c->body =~ /: ping/g), '>=', 6, 'S2, AP-13: silent: heartbeats');
 
 
 # the longest wait is for the first of it

@@ -96,7 +96,7 @@ my $start = time;
 
 my $follow = $stack->request('/v1/jobs/job_' . job($long) . '/events');
 $quick = stream('tokens=20 every=50');
-ok($quick->wait(10), 'another stream of this process goes on');
+ok($quick->wait(10), 'AP-14: another stream of this process goes on');
 is(text($quick), 'tok ' x 20, 'whole');
 ok($follow->wait(40), 'another reader of the same run comes to its end');
 is(length(join '', map { $_->{s} // '' } map { @{ $_->{json} } }
@@ -105,13 +105,13 @@ is(length(join '', map { $_->{s} // '' } map { @{ $_->{json} } }
 
 SKIP: {
     skip 'memory that was freed is kept back', 1 if $ENV{ASAN_OPTIONS};
-    cmp_ok(rss() - $before, '<', ROOM, 'the process has not grown');
+    cmp_ok(rss() - $before, '<', ROOM, 'AP-14: the process has not grown');
 }
 
 $stack->wait_for(20, sub {
     metric('weir_streams_cut_total{cause="slow"}') == 1;
 }, 'it is cut');
-ok(!$long->wait(10), 'and no end that is clean');
+ok(!$long->wait(10), 'AP-14: cut, and no end that is clean');
 ok($long->body !~ /DONE/, 'nor one of the dialect');
 $stack->wait_for(5, sub { metric('weir_streams_open') == 0 }, 'all are gone');
 

@@ -102,7 +102,7 @@ is_deeply($e->[-2]{json}{choices}, [], 'without choices');
 # heartbeats from the first second on, before the LLM has said anything
 
 $c = stream('delay=1600 tokens=2');
-ok($c->wait(5, qr/^: ping\n\n/), 'a heartbeat');
+ok($c->wait(5, qr/^: ping\n\n/), 'S2: a heartbeat');
 cmp_ok(time - $c->{start}, '<', 1.5, 'within a second or so');
 ok($c->wait(10), 'the end');
 is(text($c), 'tok ' x 2, 'the answer');
@@ -235,7 +235,7 @@ for (['/on', []], ['', ['Idempotency-Key: k1']]) {
                      "$tag: goes on to the end");
 }
 
-is(mock_calls('never')->{calls}, 0, 'and what was left never began');
+is(mock_calls('never')->{calls}, 0, 'J3: what was left never began');
 
 $stack->end;
 

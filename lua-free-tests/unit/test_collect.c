@@ -49,8 +49,10 @@ on_event(void *arg, weir_str_t name, weir_str_t data)
 }
 
 
+/* cut: where the first piece ends */
+
 static int
-read_stream(reader_t *r, weir_str_t text)
+read_pieces(reader_t *r, weir_str_t text, size_t cut)
 {
     int         rc;
     weir_sse_t  sse;
@@ -61,10 +63,20 @@ read_stream(reader_t *r, weir_str_t text)
     weir_deltas_init(&r->deltas, 0);
     weir_sse_init(&sse, LIMIT);
 
-    rc = weir_sse_feed(&sse, text, on_event, r);
+    rc = weir_sse_feed(&sse, (weir_str_t) { text.data, cut }, on_event, r);
+    rc = rc ? rc : weir_sse_feed(&sse, (weir_str_t) { text.data + cut,
+                                                      text.len - cut },
+                                 on_event, r);
     weir_sse_free(&sse);
 
     return rc;
+}
+
+
+static int
+read_stream(reader_t *r, weir_str_t text)
+{
+    return read_pieces(r, text, text.len);
 }
 
 
@@ -459,6 +471,67 @@ test_failures(void **state)
 }
 
 
+/* S4: at every point, inside of characters and of ends of lines too; all text
+ * is of several bytes, and every kind of end is there */
+
+#define EVENT(json, eol)  "data: " json eol eol
+
+static void
+test_split(void **state)
+{
+    size_t      cut;
+    reader_t    r;
+    weir_str_t  text;
+    weir_buf_t  want = { 0 }, got = { 0 };
+
+    static const char  stream[] =
+        ": \xc3\xbc\r\n\r\n"
+        EVENT("{\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{"
+              "\"role\":\"assistant\",\"content\":\"\"}}]}", "\r\n")
+        EVENT("{\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+              "\"\xc3\xbc\xe2\x82\xac\"}}]}", "\n")
+        EVENT("{\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+              "\"\xf0\x9f\x98\x80\"}}]}", "\r")
+        EVENT("{\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+              "\"\\ud83d\\ude00\"}}]}", "\r\n")
+        EVENT("{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{"
+              "\"index\":0,\"id\":\"\xc3\xa9\",\"function\":{\"name\":\"f\","
+              "\"arguments\":\"{\\\"\xe2\x82\xac\\\":\"}}]}}]}", "\r\n")
+        EVENT("{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{"
+              "\"index\":0,\"function\":{\"arguments\":\"1}\"}}]},"
+              "\"finish_reason\":\"tool_calls\"}]}", "\r\n")
+        EVENT("{\"choices\":[],\"usage\":{\"prompt_tokens\":9,"
+              "\"completion_tokens\":2}}", "\n")
+        EVENT("[DONE]", "\r\n");
+
+    (void) state;
+
+    text = weir_str_of(stream);
+
+    assert_int_equal(read_stream(&r, text), 0);
+    write_outcome(&r.collect, &want);
+    assert_non_null(strstr(want.data, "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80"
+                                      "\xf0\x9f\x98\x80"));
+    assert_non_null(strstr(want.data, "\"tool\""));
+    reader_free(&r);
+
+    for (cut = 0; cut <= text.len; cut++) {
+
+        if (read_pieces(&r, text, cut) != 0) {
+            fail_msg("at %zu: %s", cut, r.f.message);
+        }
+
+        assert_true(r.stream.done);
+        write_outcome(&r.collect, &got);
+        assert_string_equal(got.data, want.data);
+        reader_free(&r);
+    }
+
+    weir_buf_free(&want);
+    weir_buf_free(&got);
+}
+
+
 int
 main(void)
 {
@@ -469,6 +542,7 @@ main(void)
         cmocka_unit_test(test_unknown_deltas),
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_split),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

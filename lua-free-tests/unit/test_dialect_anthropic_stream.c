@@ -211,7 +211,7 @@ static const row_t  streams[] = {
 };
 
 
-/* at every point, inside of characters too */
+/* S4: at every point, inside of characters too */
 
 static void
 test_split(void **state)

@@ -100,6 +100,8 @@ static const struct {
 };
 
 
+/* S4 */
+
 static void
 test_every_split(void **state)
 {
