@@ -13,6 +13,7 @@ use Test::More;
 use Weir::Askers qw(cached_stack ask_all question);
 use Weir::Receiver;
 use Weir::Stack;
+use Weir::Tool;
 
 my $ROOT = dirname(dirname(abs_path(__FILE__)));
 my $TRACE = 'fedcba9876543210fedcba9876543210';
@@ -193,6 +194,8 @@ my ($span) = $stack->wait_for(5, sub {
     Weir::Stack::slurp($stack->dir . '/ids.log')
         =~ m{^/v1/jobs $TRACE ([0-9a-f]{16})$}m ? $1 : undef;
 }, 'the line of the access log');
+is(Weir::Tool->new(redis => $stack->dir . '/redis.sock')
+       ->json(qw(jobs show), $id)->{trace_id}, $TRACE, 'the tool shows it');
 ok(!$parents{$span}, 'the request has an id of its own');
 is($stack->redis('HGET', "weir:{0}:run:$run", 'trace'),
    "00-$TRACE-$span-01 acme=one,beta\@2=two,third=3", 'and it is in the run');

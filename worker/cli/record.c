@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "weir_outcome.h"
+#include "weir_trace.h"
 
 
 typedef struct {
@@ -97,7 +98,9 @@ record_doc(const char *id, const weir_job_t *job, const weir_run_t *run)
 {
     int           rc;
     char          name[64];
+    weir_str_t    state;
     weir_json_t  *to;
+    weir_trace_t  trace;
 
     to = weir_json_object();
     snprintf(name, sizeof(name), WEIR_JOB_PREFIX "%s", id);
@@ -113,6 +116,9 @@ record_doc(const char *id, const weir_job_t *job, const weir_run_t *run)
                                    : weir_str_null);
     rc |= record_set(to, "route", job->route);
     rc |= record_set(to, "request_id", job->request_id);
+    rc |= record_set(to, "trace_id", weir_trace_read(run->trace, &trace, &state)
+                                     ? weir_str_of(trace.trace_id)
+                                     : weir_str_null);
     rc |= record_set(to, "metadata", job->metadata);
     rc |= record_set(to, "webhook", job->hook_url);
     rc |= record_set_time(to, "created", job->created);
