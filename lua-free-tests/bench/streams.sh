@@ -1,7 +1,8 @@
-# streams.sh: 100 streams of chat completions at once, of 20 words a second
-# each, through nginx, Redis and worker, and straight from the mock.
+# streams.sh: streams of chat completions, about 100 at once, of 20 words a
+# second each, through nginx, Redis and worker, and straight from the mock.
 
-STREAMS=100
+STREAMS=300
+GAP=40.37                       # ms; one lasts 100 of them
 WORDS=${BENCH_WORDS:-80}
 EVERY=50
 
@@ -38,7 +39,7 @@ quantile() {
 stream_round() {
     local n
 
-    "$BUILD/bench/streams" tokens "$2" $STREAMS 10.37 "$DIR/$1.words" \
+    "$BUILD/bench/streams" tokens "$2" $STREAMS $GAP "$DIR/$1.words" \
         < "$DIR/$1.http" || die "$1: the streams failed"
 
     n=$(wc -l < "$DIR/$1.words")

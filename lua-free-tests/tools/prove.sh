@@ -1,7 +1,7 @@
 #!/bin/bash
 # prove.sh [prove arguments]: the tests of t/, against the nginx, the module
 # and the programs of $BUILD (build, or build/asan).  Without arguments all of
-# them, $JOBS at once (2), as t/testrules.yml says.
+# them, $JOBS at once (3), as t/testrules.yml says.
 #
 # A lane is what one test has for itself at a time: a Redis, mock LLM and
 # worker (a test that needs its own starts them with Weir::Stack), and a range
@@ -14,7 +14,7 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$ROOT"
 BUILD=$(cd "${BUILD:-build}" && pwd)
 TOOLS=lua-free-tests/tools
-JOBS=${JOBS:-2}
+JOBS=${JOBS:-3}
 
 LANES=
 
