@@ -5,6 +5,7 @@
 
 #include "weir_dialect_anthropic.h"
 #include "weir_dialect_anthropic_part.h"
+#include "weir_member.h"
 
 #include <stdio.h>
 
@@ -13,37 +14,19 @@
 #define WEIR_MESSAGES_MAX  10000
 
 
-typedef enum {
-    WEIR_MEMBER_INTEGER = 0,
-    WEIR_MEMBER_NUMBER,
-    WEIR_MEMBER_STRING,
-    WEIR_MEMBER_BOOL,
-    WEIR_MEMBER_OBJECT,
-    WEIR_MEMBER_TYPED           /* an object that has a "type" */
-} weir_member_e;
-
-
-/* members of the body and their forms; those that others have are params */
-
-typedef struct {
-    const char     *name;
-    weir_member_e   form;
-    bool            param;
-    double          min;
-    double          max;
-} weir_member_t;
+/* members of the body; those that others have are params */
 
 static const weir_member_t  weir_members[] = {
-    { "max_tokens",    WEIR_MEMBER_INTEGER, true,  1, 1e9 },
-    { "temperature",   WEIR_MEMBER_NUMBER,  true,  0, 1   },
-    { "top_p",         WEIR_MEMBER_NUMBER,  true,  0, 1   },
-    { "top_k",         WEIR_MEMBER_INTEGER, false, 0, 1e9 },
-    { "metadata",      WEIR_MEMBER_OBJECT,  false, 0, 0   },
-    { "tool_choice",   WEIR_MEMBER_TYPED,   false, 0, 0   },
-    { "thinking",      WEIR_MEMBER_TYPED,   false, 0, 0   },
-    { "service_tier",  WEIR_MEMBER_STRING,  false, 0, 0   },
-    { "stream",        WEIR_MEMBER_BOOL,    false, 0, 0   },
-    { NULL, 0, false, 0, 0 }
+    { "max_tokens",    WEIR_MEMBER_INTEGER, WEIR_TO_PARAMS, 1, 1e9 },
+    { "temperature",   WEIR_MEMBER_NUMBER,  WEIR_TO_PARAMS, 0, 1   },
+    { "top_p",         WEIR_MEMBER_NUMBER,  WEIR_TO_PARAMS, 0, 1   },
+    { "top_k",         WEIR_MEMBER_INTEGER, WEIR_TO_EXTRA,  0, 1e9 },
+    { "metadata",      WEIR_MEMBER_OBJECT,  WEIR_TO_EXTRA,  0, 0   },
+    { "tool_choice",   WEIR_MEMBER_TYPED,   WEIR_TO_EXTRA,  0, 0   },
+    { "thinking",      WEIR_MEMBER_TYPED,   WEIR_TO_EXTRA,  0, 0   },
+    { "service_tier",  WEIR_MEMBER_STRING,  WEIR_TO_EXTRA,  0, 0   },
+    { "stream",        WEIR_MEMBER_BOOL,    WEIR_TO_EXTRA,  0, 0   },
+    { NULL, 0, 0, 0, 0 }
 };
 
 
@@ -53,16 +36,6 @@ typedef struct {
     weir_json_t     *messages;          /* neutral */
     weir_failure_t  *f;
 } weir_reading_t;
-
-
-static int
-weir_wrong(weir_failure_t *f, const char *param, const char *what)
-{
-    weir_failure_set(f, WEIR_FAIL_INVALID, "\"%s\" %s", param, what);
-    snprintf(f->param, sizeof(f->param), "%s", param);
-
-    return -1;
-}
 
 
 /* rc of something that fails for want of memory alone */
@@ -104,7 +77,8 @@ weir_block_parts(weir_reading_t *r, weir_json_t *parts, weir_json_t *block,
         return 0;
     }
 
-    return why ? weir_wrong(r->f, where, why) : weir_unless_memory(r->f, -1);
+    return why ? weir_member_wrong(r->f, where, why)
+               : weir_unless_memory(r->f, -1);
 }
 
 
@@ -123,8 +97,8 @@ weir_blocks_read(weir_reading_t *r, weir_json_t *parts, weir_json_t *content,
     }
 
     if (!weir_json_is_array(content)) {
-        return weir_wrong(r->f, where, "must be a string or an array of "
-                          "blocks");
+        return weir_member_wrong(r->f, where, "must be a string or an array of "
+                                 "blocks");
     }
 
     for (i = 0; i < weir_json_count(content); i++) {
@@ -157,8 +131,9 @@ weir_result_members(weir_reading_t *r, weir_json_t *message,
     if (!weir_json_is_string(id)
         || (error && !weir_json_is_bool(error) && !weir_json_is_null(error)))
     {
-        return weir_wrong(r->f, where, "must have a string \"tool_use_id\", "
-                          "and \"is_error\" true or false");
+        return weir_member_wrong(r->f, where, "must have a string "
+                                 "\"tool_use_id\", and \"is_error\" true or "
+                                 "false");
     }
 
     rc = weir_json_set_take(message, "tool_call_id", weir_json_ref(id));
@@ -249,10 +224,10 @@ weir_content_blocks(weir_reading_t *r, weir_str_t role, weir_json_t *content,
         snprintf(at, sizeof(at), "%.40s[%zu]", where, i);
 
         if (weir_part_is(block, user ? "tool_use" : "tool_result")) {
-            return weir_wrong(r->f, at, user ? "cannot be in a message of the "
-                                               "user"
-                                             : "cannot be in a message of the "
-                                               "assistant");
+            return weir_member_wrong(r->f, at,
+                                     user ? "cannot be in a message of the user"
+                                          : "cannot be in a message of the "
+                                            "assistant");
         }
 
         if (weir_part_is(block, "tool_result")) {
@@ -283,13 +258,13 @@ weir_message_read(weir_reading_t *r, weir_json_t *message, size_t i)
     if (!weir_str_eq(role, weir_str("user"))
         && !weir_str_eq(role, weir_str("assistant")))
     {
-        return weir_wrong(r->f, where, "must be an object with a \"role\" of "
-                          "user or assistant");
+        return weir_member_wrong(r->f, where, "must be an object with a "
+                                 "\"role\" of user or assistant");
     }
 
     if (weir_json_count(message) != 1 + (content != NULL)) {
-        return weir_wrong(r->f, where, "may have \"role\" and \"content\" "
-                          "alone");
+        return weir_member_wrong(r->f, where, "may have \"role\" and "
+                                 "\"content\" alone");
     }
 
     snprintf(where, sizeof(where), "messages[%zu].content", i);
@@ -297,7 +272,7 @@ weir_message_read(weir_reading_t *r, weir_json_t *message, size_t i)
     if (weir_json_is_array(content) && weir_json_count(content) == 0
         && weir_str_eq(role, weir_str("user")))
     {
-        return weir_wrong(r->f, where, "must have at least one block");
+        return weir_member_wrong(r->f, where, "must have at least one block");
     }
 
     parts = weir_json_array();
@@ -322,12 +297,12 @@ weir_messages_read(weir_reading_t *r, weir_json_t *messages)
     size_t  i;
 
     if (!weir_json_is_array(messages) || weir_json_count(messages) == 0) {
-        return weir_wrong(r->f, "messages", "must be an array of at least one "
-                          "message");
+        return weir_member_wrong(r->f, "messages", "must be an array of at "
+                                 "least one message");
     }
 
     if (weir_json_count(messages) > WEIR_MESSAGES_MAX) {
-        return weir_wrong(r->f, "messages", "has too many members");
+        return weir_member_wrong(r->f, "messages", "has too many members");
     }
 
     for (i = 0; i < weir_json_count(messages); i++) {
@@ -357,7 +332,7 @@ weir_system_read(weir_reading_t *r, weir_json_t *system)
     {
         if (!weir_part_is(weir_json_at(system, i), "text")) {
             snprintf(at, sizeof(at), "system[%zu]", i);
-            return weir_wrong(r->f, at, "must be a block of type text");
+            return weir_member_wrong(r->f, at, "must be a block of type text");
         }
     }
 
@@ -434,8 +409,8 @@ weir_tool_read(weir_json_t *list, weir_json_t *tool, size_t i,
         || (type && !weir_json_is_null(type) && !weir_json_is_string(type)))
     {
         snprintf(at, sizeof(at), "tools[%zu]", i);
-        return weir_wrong(f, at, "must be an object with a string \"name\" "
-                          "and an object \"input_schema\"");
+        return weir_member_wrong(f, at, "must be an object with a string "
+                                 "\"name\" and an object \"input_schema\"");
     }
 
     return weir_unless_memory(f,
@@ -451,7 +426,7 @@ weir_tools_read(weir_json_t *to, weir_json_t *tools, weir_failure_t *f)
     weir_json_t  *list;
 
     if (!weir_json_is_array(tools)) {
-        return weir_wrong(f, "tools", "must be an array");
+        return weir_member_wrong(f, "tools", "must be an array");
     }
 
     list = weir_json_array();
@@ -481,63 +456,12 @@ weir_stops_read(weir_json_t *params, weir_json_t *stops, weir_failure_t *f)
     }
 
     if (!weir_json_is_array(stops) || i < weir_json_count(stops)) {
-        return weir_wrong(f, "stop_sequences", "must be an array of strings");
+        return weir_member_wrong(f, "stop_sequences",
+                                 "must be an array of strings");
     }
 
     return weir_unless_memory(f, weir_json_set_take(params, "stop",
                                                     weir_json_ref(stops)));
-}
-
-
-static int
-weir_member_number(const weir_member_t *m, const weir_json_t *value,
-    weir_failure_t *f)
-{
-    bool    integer;
-    char    what[128];
-    double  n;
-
-    n = weir_json_real(value);
-    integer = (m->form == WEIR_MEMBER_INTEGER);
-
-    if (weir_json_is_number(value) && (!integer || weir_json_is_int(value))
-        && n >= m->min && n <= m->max)
-    {
-        return 0;
-    }
-
-    snprintf(what, sizeof(what), "must be %s between %g and %g",
-             integer ? "an integer" : "a number", m->min, m->max);
-
-    return weir_wrong(f, m->name, what);
-}
-
-
-static int
-weir_member_check(const weir_member_t *m, const weir_json_t *value,
-    weir_failure_t *f)
-{
-    switch (m->form) {
-
-    case WEIR_MEMBER_STRING:
-        return weir_json_is_string(value) ? 0
-               : weir_wrong(f, m->name, "must be a string");
-
-    case WEIR_MEMBER_BOOL:
-        return weir_json_is_bool(value) ? 0
-               : weir_wrong(f, m->name, "must be true or false");
-
-    case WEIR_MEMBER_OBJECT:
-        return weir_json_is_object(value) ? 0
-               : weir_wrong(f, m->name, "must be an object");
-
-    case WEIR_MEMBER_TYPED:
-        return weir_json_is_string(weir_json_get(value, "type")) ? 0
-               : weir_wrong(f, m->name, "must be an object with a \"type\"");
-
-    default: /* numbers */
-        return weir_member_number(m, value, f);
-    }
 }
 
 
@@ -547,13 +471,9 @@ weir_member_read(weir_json_t *params, weir_json_t *extra, const char *name,
 {
     const weir_member_t  *m;
 
-    for (m = weir_members; m->name; m++) {
-        if (strcmp(m->name, name) == 0) {
-            break;
-        }
-    }
+    m = weir_member_find(weir_members, name);
 
-    if (m->name && weir_member_check(m, value, f) != 0) {
+    if (m && weir_member_check(m, value, f) != 0) {
         return -1;
     }
 
@@ -564,8 +484,8 @@ weir_member_read(weir_json_t *params, weir_json_t *extra, const char *name,
     }
 
     return weir_unless_memory(f,
-               weir_json_set_take(m->name && m->param ? params : extra, name,
-                                  weir_json_ref(value)));
+               weir_json_set_take(m && m->to == WEIR_TO_PARAMS ? params : extra,
+                                  name, weir_json_ref(value)));
 }
 
 
@@ -628,13 +548,13 @@ weir_request_check(const weir_json_t *body, weir_failure_t *f)
     }
 
     if (model.len == 0 || model.len > WEIR_MODEL_MAX || i < model.len) {
-        return weir_wrong(f, "model", "must be a string of 1 to 256 "
-                          "characters without spaces");
+        return weir_member_wrong(f, "model", "must be a string of 1 to 256 "
+                                 "characters without spaces");
     }
 
     if (!weir_json_is_int(weir_json_get(body, "max_tokens"))) {
-        return weir_wrong(f, "max_tokens", "is required and must be an "
-                          "integer");
+        return weir_member_wrong(f, "max_tokens", "is required and must be an "
+                                 "integer");
     }
 
     return 0;

@@ -5,6 +5,7 @@
 
 #include "weir_dialect_openai.h"
 #include "weir_dialect_openai_part.h"
+#include "weir_member.h"
 
 #include <stdio.h>
 
@@ -15,21 +16,15 @@
 
 /* parameters that every provider understands, and their ranges */
 
-typedef struct {
-    const char  *name;
-    bool         integer;
-    double       min;
-    double       max;
-} weir_param_t;
-
-static const weir_param_t  weir_params[] = {
-    { "max_tokens",            true,  1, 1e9 },
-    { "max_completion_tokens", true,  1, 1e9 },
-    { "temperature",           false, 0, 2   },
-    { "top_p",                 false, 0, 1   },
-    { "n",                     true,  1, 128 },
-    { "seed",                  true,  -9.3e18, 9.3e18 },
-    { NULL, false, 0, 0 }
+static const weir_member_t  weir_params[] = {
+    { "max_tokens",            WEIR_MEMBER_INTEGER, WEIR_TO_PARAMS, 1, 1e9 },
+    { "max_completion_tokens", WEIR_MEMBER_INTEGER, WEIR_TO_PARAMS, 1, 1e9 },
+    { "temperature",           WEIR_MEMBER_NUMBER,  WEIR_TO_PARAMS, 0, 2   },
+    { "top_p",                 WEIR_MEMBER_NUMBER,  WEIR_TO_PARAMS, 0, 1   },
+    { "n",                     WEIR_MEMBER_INTEGER, WEIR_TO_PARAMS, 1, 128 },
+    { "seed",                  WEIR_MEMBER_INTEGER, WEIR_TO_PARAMS, -9.3e18,
+      9.3e18 },
+    { NULL, 0, 0, 0, 0 }
 };
 
 /* members that the translation handles one by one */
@@ -45,8 +40,7 @@ static const char  *weir_roles[] = {
 static weir_json_t *
 weir_invalid(weir_failure_t *f, const char *param, const char *what)
 {
-    weir_failure_set(f, WEIR_FAIL_INVALID, "\"%s\" %s", param, what);
-    snprintf(f->param, sizeof(f->param), "%s", param);
+    (void) weir_member_wrong(f, param, what);
 
     return NULL;
 }
@@ -62,21 +56,6 @@ weir_word_in(const char *word, const char **words)
     }
 
     return 0;
-}
-
-
-static const weir_param_t *
-weir_param_find(const char *name)
-{
-    const weir_param_t  *p;
-
-    for (p = weir_params; p->name; p++) {
-        if (strcmp(p->name, name) == 0) {
-            return p;
-        }
-    }
-
-    return NULL;
 }
 
 
@@ -213,28 +192,6 @@ weir_messages_read(weir_json_t *messages, weir_failure_t *f)
 
 
 static int
-weir_param_read(weir_json_t *params, const weir_param_t *p, weir_json_t *value,
-    weir_failure_t *f)
-{
-    double  n;
-    char    what[128];
-
-    n = weir_json_real(value);
-
-    if (!weir_json_is_number(value) || (p->integer && !weir_json_is_int(value))
-        || n < p->min || n > p->max)
-    {
-        snprintf(what, sizeof(what), "must be %s between %g and %g",
-                 p->integer ? "an integer" : "a number", p->min, p->max);
-        weir_invalid(f, p->name, what);
-        return -1;
-    }
-
-    return weir_json_set_take(params, p->name, weir_json_ref(value));
-}
-
-
-static int
 weir_stop_read(weir_json_t *params, weir_json_t *stop, weir_failure_t *f)
 {
     size_t        i;
@@ -318,21 +275,23 @@ weir_members_read(weir_json_t *body, weir_json_t *to, weir_json_t *params,
     void                *iter;
     const char          *key;
     weir_json_t         *value;
-    const weir_param_t  *param;
+    const weir_member_t *param;
 
     for (iter = weir_json_next(body, NULL, &key, &value);
          iter;
          iter = weir_json_next(body, iter, &key, &value))
     {
         rc = 0;
-        param = weir_param_find(key);
+        param = weir_member_find(weir_params, key);
 
         if (weir_json_is_null(value)) {
             continue;
         }
 
         if (param) {
-            rc = weir_param_read(params, param, value, f);
+            rc = weir_member_check(param, value, f);
+            rc = rc ? rc : weir_json_set_take(params, key,
+                                              weir_json_ref(value));
 
         } else if (strcmp(key, "stop") == 0) {
             rc = weir_stop_read(params, value, f);

@@ -13,34 +13,6 @@
 #define WEIR_LOGPROBS_MAX  20
 
 
-typedef enum {
-    WEIR_MEMBER_INTEGER = 0,
-    WEIR_MEMBER_NUMBER,
-    WEIR_MEMBER_STRING,
-    WEIR_MEMBER_BOOL,
-    WEIR_MEMBER_OBJECT,
-    WEIR_MEMBER_OTHER,              /* it is checked where it is read */
-    WEIR_MEMBER_UNSUPPORTED
-} weir_member_e;
-
-
-/* where a member goes under its own name */
-
-typedef enum {
-    WEIR_TO_NONE = 0,
-    WEIR_TO_PARAMS,
-    WEIR_TO_EXTRA
-} weir_member_to_e;
-
-
-typedef struct {
-    const char        *name;
-    weir_member_e      form;
-    weir_member_to_e   to;
-    double             min;
-    double             max;
-} weir_member_t;
-
 static const weir_member_t  weir_members[] = {
     { "background",             WEIR_MEMBER_BOOL,    WEIR_TO_NONE,   0, 0   },
     { "include",                WEIR_MEMBER_OTHER,   WEIR_TO_NONE,   0, 0   },
@@ -91,16 +63,6 @@ typedef struct {
 
 
 /* what is wrong */
-
-int
-weir_responses_wrong(weir_failure_t *f, const char *param, const char *what)
-{
-    weir_failure_set(f, WEIR_FAIL_INVALID, "\"%s\" %s", param, what);
-    weir_failure_copy(f->param, sizeof(f->param), weir_str_of(param));
-
-    return -1;
-}
-
 
 int
 weir_responses_unsupported(weir_failure_t *f, const char *param,
@@ -203,66 +165,12 @@ weir_member_unsupported(const char *name, weir_failure_t *f)
 
 
 static int
-weir_member_number(const weir_member_t *m, const weir_json_t *value,
-    weir_failure_t *f)
-{
-    bool    integer;
-    char    what[128];
-    double  n;
-
-    n = weir_json_real(value);
-    integer = (m->form == WEIR_MEMBER_INTEGER);
-
-    if (weir_json_is_number(value) && (!integer || weir_json_is_int(value))
-        && n >= m->min && n <= m->max)
-    {
-        return 0;
-    }
-
-    snprintf(what, sizeof(what), "must be %s between %g and %g",
-             integer ? "an integer" : "a number", m->min, m->max);
-
-    return weir_responses_wrong(f, m->name, what);
-}
-
-
-static int
-weir_member_check(const weir_member_t *m, const weir_json_t *value,
-    weir_failure_t *f)
-{
-    switch (m->form) {
-
-    case WEIR_MEMBER_STRING:
-        return weir_json_is_string(value) ? 0
-               : weir_responses_wrong(f, m->name, "must be a string");
-
-    case WEIR_MEMBER_BOOL:
-        return weir_json_is_bool(value) ? 0
-               : weir_responses_wrong(f, m->name, "must be true or false");
-
-    case WEIR_MEMBER_OBJECT:
-        return weir_json_is_object(value) ? 0
-               : weir_responses_wrong(f, m->name, "must be an object");
-
-    case WEIR_MEMBER_OTHER:
-        return 0;
-
-    case WEIR_MEMBER_UNSUPPORTED:
-        return weir_member_unsupported(m->name, f);
-
-    default: /* numbers */
-        return weir_member_number(m, value, f);
-    }
-}
-
-
-static int
 weir_member_unknown(const char *name, weir_failure_t *f)
 {
     char  word[WEIR_FAILURE_WORD];
 
     weir_failure_copy(word, sizeof(word), weir_str_of(name));
-    weir_responses_wrong(f, word, "is not a parameter of this request");
+    weir_member_wrong(f, word, "is not a parameter of this request");
     snprintf(f->code, sizeof(f->code), "unknown_parameter");
 
     return -1;
@@ -275,12 +183,14 @@ weir_member_read(weir_request_t *r, const char *name, weir_json_t *value,
 {
     const weir_member_t  *m;
 
-    for (m = weir_members; m->name && strcmp(m->name, name) != 0; m++) {
-        /* void */
+    m = weir_member_find(weir_members, name);
+
+    if (m == NULL) {
+        return weir_member_unknown(name, r->f);
     }
 
-    if (m->name == NULL) {
-        return weir_member_unknown(name, r->f);
+    if (m->form == WEIR_MEMBER_UNSUPPORTED) {
+        return weir_member_unsupported(name, r->f);
     }
 
     if (weir_member_check(m, value, r->f) != 0) {
@@ -344,8 +254,8 @@ weir_request_check(const weir_json_t *body, weir_failure_t *f)
     }
 
     return model.len && model.len <= WEIR_MODEL_MAX && i == model.len ? 0
-           : weir_responses_wrong(f, "model", "must be a string of 1 to 256 "
-                                  "characters without spaces");
+           : weir_member_wrong(f, "model", "must be a string of 1 to 256 "
+                               "characters without spaces");
 }
 
 
@@ -422,7 +332,7 @@ weir_responses_request(const weir_json_t *body, weir_failure_t *f)
         weir_json_free(&r.to);
 
     } else if (weir_json_count(r.messages) == 0) {
-        weir_responses_wrong(f, "input", "has nothing to answer");
+        weir_member_wrong(f, "input", "has nothing to answer");
         weir_json_free(&r.to);
     }
 
@@ -454,8 +364,8 @@ weir_responses_options(const weir_json_t *body, weir_responses_options_t *o,
     weir_buf_init(&o->metadata, 0);
 
     if (o->background && !o->store) {
-        return weir_responses_wrong(f, "store", "must not be false where "
-                                    "\"background\" is true");
+        return weir_member_wrong(f, "store", "must not be false where "
+                                 "\"background\" is true");
     }
 
     return weir_json_is_object(metadata)

@@ -96,8 +96,8 @@ weir_content_text(weir_input_t *in, weir_json_t *parts, weir_json_t *content,
     text = weir_json_get(content, "text");
 
     if (!weir_json_is_string(text)) {
-        return weir_responses_wrong(in->f, where, "must have a string "
-                                    "\"text\"");
+        return weir_member_wrong(in->f, where, "must have a string "
+                                 "\"text\"");
     }
 
     return weir_responses_known(content, known, where, in->f) != 0 ? -1
@@ -117,8 +117,8 @@ weir_content_refusal(weir_input_t *in, weir_json_t *parts,
     refusal = weir_json_get(content, "refusal");
 
     if (!weir_json_is_string(refusal)) {
-        return weir_responses_wrong(in->f, where, "must have a string "
-                                    "\"refusal\"");
+        return weir_member_wrong(in->f, where, "must have a string "
+                                 "\"refusal\"");
     }
 
     if (weir_responses_known(content, known, where, in->f) != 0) {
@@ -153,9 +153,9 @@ weir_content_image(weir_input_t *in, weir_json_t *parts, weir_json_t *content,
         || (detail && !weir_json_is_string(detail)
             && !weir_json_is_null(detail)))
     {
-        return weir_responses_wrong(in->f, where, "must have a string "
-                                    "\"image_url\", and \"detail\" may be a "
-                                    "string");
+        return weir_member_wrong(in->f, where, "must have a string "
+                                 "\"image_url\", and \"detail\" may be a "
+                                 "string");
     }
 
     part = weir_part_new("image");
@@ -174,8 +174,8 @@ weir_input_unsupported(weir_input_t *in, const char *where, const char *what,
     weir_str_t type)
 {
     return type.len ? weir_responses_unsupported(in->f, where, what, type)
-           : weir_responses_wrong(in->f, where, "must be an object with a "
-                                  "\"type\"");
+           : weir_member_wrong(in->f, where, "must be an object with a "
+                               "\"type\"");
 }
 
 
@@ -216,8 +216,8 @@ weir_content_read(weir_input_t *in, weir_json_t *parts, weir_json_t *content,
     }
 
     if (!weir_json_is_array(content)) {
-        return weir_responses_wrong(in->f, where, "must be a string or an "
-                                    "array of parts");
+        return weir_member_wrong(in->f, where, "must be a string or an "
+                                 "array of parts");
     }
 
     for (i = 0; i < weir_json_count(content); i++) {
@@ -261,8 +261,8 @@ weir_item_message(weir_input_t *in, weir_json_t *item, const char *where)
     }
 
     if (*r == NULL) {
-        return weir_responses_wrong(in->f, where, "must have a \"role\" of "
-                                    "user, assistant, system or developer");
+        return weir_member_wrong(in->f, where, "must have a \"role\" of "
+                                 "user, assistant, system or developer");
     }
 
     if (weir_responses_known(item, known, where, in->f) != 0) {
@@ -305,9 +305,9 @@ weir_item_call(weir_input_t *in, weir_json_t *item, const char *where)
     if (!weir_json_is_string(id) || !weir_json_is_string(name)
         || !weir_json_is_string(arguments))
     {
-        return weir_responses_wrong(in->f, where, "must have strings "
-                                    "\"call_id\", \"name\" and "
-                                    "\"arguments\"");
+        return weir_member_wrong(in->f, where, "must have strings "
+                                 "\"call_id\", \"name\" and "
+                                 "\"arguments\"");
     }
 
     if (weir_responses_known(item, known, where, in->f) != 0) {
@@ -341,8 +341,8 @@ weir_item_output(weir_input_t *in, weir_json_t *item, const char *where)
     id = weir_json_get(item, "call_id");
 
     if (!weir_json_is_string(id)) {
-        return weir_responses_wrong(in->f, where, "must have a string "
-                                    "\"call_id\"");
+        return weir_member_wrong(in->f, where, "must have a string "
+                                 "\"call_id\"");
     }
 
     if (weir_responses_known(item, known, where, in->f) != 0) {
@@ -398,8 +398,8 @@ weir_item_thoughts(weir_input_t *in, weir_json_t *list, const char *type,
     }
 
     return weir_json_is_array(list) && i == weir_json_count(list) ? 0
-           : weir_responses_wrong(in->f, where, "must have arrays of texts "
-                                  "\"summary\" and \"content\"");
+           : weir_member_wrong(in->f, where, "must have arrays of texts "
+                               "\"summary\" and \"content\"");
 }
 
 
@@ -421,8 +421,8 @@ weir_item_reasoning(weir_input_t *in, weir_json_t *item, const char *where)
     sealed = weir_json_get(item, "encrypted_content");
 
     if (sealed && !weir_json_is_string(sealed) && !weir_json_is_null(sealed)) {
-        return weir_responses_wrong(in->f, where, "must have a string "
-                                    "\"encrypted_content\"");
+        return weir_member_wrong(in->f, where, "must have a string "
+                                 "\"encrypted_content\"");
     }
 
     if (weir_responses_known(item, known, where, in->f) != 0
@@ -486,12 +486,12 @@ weir_responses_input(weir_json_t *messages, const weir_json_t *input,
     }
 
     if (!weir_json_is_array(input) || weir_json_count(input) == 0) {
-        return weir_responses_wrong(f, "input", "must be a string or an array "
-                                    "of at least one item");
+        return weir_member_wrong(f, "input", "must be a string or an array "
+                                 "of at least one item");
     }
 
     if (weir_json_count(input) > WEIR_ITEMS_MAX) {
-        return weir_responses_wrong(f, "input", "has too many members");
+        return weir_member_wrong(f, "input", "has too many members");
     }
 
     for (i = 0; i < weir_json_count(input); i++) {

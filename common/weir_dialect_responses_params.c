@@ -54,10 +54,10 @@ weir_format_schema(weir_json_t *extra, weir_json_t *format,
         || (description && !weir_json_is_string(description)
             && !weir_json_is_null(description)))
     {
-        return weir_responses_wrong(f, "text.format", "must have a string "
-                                    "\"name\" and an object \"schema\"; "
-                                    "\"description\" and \"strict\" may be a "
-                                    "string and true or false");
+        return weir_member_wrong(f, "text.format", "must have a string "
+                                 "\"name\" and an object \"schema\"; "
+                                 "\"description\" and \"strict\" may be a "
+                                 "string and true or false");
     }
 
     if (weir_responses_known(format, known, "text.format", f) != 0) {
@@ -99,8 +99,8 @@ weir_format_read(weir_json_t *extra, weir_json_t *format, weir_failure_t *f)
     type = weir_json_str(weir_json_get(format, "type"));
 
     if (type.len == 0) {
-        return weir_responses_wrong(f, "text.format", "must be an object "
-                                    "with a \"type\"");
+        return weir_member_wrong(f, "text.format", "must be an object "
+                                 "with a \"type\"");
     }
 
     if (!weir_part_is(format, "text") && !weir_part_is(format, "json_object"))
@@ -135,7 +135,7 @@ weir_word_read(weir_json_t *extra, weir_json_t *from, const char *name,
     }
 
     if (!weir_json_is_string(value)) {
-        return weir_responses_wrong(f, param, "must be a string");
+        return weir_member_wrong(f, param, "must be a string");
     }
 
     return to == NULL ? 0
@@ -207,7 +207,7 @@ weir_include_read(weir_json_t *extra, weir_json_t *include,
     };
 
     if (!weir_json_is_array(include)) {
-        return weir_responses_wrong(f, "include", "must be an array");
+        return weir_member_wrong(f, "include", "must be an array");
     }
 
     for (i = 0, rc = 0; i < weir_json_count(include); i++) {
@@ -222,8 +222,8 @@ weir_include_read(weir_json_t *extra, weir_json_t *include,
             }
 
         } else if (!weir_is_any(weir_json_at(include, i), words)) {
-            return weir_responses_wrong(f, "include", "has a member that "
-                                        "is not known");
+            return weir_member_wrong(f, "include", "has a member that "
+                                     "is not known");
         }
     }
 
@@ -254,8 +254,8 @@ weir_metadata_check(weir_json_t *metadata, weir_failure_t *f)
     if (!weir_json_is_object(metadata)
         || weir_json_count(metadata) > WEIR_METADATA_PAIRS)
     {
-        return weir_responses_wrong(f, "metadata", "must be an object of at "
-                                    "most 16 members");
+        return weir_member_wrong(f, "metadata", "must be an object of at "
+                                 "most 16 members");
     }
 
     for (iter = weir_json_next(metadata, NULL, &name, &value);
@@ -267,9 +267,9 @@ weir_metadata_check(weir_json_t *metadata, weir_failure_t *f)
             || weir_characters(weir_json_str(value))
                > WEIR_METADATA_VALUE_MAX)
         {
-            return weir_responses_wrong(f, "metadata", "must have names of at "
-                                        "most 64 and strings of at most 512 "
-                                        "characters");
+            return weir_member_wrong(f, "metadata", "must have names of at "
+                                     "most 64 and strings of at most 512 "
+                                     "characters");
         }
     }
 
@@ -289,7 +289,7 @@ weir_truncation_check(weir_json_t *value, weir_failure_t *f)
     }
 
     return weir_is_any(value, disabled) ? 0
-           : weir_responses_wrong(f, "truncation", "must be \"disabled\"");
+           : weir_member_wrong(f, "truncation", "must be \"disabled\"");
 }
 
 
@@ -302,9 +302,9 @@ weir_stream_check(weir_json_t *options, weir_failure_t *f)
     value = weir_json_get(options, "include_obfuscation");
 
     if (value && !weir_json_is_bool(value) && !weir_json_is_null(value)) {
-        return weir_responses_wrong(f, "stream_options", "must have an "
-                                    "\"include_obfuscation\" of true or "
-                                    "false");
+        return weir_member_wrong(f, "stream_options", "must have an "
+                                 "\"include_obfuscation\" of true or "
+                                 "false");
     }
 
     return weir_responses_known(options, known, "stream_options", f);

@@ -7,13 +7,10 @@
 
 
 #include "weir_failure.h"
+#include "weir_member.h"
 #include "weir_part.h"
 
 
-/* What is wrong with a request; all return -1.  name: as the client has it;
- * may be empty. */
-int weir_responses_wrong(weir_failure_t *f, const char *param,
-    const char *what);
 int weir_responses_unsupported(weir_failure_t *f, const char *param,
     const char *what, weir_str_t name);
 int weir_responses_memory(weir_failure_t *f);

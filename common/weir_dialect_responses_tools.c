@@ -68,11 +68,11 @@ weir_tool_read(weir_json_t *list, weir_json_t *tool, const char *where,
         || !weir_tool_is(tool, "parameters", weir_json_is_object)
         || !weir_tool_is(tool, "strict", weir_json_is_bool))
     {
-        return weir_responses_wrong(f, where, "must be an object with \"type\""
-                                    ": \"function\" and a string \"name\"; "
-                                    "\"description\", \"parameters\" and "
-                                    "\"strict\" may be a string, an object "
-                                    "and true or false");
+        return weir_member_wrong(f, where, "must be an object with \"type\""
+                                 ": \"function\" and a string \"name\"; "
+                                 "\"description\", \"parameters\" and "
+                                 "\"strict\" may be a string, an object "
+                                 "and true or false");
     }
 
     if (weir_responses_known(tool, known, where, f) != 0) {
@@ -126,8 +126,8 @@ weir_choice_function(weir_json_t *extra, weir_json_t *choice,
     name = weir_json_get(choice, "name");
 
     if (!weir_json_is_string(name)) {
-        return weir_responses_wrong(f, "tool_choice", "must have a string "
-                                    "\"name\"");
+        return weir_member_wrong(f, "tool_choice", "must have a string "
+                                 "\"name\"");
     }
 
     if (weir_responses_known(choice, known, "tool_choice", f) != 0) {
@@ -164,7 +164,7 @@ weir_choice_read(weir_json_t *extra, weir_json_t *choice, bool tools,
     }
 
     if (!tools) {
-        return weir_responses_wrong(f, "tool_choice", "needs \"tools\"");
+        return weir_member_wrong(f, "tool_choice", "needs \"tools\"");
     }
 
     if (choice == NULL) {
@@ -183,9 +183,9 @@ weir_choice_read(weir_json_t *extra, weir_json_t *choice, bool tools,
     word = weir_json_str(weir_json_get(choice, "type"));
 
     if (word.len == 0) {
-        return weir_responses_wrong(f, "tool_choice", "must be auto, none or "
-                                    "required, or an object of type "
-                                    "function");
+        return weir_member_wrong(f, "tool_choice", "must be auto, none or "
+                                 "required, or an object of type "
+                                 "function");
     }
 
     return weir_responses_unsupported(f, "tool_choice", "a \"tool_choice\" of "
@@ -204,7 +204,7 @@ weir_responses_tools(weir_json_t *to, weir_json_t *extra,
     parallel = weir_json_get(body, "parallel_tool_calls");
 
     if (tools && !weir_json_is_array(tools) && !weir_json_is_null(tools)) {
-        return weir_responses_wrong(f, "tools", "must be an array");
+        return weir_member_wrong(f, "tools", "must be an array");
     }
 
     if (weir_choice_read(extra, weir_json_is_null(choice) ? NULL : choice,

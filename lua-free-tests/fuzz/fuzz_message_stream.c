@@ -5,12 +5,11 @@
  * reply and one error, too.
  */
 
-#include "fuzz.h"
+#include "fuzz_sse.h"
 #include "weir_collect.h"
 #include "weir_dialect_anthropic.h"
 #include "weir_dialect_openai.h"
 #include "weir_render.h"
-#include "weir_sse.h"
 
 
 #define FUZZ_MAX  65536
@@ -73,30 +72,7 @@ client_init(client_t *c, bool render)
 static int
 client_read(client_t *c, weir_str_t text, size_t piece)
 {
-    int         rc;
-    char       *copy;
-    size_t      n;
-    weir_sse_t  s;
-
-    weir_sse_init(&s, FUZZ_MAX * 4);
-    rc = 0;
-
-    while (rc == 0 && text.len) {
-        n = piece < text.len ? piece : text.len;
-        copy = malloc(n);
-        FUZZ_ASSERT(copy);
-        memcpy(copy, text.data, n);
-
-        rc = weir_sse_feed(&s, (weir_str_t) { copy, n }, on_event, c);
-
-        free(copy);
-        text.data += n;
-        text.len -= n;
-    }
-
-    weir_sse_free(&s);
-
-    return rc;
+    return fuzz_sse(text, piece, FUZZ_MAX * 4, on_event, c);
 }
 
 

@@ -3,8 +3,7 @@
  * must not matter.
  */
 
-#include "fuzz.h"
-#include "weir_sse.h"
+#include "fuzz_sse.h"
 
 
 #define FUZZ_MAX  4096
@@ -24,48 +23,20 @@ note(void *arg, weir_str_t name, weir_str_t data)
 }
 
 
-static int
-read_in_pieces(weir_str_t text, size_t piece, weir_buf_t *out)
-{
-    int         rc;
-    char       *copy;
-    size_t      n;
-    weir_sse_t  s;
-
-    weir_sse_init(&s, FUZZ_MAX);
-    rc = 0;
-
-    while (rc == 0 && text.len) {
-        n = piece < text.len ? piece : text.len;
-        copy = malloc(n);
-        FUZZ_ASSERT(copy);
-        memcpy(copy, text.data, n);
-
-        rc = weir_sse_feed(&s, (weir_str_t) { copy, n }, note, out);
-
-        free(copy);
-        text.data += n;
-        text.len -= n;
-    }
-
-    weir_sse_free(&s);
-
-    return rc;
-}
-
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int         whole, cut;
+    weir_str_t  text;
     weir_buf_t  a = { 0 }, b = { 0 };
 
     if (size == 0) {
         return 0;
     }
 
-    whole = read_in_pieces(fuzz_str(data + 1, size - 1), size, &a);
-    cut = read_in_pieces(fuzz_str(data + 1, size - 1), data[0] % 32 + 1, &b);
+    text = fuzz_str(data + 1, size - 1);
+    whole = fuzz_sse(text, size, FUZZ_MAX, note, &a);
+    cut = fuzz_sse(text, data[0] % 32 + 1, FUZZ_MAX, note, &b);
 
     FUZZ_ASSERT(whole == cut);
     FUZZ_ASSERT(a.len == b.len
