@@ -150,6 +150,7 @@ http_reap(http_t *http)
     CURLMsg      *msg;
     http_call_t  *call;
 
+    http->reaping = true;
     http_hand_out(http);
 
     while ((msg = curl_multi_info_read(http->multi, &left)) != NULL) {
@@ -158,6 +159,8 @@ http_reap(http_t *http)
             http_finish(call, msg->data.result);
         }
     }
+
+    http->reaping = false;
 }
 
 
@@ -220,6 +223,13 @@ http_on_timer(void *data)
 
     curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     http_reap(http);
+}
+
+
+static void
+http_on_pushed(void *data)
+{
+    http_reap(data);
 }
 
 
@@ -377,6 +387,22 @@ http_pieces(http_call_t *call, http_piece_pt fn)
 }
 
 
+void
+http_push(http_call_t *call)
+{
+    int      running;
+    http_t  *http;
+
+    http = call->http;
+
+    if (!http->reaping) {
+        curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0,
+                                 &running);
+        loop_timer_set(http->loop, &http->pushed, 0);
+    }
+}
+
+
 bool
 http_is_sent(const http_call_t *call)
 {
@@ -476,6 +502,8 @@ http_create(loop_t *loop, const http_options_t *options)
     http->timer.data = http;
     http->sweep.fn = http_on_sweep;
     http->sweep.data = http;
+    http->pushed.fn = http_on_pushed;
+    http->pushed.data = http;
 
     http->watches = watches_create(loop, http_on_ready, http);
     http->multi = curl_multi_init();
@@ -530,6 +558,7 @@ http_destroy(http_t **httpp)
 
     loop_timer_stop(http->loop, &http->timer);
     loop_timer_stop(http->loop, &http->sweep);
+    loop_timer_stop(http->loop, &http->pushed);
 
     watches_destroy(&http->watches);
 

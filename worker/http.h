@@ -95,6 +95,10 @@ http_call_t *http_call(http_target_t *target, weir_str_t body,
  * its body is handed out as it comes, and the reply has none. */
 void http_pieces(http_call_t *call, http_piece_pt fn);
 
+/* Of a call that was just made: it leaves now, and not when the loop comes
+ * round to it.  What comes of that is told later, as ever. */
+void http_push(http_call_t *call);
+
 /* Has any of it left? */
 bool http_is_sent(const http_call_t *call);
 

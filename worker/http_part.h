@@ -69,6 +69,8 @@ struct http_s {
     CURLM                *multi;
     loop_timer_t          timer;        /* what the library asked for */
     loop_timer_t          sweep;
+    loop_timer_t          pushed;       /* what came of calls pushed */
+    bool                  reaping;
     watches_t            *watches;
     http_call_t          *active;
     http_call_t          *resting;

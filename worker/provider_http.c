@@ -323,6 +323,8 @@ provider_http_call(provider_t *p, provider_call_t *call)
         call->timer.fn = provider_on_silence;
         loop_timer_set(p->loop, &call->timer, (uint64_t) p->conf->timeout);
     }
+
+    http_push(call->http);
 }
 
 
