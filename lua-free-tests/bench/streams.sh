@@ -1,6 +1,7 @@
 # streams.sh: streams of chat completions, about 100 at once, of 20 words a
 # second each, through nginx, Redis and worker, and straight from the mock.
 
+FIRST=100                       # until as many are open
 STREAMS=300
 GAP=40.37                       # ms; one lasts 100 of them
 WORDS=${BENCH_WORDS:-80}
@@ -39,7 +40,7 @@ quantile() {
 stream_round() {
     local n
 
-    "$BUILD/bench/streams" tokens "$2" $STREAMS $GAP "$DIR/$1.words" \
+    "$BUILD/bench/streams" tokens "$2" $FIRST $STREAMS $GAP "$DIR/$1.words" \
         < "$DIR/$1.http" || die "$1: the streams failed"
 
     n=$(wc -l < "$DIR/$1.words")
@@ -52,6 +53,10 @@ stream_round() {
 streams_row() {
     local column=$1 first=$2 goal=$3 round side port
 
+    # what else the machine does is not what is measured: before all of it, if
+    # that is allowed, on both sides
+
+    renice -n -20 -p $BASHPID > /dev/null 2>&1 || true
     serve_weir
     request "$DIR/ours.http" "$PORT" "Authorization: Bearer $KEY"
     request "$DIR/peer.http" "${MOCK##*:}" "X-Peer: mock"
