@@ -7,9 +7,9 @@
 #define NGX_HTTP_WEIR_DIALECT_H
 
 
-#include "weir_render.h"
-
 #include "ngx_http_weir_module.h"
+
+#include "weir_render.h"
 
 
 /* how an answer is framed, in forms[] */

@@ -8,12 +8,12 @@
 #define NGX_HTTP_WEIR_READER_H
 
 
+#include "ngx_http_weir_module.h"
+
 #include "weir_render.h"
 #include "weir_sent.h"
 #include "weir_txn_ask.h"
 #include "weir_txn_events.h"
-
-#include "ngx_http_weir_module.h"
 
 
 /* unsent bytes, from which on a reader is slow: what comes is read again when

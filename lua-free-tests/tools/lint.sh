@@ -101,6 +101,12 @@ layers() {
     includes common '((\.\./)*(ngx_module|worker)/|ngx_)' \
         | rule "common/ includes neither side, nor nginx"
 
+    # its configuration decides which functions the system's headers declare
+
+    awk '/^# *include/ && !seen[FILENAME]++ && !/[<"]ngx_/ {
+             print FILENAME ":" FNR }' $(tracked 'ngx_module/*.[ch]') \
+        | rule "the first thing included in ngx_module/ is nginx"
+
     comm -12 <(includes_own ngx_module) <(basenames worker) \
         | rule "a header of worker/ in ngx_module/"
     comm -12 <(includes_own common) \
