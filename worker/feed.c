@@ -126,7 +126,7 @@ feed_end(feed_job_t *f)
     f->ended = true;
     weir_deltas_free(&f->deltas);
 
-    if (!f->sent) {
+    if (!f->sent && !f->lost) {
         weir_buf_free(&f->entry);
     }
 }
