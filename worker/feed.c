@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "fault.h"
-#include "log.h"
 #include "mem.h"
 #include "provider_stream.h"
 #include "weir_txn_events.h"
@@ -389,14 +388,11 @@ feed_send(feed_job_t *f)
         return;
     }
 
-    /* full, or away: what was not sent is sent as it is, later */
+    /* full: the outcome will tell */
 
-    if (!redis_is_up(r->feeding)) {
-        feed_list(f);
-
-    } else {
-        feed_end(f);
-    }
+    f->lost = false;
+    feed_end(f);
+    feed_pump(f);
 }
 
 
