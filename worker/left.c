@@ -25,6 +25,8 @@
 #define LEFT_LATER  600000              /* ms, of a run that somebody wants */
 
 
+typedef void (*left_pt)(left_t *l, const weir_answer_t *answer);
+
 typedef struct {
     char           run[WEIR_ID_LEN + 1];
     bool           ended;
@@ -33,7 +35,8 @@ typedef struct {
 
 struct left_s {
     runner_t      *runner;
-    bool           busy;                /* an answer is to come */
+    bool           busy;                /* an answer is to come, */
+    left_pt        on;                  /* and if it is good goes there */
     bool           while_read;          /* of the one in hand, */
     char           owner[JOB_OWNER_MAX];        /* as it was read */
     unsigned       first;               /* the one in hand, then the others */
@@ -96,12 +99,30 @@ left_fail(left_t *l, const weir_answer_t *answer)
 
 
 static void
-left_send(left_t *l, const weir_txn_t *t, weir_answer_pt fn)
+left_on_answer(void *data, const weir_answer_t *answer)
+{
+    left_t  *l;
+
+    l = data;
+
+    if (answer->code == WEIR_ANSWER_OK) {
+        l->on(l, answer);
+
+    } else {
+        left_fail(l, answer);
+    }
+}
+
+
+static void
+left_send(left_t *l, const weir_txn_t *t, left_pt on)
 {
     runner_t  *r;
 
     r = l->runner;
-    l->busy = redis_send(r->asking, t, (uint64_t) r->conf->redis.timeout, fn, l)
+    l->on = on;
+    l->busy = redis_send(r->asking, t, (uint64_t) r->conf->redis.timeout,
+                         left_on_answer, l)
               == 0;
 }
 
@@ -146,17 +167,8 @@ left_tell(left_t *l, const weir_reply_t *mailboxes)
 
 
 static void
-left_on_cancel(void *data, const weir_answer_t *answer)
+left_on_cancel(left_t *l, const weir_answer_t *answer)
 {
-    left_t  *l;
-
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-        return;
-    }
-
     FAULT("left_executed");
 
     if (weir_str_eq(weir_txn_cancel_fin(answer),
@@ -173,16 +185,9 @@ left_on_cancel(void *data, const weir_answer_t *answer)
  * neither was in between. */
 
 static void
-left_on_later(void *data, const weir_answer_t *answer)
+left_on_later(left_t *l, const weir_answer_t *answer)
 {
-    left_t  *l;
-
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-        return;
-    }
+    (void) answer;
 
     left_done(l);
 }
@@ -226,16 +231,9 @@ left_cancel(left_t *l)
  * answer is kept, has none, and goes on. */
 
 static void
-left_on_job(void *data, const weir_answer_t *answer)
+left_on_job(left_t *l, const weir_answer_t *answer)
 {
-    left_t  *l;
-
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-
-    } else if (weir_txn_left_job_read(answer)) {
+    if (weir_txn_left_job_read(answer)) {
         left_stays(l);
 
     } else {
@@ -245,17 +243,11 @@ left_on_job(void *data, const weir_answer_t *answer)
 
 
 static void
-left_on_readers(void *data, const weir_answer_t *answer)
+left_on_readers(left_t *l, const weir_answer_t *answer)
 {
-    left_t      *l;
     weir_txn_t  *t;
 
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-
-    } else if (!weir_txn_left_nobody(answer)) {
+    if (!weir_txn_left_nobody(answer)) {
         left_later(l);
 
     } else if (l->while_read) {
@@ -270,17 +262,11 @@ left_on_readers(void *data, const weir_answer_t *answer)
 
 
 static void
-left_on_askers(void *data, const weir_answer_t *answer)
+left_on_askers(left_t *l, const weir_answer_t *answer)
 {
-    left_t      *l;
     weir_txn_t  *t;
 
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-
-    } else if (!weir_txn_left_nobody(answer)) {
+    if (!weir_txn_left_nobody(answer)) {
         left_later(l);
 
     } else {
@@ -293,18 +279,10 @@ left_on_askers(void *data, const weir_answer_t *answer)
 
 
 static void
-left_on_watch(void *data, const weir_answer_t *answer)
+left_on_watch(left_t *l, const weir_answer_t *answer)
 {
-    left_t       *l;
     weir_txn_t   *t;
     weir_left_t   left;
-
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-        return;
-    }
 
     if (!weir_txn_left_read(answer, &left)) {
         left_stays(l);                      /* it has ended, say */
@@ -326,16 +304,9 @@ left_on_watch(void *data, const weir_answer_t *answer)
 /* all have been told: it leaves the outbox */
 
 static void
-left_on_end(void *data, const weir_answer_t *answer)
+left_on_end(left_t *l, const weir_answer_t *answer)
 {
-    left_t  *l;
-
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-        return;
-    }
+    (void) answer;
 
     FAULT("left_closed");
     left_done(l);
@@ -343,17 +314,11 @@ left_on_end(void *data, const weir_answer_t *answer)
 
 
 static void
-left_on_end_watch(void *data, const weir_answer_t *answer)
+left_on_end_watch(left_t *l, const weir_answer_t *answer)
 {
-    left_t      *l;
     weir_txn_t  *t;
 
-    l = data;
-
-    if (answer->code != WEIR_ANSWER_OK) {
-        left_fail(l, answer);
-
-    } else if (weir_txn_left_nobody(answer)) {
+    if (weir_txn_left_nobody(answer)) {
         t = runner_txn(l->runner);
         weir_txn_hand_on_end(t, RUNNER_SHARD, left_run(l));
         left_send(l, t, left_on_end);
