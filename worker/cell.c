@@ -17,10 +17,9 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
-#include "weir_money.h"
-#include "weir_neutral.h"
 #include "runner.h"
 #include "watch.h"
+#include "weir_money.h"
 
 
 typedef struct cell_s      cell_t;
@@ -186,12 +185,10 @@ cell_on_done(void *data, provider_verdict_e verdict, int64_t wait)
 static void
 cell_took(cell_ask_t *ask)
 {
-    weir_need_t      need;
-    provider_took_t  took = { 0, 0, 0 };
+    provider_took_t  took = { ask->call.input, 0, 0 };
 
-    weir_neutral_need(ask->request, &need);
-    took.input_tokens = need.input;
-    took.cost = weir_cost(need.input, 0, ask->call.conf->input_price, 0);
+    took.cost = weir_cost(took.input_tokens, 0, ask->call.conf->input_price,
+                          0);
 
     cell_msg_put(&ask->cell->out, CELL_TOOK, ask->index, &took, weir_str_null);
     mem_check(ask->cell->out.failed);
@@ -234,8 +231,8 @@ cell_on_run(cell_t *c, const cell_msg_t *msg)
     ask->call.done = cell_on_done;
     ask->call.data = ask;
 
-    cell_took(ask);
     provider_call(c->providers[model->to], &ask->call);
+    cell_took(ask);
 }
 
 
