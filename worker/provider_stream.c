@@ -105,13 +105,6 @@ provider_stream_on_event(void *arg, weir_str_t name, weir_str_t data)
 }
 
 
-static void
-provider_stream_code(weir_failure_t *f, const char *code)
-{
-    snprintf(f->code, sizeof(f->code), "%s", code);
-}
-
-
 /* The provider's own words have no status.  Who refuses the gateway's key will
  * do so again. */
 
@@ -141,7 +134,7 @@ provider_stream_feed(provider_call_t *call, const provider_parser_t *parser,
     if (s->full || f->message[0] == '\0') {
         weir_failure_set(f, WEIR_FAIL_UPSTREAM,
                          "the provider's reply is too large");
-        provider_stream_code(f, "upstream_invalid");
+        snprintf(f->code, sizeof(f->code), "upstream_invalid");
         *verdict_r = PROVIDER_FAILED;
         return false;
     }
@@ -218,7 +211,7 @@ provider_stream_end(provider_call_t *call)
     if (!provider_stream_is_whole(call)) {
         weir_failure_set(f, WEIR_FAIL_UPSTREAM,
                          "the provider broke off before the end");
-        provider_stream_code(f, "upstream_truncated");
+        snprintf(f->code, sizeof(f->code), "upstream_truncated");
         return PROVIDER_AGAIN;
     }
 
