@@ -56,6 +56,7 @@ struct feed_s {
     runner_t        *runner;
     loop_turn_t      turn;
     feed_job_t      *ready;
+    size_t           alone;             /* that are out of hand */
 };
 
 
@@ -110,6 +111,7 @@ feed_unlist(feed_job_t *f)
 static void
 feed_free(feed_job_t *f)
 {
+    f->feed->alone -= (f->job == NULL);
     feed_unlist(f);
     weir_deltas_free(&f->deltas);
     weir_buf_free(&f->entry);
@@ -591,6 +593,9 @@ feed_won(job_t *job, char *last_r)
 }
 
 
+/* It waits for Redis, if that is away, unless as many do as there may be in
+ * hand. */
+
 void
 feed_leave(job_t *job)
 {
@@ -599,16 +604,28 @@ feed_leave(job_t *job)
     f = job->feed;
     job->feed = NULL;
 
-    if (f) {
-        f->job = NULL;
+    if (f == NULL) {
+        return;
+    }
 
-        if (!f->won) {
-            weir_deltas_reset(&f->deltas);      /* of no use to anybody */
-        }
+    f->job = NULL;
+    f->feed->alone++;
 
-        if (!f->sent) {
-            feed_list(f);
-        }
+    if (!f->won) {
+        weir_deltas_reset(&f->deltas);          /* of no use to anybody */
+    }
+
+    if (f->sent) {
+        return;
+    }
+
+    if (redis_is_up(job->runner->feeding)
+        || f->feed->alone <= (size_t) job->runner->conf->worker.slots)
+    {
+        feed_list(f);
+
+    } else {
+        feed_free(f);
     }
 }
 

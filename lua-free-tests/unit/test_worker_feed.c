@@ -15,7 +15,8 @@
 
 #define RUN      "00AAAAAAAAAAAAAAAAAAAAAA"
 #define TOKEN    "1000001"
-#define PENDING  2                      /* units at once */
+#define PENDING  4                      /* units at once */
+#define SLOTS    2
 #define STARTED  "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"                   \
                  "*3\r\n$9\r\n" TOKEN "-0\r\n*0\r\n:1\r\n"
 
@@ -129,6 +130,7 @@ up(void **state)
     memset(&fake, 0, sizeof(fake));
 
     fake.redis.pipe = weir_pipe_create(PENDING, 1 << 20);
+    fake.conf.worker.slots = SLOTS;
     fake.runner.conf = &fake.conf;
     fake.runner.counters = &fake.counters;
     fake.runner.feeding = &fake.redis;
@@ -353,6 +355,43 @@ test_full_lost_alone(void **state)
 }
 
 
+/* Redis is away, and runs end nevertheless: not all of them wait for it */
+
+static void
+test_away(void **state)
+{
+    int  i;
+
+    (void) state;
+
+    fake.runner.feeding = NULL;
+
+    for (i = 0; i <= SLOTS; i++) {
+        feed_leave(&fake.job);
+        feed_wish(&fake.job);
+    }
+
+    turn();
+    fake.runner.feeding = &fake.redis;
+    turn();
+    assert_int_equal(weir_pipe_pending(fake.redis.pipe), SLOTS + 1);
+
+    /* and when they are over others may */
+
+    for (i = 0; i <= SLOTS; i++) {
+        answer(STARTED);
+    }
+
+    fake.runner.feeding = NULL;
+    feed_leave(&fake.job);
+    feed_wish(&fake.job);
+    feed_leave(&fake.job);
+    fake.runner.feeding = &fake.redis;
+    turn();
+    assert_int_equal(weir_pipe_pending(fake.redis.pipe), 1);
+}
+
+
 #define TEST(name)  cmocka_unit_test_setup_teardown(test_ ## name, up, down)
 
 
@@ -369,7 +408,8 @@ main(void)
         TEST(full),
         TEST(full_alone),
         TEST(full_lost),
-        TEST(full_lost_alone)
+        TEST(full_lost_alone),
+        TEST(away)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
