@@ -190,6 +190,15 @@ my $run = $id =~ s/^job_//r;
 
 logged($run);
 
+# and so is a try that fails
+
+$n++;
+$stack->ask('/v1/chat/completions', headers => \@mine,
+    body => question("[[mock tag=t$n status=503 times=1]] Again",
+                     model => 'mock-1'));
+$stack->wait_log('worker', qr/event=run_put_off .* trace=$TRACE$/m, 5);
+
+
 my ($span) = $stack->wait_for(5, sub {
     Weir::Stack::slurp($stack->dir . '/ids.log')
         =~ m{^/v1/jobs $TRACE ([0-9a-f]{16})$}m ? $1 : undef;

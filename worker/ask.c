@@ -21,15 +21,18 @@
 static void
 ask_log_failure(const job_t *job, const char *what, int64_t wait)
 {
+    weir_str_t             trace;
     const weir_failure_t  *f;
 
     f = &job->outcome.error;
+    trace = job_trace_id(job);
 
     LOG(LOG_WARN, what, log_text("job", job->name),
         log_text("model", job->model), log_num("try", job->failures + 1),
         log_text("kind", weir_failure_name(f->kind)),
         log_text("code", f->code),
-        log_text("detail", job->call.detail), log_num("wait_ms", wait));
+        log_text("detail", job->call.detail), log_num("wait_ms", wait),
+        log_str(trace.len ? "trace" : NULL, trace));
 }
 
 

@@ -13,7 +13,6 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
-#include "trace.h"
 #include "weir_txn_events.h"
 
 
@@ -170,7 +169,7 @@ finish_log(const job_t *job, const char *event)
 {
     weir_str_t  trace;
 
-    trace = trace_id((weir_str_t) { job->trace.data, job->trace.len });
+    trace = job_trace_id(job);
 
     LOG(LOG_INFO, event, log_text("job", job->name),
         log_text("request", job->request_id), log_text("model", job->model),

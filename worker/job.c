@@ -11,6 +11,7 @@
 
 #include "mem.h"
 #include "runner.h"
+#include "trace.h"
 
 
 #define JOB_DOCUMENT_KEEP  (64 * 1024)          /* bytes */
@@ -297,6 +298,13 @@ jobs_of_run(const jobs_t *jobs, weir_str_t run, const job_t *after)
     }
 
     return job;
+}
+
+
+weir_str_t
+job_trace_id(const job_t *job)
+{
+    return trace_id((weir_str_t) { job->trace.data, job->trace.len });
 }
 
 

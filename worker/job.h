@@ -134,6 +134,9 @@ void job_set_run(job_t *job, weir_str_t run);
 /* A job of this run, the next one behind "after"; NULL: the first. */
 job_t *jobs_of_run(const jobs_t *jobs, weir_str_t run, const job_t *after);
 
+/* Of the trace that its run belongs to, as it is logged; empty: of none. */
+weir_str_t job_trace_id(const job_t *job);
+
 bool jobs_holds(const jobs_t *jobs, weir_class_e class, weir_str_t entry);
 
 size_t jobs_in_hand(const jobs_t *jobs);
