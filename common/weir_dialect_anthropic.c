@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 
-#define WEIR_MODEL_MAX     256
 #define WEIR_MESSAGES_MAX  10000
 
 
@@ -530,34 +529,13 @@ weir_members_read(weir_json_t *body, weir_json_t *to, weir_json_t *params,
 static int
 weir_request_check(const weir_json_t *body, weir_failure_t *f)
 {
-    size_t      i;
-    weir_str_t  model;
-
-    if (!weir_json_is_object(body)) {
-        weir_failure_set(f, WEIR_FAIL_INVALID,
-                         "the request must be a JSON object");
+    if (weir_member_body(body, f) != 0) {
         return -1;
     }
 
-    model = weir_json_str(weir_json_get(body, "model"));
-
-    for (i = 0; i < model.len; i++) {
-        if ((unsigned char) model.data[i] <= 0x20 || model.data[i] == 0x7f) {
-            break;
-        }
-    }
-
-    if (model.len == 0 || model.len > WEIR_MODEL_MAX || i < model.len) {
-        return weir_member_wrong(f, "model", "must be a string of 1 to 256 "
-                                 "characters without spaces");
-    }
-
-    if (!weir_json_is_int(weir_json_get(body, "max_tokens"))) {
-        return weir_member_wrong(f, "max_tokens", "is required and must be an "
-                                 "integer");
-    }
-
-    return 0;
+    return weir_json_is_int(weir_json_get(body, "max_tokens")) ? 0
+           : weir_member_wrong(f, "max_tokens", "is required and must be an "
+                               "integer");
 }
 
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 
-#define WEIR_MODEL_MAX     256
 #define WEIR_MESSAGES_MAX  10000
 
 
@@ -312,21 +311,6 @@ weir_members_read(weir_json_t *body, weir_json_t *to, weir_json_t *params,
 }
 
 
-bool
-weir_model_valid(weir_str_t model)
-{
-    size_t  i;
-
-    for (i = 0; i < model.len; i++) {
-        if ((unsigned char) model.data[i] <= 0x20 || model.data[i] == 0x7f) {
-            return false;
-        }
-    }
-
-    return model.len > 0 && model.len <= WEIR_MODEL_MAX;
-}
-
-
 /* How the answer is framed is between the client and the edge: it is checked,
  * and goes no further. */
 
@@ -358,32 +342,13 @@ weir_stream_check(const weir_json_t *body, weir_failure_t *f)
 }
 
 
-static int
-weir_request_check(const weir_json_t *body, weir_failure_t *f)
-{
-    if (!weir_json_is_object(body)) {
-        weir_failure_set(f, WEIR_FAIL_INVALID,
-                         "the request must be a JSON object");
-        return -1;
-    }
-
-    if (!weir_model_valid(weir_json_str(weir_json_get(body, "model")))) {
-        weir_invalid(f, "model", "must be a string of 1 to 256 characters "
-                     "without spaces");
-        return -1;
-    }
-
-    return weir_stream_check(body, f);
-}
-
-
 weir_json_t *
 weir_openai_request(const weir_json_t *body, weir_failure_t *f)
 {
     int           rc;
     weir_json_t  *to, *messages, *params, *extra, *dialect;
 
-    if (weir_request_check(body, f) != 0) {
+    if (weir_member_body(body, f) != 0 || weir_stream_check(body, f) != 0) {
         return NULL;
     }
 

@@ -8,6 +8,7 @@
 
 #include "weir_base64.h"
 #include "weir_float32.h"
+#include "weir_member.h"
 
 
 #define WEIR_EMBED_TOKEN_MAX       INT32_MAX
@@ -22,16 +23,6 @@ static const char  *weir_embed_handled[] = {
 
 
 /* the request */
-
-static int
-weir_embed_invalid(weir_failure_t *f, const char *param, const char *what)
-{
-    weir_failure_set(f, WEIR_FAIL_INVALID, "\"%s\" %s", param, what);
-    weir_failure_copy(f->param, sizeof(f->param), weir_str_of(param));
-
-    return -1;
-}
-
 
 static bool
 weir_embed_is_tokens(const weir_json_t *v)
@@ -101,20 +92,20 @@ weir_embed_input(weir_json_t *to, weir_json_t *input, weir_failure_t *f)
     if (weir_json_is_string(input)
         || (weir_json_is_array(input) && weir_json_count(input) == 0))
     {
-        return weir_embed_invalid(f, "input", "must not be empty");
+        return weir_member_wrong(f, "input", "must not be empty");
     }
 
     if (!weir_json_is_array(input) || (!weir_embed_is_texts(input)
                                        && !weir_embed_is_lists(input)))
     {
-        return weir_embed_invalid(f, "input", "must be a string, an array of "
-                                  "strings, an array of tokens, or an array of "
-                                  "such arrays; none of them may be empty");
+        return weir_member_wrong(f, "input", "must be a string, an array of "
+                                 "strings, an array of tokens, or an array of "
+                                 "such arrays; none of them may be empty");
     }
 
     if (weir_json_count(input) > WEIR_EMBED_INPUTS) {
-        return weir_embed_invalid(f, "input", "must not have more than 2048 "
-                                  "members");
+        return weir_member_wrong(f, "input", "must not have more than 2048 "
+                                 "members");
     }
 
     return weir_json_set_take(to, "input", weir_json_ref(input));
@@ -132,8 +123,8 @@ weir_embed_dimensions(weir_json_t *params, weir_json_t *value,
     if (!weir_json_is_int(value) || weir_json_int(value) < 1
         || weir_json_int(value) > WEIR_EMBED_DIMENSIONS_MAX)
     {
-        return weir_embed_invalid(f, "dimensions",
-                                  "must be an integer from 1 to 65536");
+        return weir_member_wrong(f, "dimensions",
+                                 "must be an integer from 1 to 65536");
     }
 
     return weir_json_set_take(params, "dimensions", weir_json_ref(value));
@@ -145,15 +136,8 @@ weir_embed_check(const weir_json_t *body, weir_failure_t *f)
 {
     weir_json_t  *format, *stream;
 
-    if (!weir_json_is_object(body)) {
-        weir_failure_set(f, WEIR_FAIL_INVALID,
-                         "the request must be a JSON object");
+    if (weir_member_body(body, f) != 0) {
         return -1;
-    }
-
-    if (!weir_model_valid(weir_json_str(weir_json_get(body, "model")))) {
-        return weir_embed_invalid(f, "model", "must be a string of 1 to 256 "
-                                  "characters without spaces");
     }
 
     format = weir_json_get(body, "encoding_format");
@@ -162,8 +146,8 @@ weir_embed_check(const weir_json_t *body, weir_failure_t *f)
         && !weir_str_eq(weir_json_str(format), weir_str("float"))
         && !weir_str_eq(weir_json_str(format), weir_str("base64")))
     {
-        return weir_embed_invalid(f, "encoding_format",
-                                  "must be \"float\" or \"base64\"");
+        return weir_member_wrong(f, "encoding_format",
+                                 "must be \"float\" or \"base64\"");
     }
 
     stream = weir_json_get(body, "stream");
@@ -171,8 +155,8 @@ weir_embed_check(const weir_json_t *body, weir_failure_t *f)
     if (stream && !weir_json_is_null(stream)
         && !(weir_json_is_bool(stream) && !weir_json_true(stream)))
     {
-        return weir_embed_invalid(f, "stream",
-                                  "must be false: embeddings come at once");
+        return weir_member_wrong(f, "stream",
+                                 "must be false: embeddings come at once");
     }
 
     return 0;

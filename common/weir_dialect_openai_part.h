@@ -11,9 +11,6 @@
 #include "weir_part.h"
 
 
-/* May a request name a model so? */
-bool weir_model_valid(weir_str_t model);
-
 /* A member of a content array; NULL: it has no type, or no memory. */
 weir_json_t *weir_content_read(weir_json_t *content);
 weir_json_t *weir_content_write(weir_json_t *part);

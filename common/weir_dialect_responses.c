@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 
-#define WEIR_MODEL_MAX     256
 #define WEIR_LOGPROBS_MAX  20
 
 
@@ -233,32 +232,6 @@ weir_members_read(weir_request_t *r, weir_json_t *body)
 
 /* the request */
 
-static int
-weir_request_check(const weir_json_t *body, weir_failure_t *f)
-{
-    size_t      i;
-    weir_str_t  model;
-
-    if (!weir_json_is_object(body)) {
-        weir_failure_set(f, WEIR_FAIL_INVALID,
-                         "the request must be a JSON object");
-        return -1;
-    }
-
-    model = weir_json_str(weir_json_get(body, "model"));
-
-    for (i = 0; i < model.len; i++) {
-        if ((unsigned char) model.data[i] <= 0x20 || model.data[i] == 0x7f) {
-            break;
-        }
-    }
-
-    return model.len && model.len <= WEIR_MODEL_MAX && i == model.len ? 0
-           : weir_member_wrong(f, "model", "must be a string of 1 to 256 "
-                               "characters without spaces");
-}
-
-
 /* Instructions are a message before all others. */
 
 static int
@@ -319,7 +292,7 @@ weir_responses_request(const weir_json_t *body, weir_failure_t *f)
 {
     weir_request_t  r = { .f = f };
 
-    if (weir_request_check(body, f) != 0) {
+    if (weir_member_body(body, f) != 0) {
         return NULL;
     }
 

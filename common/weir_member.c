@@ -7,6 +7,9 @@
 #include <stdio.h>
 
 
+#define WEIR_MODEL_MAX  256
+
+
 const weir_member_t *
 weir_member_find(const weir_member_t *table, const char *name)
 {
@@ -86,4 +89,30 @@ weir_member_check(const weir_member_t *m, const weir_json_t *value,
     default:
         return 0;
     }
+}
+
+
+int
+weir_member_body(const weir_json_t *body, weir_failure_t *f)
+{
+    size_t      i;
+    weir_str_t  model;
+
+    if (!weir_json_is_object(body)) {
+        weir_failure_set(f, WEIR_FAIL_INVALID,
+                         "the request must be a JSON object");
+        return -1;
+    }
+
+    model = weir_json_str(weir_json_get(body, "model"));
+
+    for (i = 0; i < model.len; i++) {
+        if ((unsigned char) model.data[i] <= 0x20 || model.data[i] == 0x7f) {
+            break;
+        }
+    }
+
+    return model.len && model.len <= WEIR_MODEL_MAX && i == model.len ? 0
+           : weir_member_wrong(f, "model", "must be a string of 1 to 256 "
+                               "characters without spaces");
 }

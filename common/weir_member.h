@@ -40,6 +40,10 @@ typedef struct {
 } weir_member_t;
 
 
+/* What is asked of any body: it is an object, and names a model as a model may
+ * be named.  0; -1: f says what is wrong. */
+int weir_member_body(const weir_json_t *body, weir_failure_t *f);
+
 /* Of a table that ends with a NULL; NULL: it is not there. */
 const weir_member_t *weir_member_find(const weir_member_t *table,
     const char *name);
