@@ -37,19 +37,6 @@ typedef struct {
 } weir_reading_t;
 
 
-/* rc of something that fails for want of memory alone */
-
-static int
-weir_unless_memory(weir_failure_t *f, int rc)
-{
-    if (rc != 0) {
-        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
-    }
-
-    return rc ? -1 : 0;
-}
-
-
 /* messages */
 
 static int
@@ -77,7 +64,7 @@ weir_block_parts(weir_reading_t *r, weir_json_t *parts, weir_json_t *block,
     }
 
     return why ? weir_member_wrong(r->f, where, why)
-               : weir_unless_memory(r->f, -1);
+               : weir_no_memory(r->f);
 }
 
 

@@ -259,7 +259,7 @@ weir_anthropic_call(const weir_json_t *request, weir_str_t model,
     int           rc;
     weir_json_t  *body;
 
-    weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+    (void) weir_no_memory(f);
 
     if (weir_json_int(weir_json_get(request, "v")) != 1
         || !weir_json_is_array(weir_json_get(request, "messages")))

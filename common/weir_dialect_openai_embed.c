@@ -204,7 +204,7 @@ weir_openai_embed_request(const weir_json_t *body, weir_failure_t *f)
         return NULL;
     }
 
-    weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+    (void) weir_no_memory(f);
 
     to = weir_json_object();
     params = weir_json_object();

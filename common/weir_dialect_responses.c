@@ -87,24 +87,6 @@ weir_responses_unsupported(weir_failure_t *f, const char *param,
 }
 
 
-int
-weir_responses_memory(weir_failure_t *f)
-{
-    weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
-
-    return -1;
-}
-
-
-/* 0 passes, what else is set failed for want of memory */
-
-static int
-weir_unless_memory(weir_failure_t *f, int rc)
-{
-    return rc ? weir_responses_memory(f) : 0;
-}
-
-
 /* where.name, cut at a character if it is long */
 
 static int
@@ -342,6 +324,6 @@ weir_responses_options(const weir_json_t *body, weir_responses_options_t *o,
     }
 
     return weir_json_is_object(metadata)
-           && weir_json_write(metadata, &o->metadata) != 0
-           ? weir_responses_memory(f) : 0;
+           ? weir_unless_memory(f, weir_json_write(metadata, &o->metadata))
+           : 0;
 }

@@ -48,7 +48,7 @@ weir_input_message(weir_input_t *in, weir_str_t role, weir_json_t *call_id)
     }
 
     if (weir_json_add_take(in->messages, message) != 0) {
-        weir_responses_memory(in->f);
+        (void) weir_no_memory(in->f);
         return NULL;
     }
 
@@ -79,8 +79,7 @@ weir_input_turn(weir_input_t *in)
 static int
 weir_input_add(weir_input_t *in, weir_json_t *parts, weir_json_t *part)
 {
-    return weir_json_add_take(parts, part) == 0 ? 0
-           : weir_responses_memory(in->f);
+    return weir_unless_memory(in->f, weir_json_add_take(parts, part));
 }
 
 

@@ -11,13 +11,6 @@
 #define WEIR_METADATA_VALUE_MAX   512
 
 
-static int
-weir_unless_memory(weir_failure_t *f, int rc)
-{
-    return rc ? weir_responses_memory(f) : 0;
-}
-
-
 static bool
 weir_is_any(const weir_json_t *value, const char **words)
 {

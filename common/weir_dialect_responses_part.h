@@ -13,7 +13,6 @@
 
 int weir_responses_unsupported(weir_failure_t *f, const char *param,
     const char *what, weir_str_t name);
-int weir_responses_memory(weir_failure_t *f);
 
 /* Members that are not in known (ends with NULL), and not null: -1, and f names
  * the first. */

@@ -86,7 +86,7 @@ weir_tool_read(weir_json_t *list, weir_json_t *tool, const char *where,
     rc |= weir_json_set_take(to, "function", function);
     rc |= weir_json_add_take(list, weir_part_unless(rc, to));
 
-    return rc ? weir_responses_memory(f) : 0;
+    return weir_unless_memory(f, rc);
 }
 
 
@@ -108,8 +108,7 @@ weir_tools_read(weir_json_t *to, weir_json_t *tools, weir_failure_t *f)
         }
     }
 
-    return weir_json_set_take(to, "tools", list) == 0
-           ? 0 : weir_responses_memory(f);
+    return weir_unless_memory(f, weir_json_set_take(to, "tools", list));
 }
 
 
@@ -141,7 +140,7 @@ weir_choice_function(weir_json_t *extra, weir_json_t *choice,
     rc |= weir_json_set_take(to, "function", function);
     rc |= weir_json_set_take(extra, "tool_choice", weir_part_unless(rc, to));
 
-    return rc ? weir_responses_memory(f) : 0;
+    return weir_unless_memory(f, rc);
 }
 
 
@@ -172,8 +171,9 @@ weir_choice_read(weir_json_t *extra, weir_json_t *choice, bool tools,
     }
 
     if (loose || weir_str_eq(word, weir_str("required"))) {
-        return weir_json_set_take(extra, "tool_choice", weir_json_ref(choice))
-               == 0 ? 0 : weir_responses_memory(f);
+        return weir_unless_memory(f,
+                   weir_json_set_take(extra, "tool_choice",
+                                      weir_json_ref(choice)));
     }
 
     if (weir_part_is(choice, "function")) {
@@ -221,7 +221,7 @@ weir_responses_tools(weir_json_t *to, weir_json_t *extra,
         && weir_json_set_take(extra, "parallel_tool_calls",
                               weir_json_ref(parallel)) != 0)
     {
-        return weir_responses_memory(f);
+        return weir_no_memory(f);
     }
 
     return weir_tools_read(to, tools, f);

@@ -124,6 +124,22 @@ weir_failure_set(weir_failure_t *f, weir_fail_e kind, const char *fmt, ...)
 }
 
 
+int
+weir_no_memory(weir_failure_t *f)
+{
+    weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+
+    return -1;
+}
+
+
+int
+weir_unless_memory(weir_failure_t *f, int rc)
+{
+    return rc ? weir_no_memory(f) : 0;
+}
+
+
 unsigned
 weir_failure_status(weir_fail_e kind)
 {

@@ -115,6 +115,13 @@ typedef struct {
 void weir_failure_set(weir_failure_t *f, weir_fail_e kind,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* -1; f: out of memory. */
+int weir_no_memory(weir_failure_t *f);
+
+/* rc is of something that fails for want of memory alone: 0; -1: it did, and f
+ * says so. */
+int weir_unless_memory(weir_failure_t *f, int rc);
+
 /* Copies s into to, which has room for size bytes, cut at a character. */
 void weir_failure_copy(char *to, size_t size, weir_str_t s);
 

@@ -133,7 +133,7 @@ weir_question_failed(int rc, weir_failure_t *f)
         weir_failure_copy(f->code, sizeof(f->code), weir_str("unsafe_integer"));
 
     } else {
-        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+        (void) weir_no_memory(f);
     }
 
     return rc;
