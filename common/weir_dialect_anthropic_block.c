@@ -202,6 +202,13 @@ weir_block_scan(weir_blocks_t *b, weir_str_t s)
 }
 
 
+bool
+weir_blocks_calls(const weir_blocks_t *b)
+{
+    return b->open == WEIR_BLOCK_CALL && !b->whole;
+}
+
+
 static void
 weir_block_say(weir_blocks_t *b, weir_str_t s)
 {

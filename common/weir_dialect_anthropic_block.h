@@ -48,6 +48,9 @@ int weir_blocks_text(weir_blocks_t *b, weir_block_e kind,
  * here. */
 int weir_blocks_whole(weir_blocks_t *b, unsigned n, weir_json_t *part);
 
+/* Is a call open whose arguments are not whole? */
+bool weir_blocks_calls(const weir_blocks_t *b);
+
 /* Ends the block that is open, if one is. */
 int weir_blocks_close(weir_blocks_t *b);
 

@@ -13,25 +13,9 @@
 #include <stdlib.h>
 
 #include "weir_merge.h"
-#include "weir_reach.h"
 #include "weir_render.h"
 #include "weir_sent.h"
-
-
-/* bytes of a part that waits */
-#define WEIR_WAITS_MAX  (8 * 1024 * 1024)
-
-
-/* a part that waits for the call before it */
-
-typedef struct {
-    weir_block_e   kind;                /* NONE: whole */
-    unsigned       part;
-    weir_buf_t     id;
-    weir_buf_t     name;
-    weir_buf_t     text;
-    weir_json_t   *whole;
-} weir_waits_t;
+#include "weir_turns.h"
 
 
 typedef struct {
@@ -40,9 +24,7 @@ typedef struct {
     weir_json_t   *beside;              /* the choice's own members */
     weir_buf_t     model;
     weir_buf_t     stop;                /* neutral */
-    weir_waits_t  *waits;
-    unsigned       nwaits;
-    unsigned       next;                /* of these, to be said */
+    weir_turns_t   turns;               /* what waits for the call */
     weir_blocks_t  blocks;
     long long      input;
     long long      output;
@@ -116,118 +98,61 @@ weir_events_begin(weir_render_t *r)
 }
 
 
-/* what waits */
-
-static bool
-weir_waits_any(const weir_events_t *e)
-{
-    return e->next < e->nwaits
-           || (e->blocks.open == WEIR_BLOCK_CALL && !e->blocks.whole);
-}
-
+/* deltas */
 
 static int
-weir_waits_add(weir_events_t *e, weir_block_e kind, const weir_delta_t *d)
+weir_events_say(weir_events_t *e, const weir_delta_t *d)
 {
-    unsigned       i;
-    weir_waits_t  *w, *waits;
-
-    for (i = e->next; d->kind != WEIR_DELTA_PART && i < e->nwaits; i++) {
-        w = &e->waits[i];
-
-        if (w->kind == kind && w->part == d->part) {
-            weir_buf_str(&w->text, d->s);
-            return w->text.failed ? -1 : 0;
-        }
-    }
-
-    waits = weir_reach(e->waits, &e->nwaits, e->nwaits, sizeof(weir_waits_t));
-    if (waits == NULL) {
-        return -1;
-    }
-
-    e->waits = waits;
-    w = &waits[e->nwaits - 1];
-    w->kind = kind;
-    w->part = d->part;
-    weir_buf_init(&w->text, WEIR_WAITS_MAX);
-
-    if (d->kind == WEIR_DELTA_PART) {
-        w->kind = WEIR_BLOCK_NONE;
-        w->whole = weir_json_ref(d->x);
-        return 0;
-    }
-
-    weir_buf_str(&w->id, d->id);
-    weir_buf_str(&w->name, d->name);
-    weir_buf_str(&w->text, d->s);
-
-    return w->id.failed || w->name.failed || w->text.failed ? -1 : 0;
+    return d->kind == WEIR_DELTA_PART
+           ? weir_blocks_whole(&e->blocks, d->part, d->x)
+           : weir_blocks_text(&e->blocks, weir_blocks_kind(&e->blocks, d->type),
+                              d);
 }
 
 
 /* all: the choice has ended, and nothing goes on any more */
 
 static int
-weir_waits_say(weir_render_t *r, bool all)
+weir_events_waiting(weir_events_t *e, bool all)
 {
-    int             rc;
-    weir_delta_t    d;
-    weir_waits_t   *w;
-    weir_events_t  *e = r->own;
+    int           rc;
+    weir_delta_t  d;
 
     rc = 0;
 
-    while (rc == 0 && e->next < e->nwaits
-           && (all || e->blocks.open != WEIR_BLOCK_CALL || e->blocks.whole))
+    while (rc == 0 && (all || !weir_blocks_calls(&e->blocks))
+           && weir_turns_next(&e->turns, &d))
     {
-        w = &e->waits[e->next++];
-
-        if (w->kind == WEIR_BLOCK_NONE) {
-            rc = weir_blocks_whole(&e->blocks, w->part, w->whole);
-
-        } else {
-            d = (weir_delta_t) { .part = w->part,
-                                 .id = weir_events_str(&w->id),
-                                 .name = weir_events_str(&w->name),
-                                 .s = weir_events_str(&w->text) };
-            rc = weir_blocks_text(&e->blocks, w->kind, &d);
-            weir_buf_free(&w->text);
-        }
+        rc = weir_events_say(e, &d);
     }
 
     return rc;
 }
 
 
-/* deltas */
-
 static int
-weir_events_text(weir_render_t *r, const weir_delta_t *d)
+weir_events_text(weir_events_t *e, const weir_delta_t *d)
 {
-    int             rc;
-    weir_block_e    kind;
-    weir_events_t  *e = r->own;
+    int           rc;
+    weir_block_e  kind;
 
-    kind = d->kind == WEIR_DELTA_PART ? WEIR_BLOCK_NONE
-                                      : weir_blocks_kind(&e->blocks, d->type);
+    kind = weir_blocks_kind(&e->blocks, d->type);
 
     if (d->kind != WEIR_DELTA_PART && kind == WEIR_BLOCK_NONE) {
         return 0;
     }
 
-    if (weir_waits_any(e)
-        && !(e->blocks.open == WEIR_BLOCK_CALL && kind == WEIR_BLOCK_CALL
-             && e->blocks.part == d->part))
+    /* its own arguments do not wait */
+
+    if (weir_blocks_calls(&e->blocks)
+        && !(kind == WEIR_BLOCK_CALL && e->blocks.part == d->part))
     {
-        return weir_waits_add(e, kind, d);
+        return weir_turns_add(&e->turns, d);
     }
 
-    rc = d->kind == WEIR_DELTA_PART
-         ? weir_blocks_whole(&e->blocks, d->part, d->x)
-         : weir_blocks_text(&e->blocks, kind, d);
+    rc = weir_events_say(e, d);
 
-    return rc ? rc : weir_waits_say(r, false);
+    return rc ? rc : weir_events_waiting(e, false);
 }
 
 
@@ -280,10 +205,10 @@ weir_events_choice(weir_render_t *r, const weir_delta_t *d)
     case WEIR_DELTA_STOP:
         weir_buf_reset(&e->stop);
         weir_buf_str(&e->stop, d->s);
-        return rc | weir_waits_say(r, true);
+        return rc | weir_events_waiting(e, true);
 
     default: /* WEIR_DELTA_TEXT_OF, WEIR_DELTA_PART */
-        return rc ? rc : weir_events_text(r, d);
+        return rc ? rc : weir_events_text(e, d);
     }
 }
 
@@ -334,7 +259,7 @@ weir_events_end(weir_render_t *r)
     }
 
     rc = weir_events_begin(r);
-    rc = rc ? rc : weir_waits_say(r, true);
+    rc = rc ? rc : weir_events_waiting(e, true);
     rc = rc ? rc : weir_blocks_close(&e->blocks);
 
     event = weir_part_new("message_delta");
@@ -378,21 +303,13 @@ weir_events_fail(weir_render_t *r, const weir_failure_t *f)
 static void
 weir_events_free(weir_render_t *r)
 {
-    unsigned        i;
     weir_events_t  *e = r->own;
 
     if (e == NULL) {
         return;
     }
 
-    for (i = 0; i < e->nwaits; i++) {
-        weir_buf_free(&e->waits[i].id);
-        weir_buf_free(&e->waits[i].name);
-        weir_buf_free(&e->waits[i].text);
-        weir_json_free(&e->waits[i].whole);
-    }
-
-    free(e->waits);
+    weir_turns_free(&e->turns);
     weir_blocks_free(&e->blocks);
     weir_json_free(&e->extra);
     weir_json_free(&e->late);

@@ -13,25 +13,9 @@
 
 #include "weir_contract.h"
 #include "weir_merge.h"
-#include "weir_reach.h"
 #include "weir_render.h"
 #include "weir_sent.h"
-
-
-/* bytes of a part that waits */
-#define WEIR_WAITS_MAX  (8 * 1024 * 1024)
-
-
-/* a part that waits for the call before it */
-
-typedef struct {
-    weir_item_e    kind;
-    unsigned       part;
-    weir_buf_t     type;
-    weir_buf_t     id;
-    weir_buf_t     name;
-    weir_buf_t     text;
-} weir_waits_t;
+#include "weir_turns.h"
 
 
 typedef struct {
@@ -41,9 +25,7 @@ typedef struct {
     weir_json_t   *beside;              /* of the choice, by dialect */
     weir_buf_t     model;
     weir_buf_t     stop;                /* neutral */
-    weir_waits_t  *waits;
-    unsigned       nwaits;
-    unsigned       next;                /* of these, to be said */
+    weir_turns_t   turns;               /* what waits for the call */
     long long      input;
     long long      output;
     bool           created;             /* was said; so are the next */
@@ -178,73 +160,27 @@ weir_events_run(weir_render_t *r)
 }
 
 
-/* what waits */
-
-static int
-weir_waits_add(weir_events_t *e, weir_item_e kind, const weir_delta_t *d)
-{
-    unsigned       i;
-    weir_waits_t  *w, *waits;
-
-    for (i = e->next; i < e->nwaits; i++) {
-        w = &e->waits[i];
-
-        if (w->kind == kind && w->part == d->part) {
-            weir_buf_str(&w->text, d->s);
-            return w->text.failed ? -1 : 0;
-        }
-    }
-
-    waits = weir_reach(e->waits, &e->nwaits, e->nwaits, sizeof(weir_waits_t));
-    if (waits == NULL) {
-        return -1;
-    }
-
-    e->waits = waits;
-    w = &waits[e->nwaits - 1];
-    w->kind = kind;
-    w->part = d->part;
-    weir_buf_init(&w->text, WEIR_WAITS_MAX);
-
-    weir_buf_str(&w->type, d->type);
-    weir_buf_str(&w->id, d->id);
-    weir_buf_str(&w->name, d->name);
-    weir_buf_str(&w->text, d->s);
-
-    return w->type.failed || w->id.failed || w->name.failed
-           || w->text.failed ? -1 : 0;
-}
-
+/* deltas */
 
 /* all: nothing goes on any more */
 
 static int
-weir_waits_say(weir_events_t *e, bool all)
+weir_events_waiting(weir_events_t *e, bool all)
 {
-    int            rc;
-    weir_delta_t   d;
-    weir_waits_t  *w;
+    int           rc;
+    weir_delta_t  d;
 
     rc = 0;
 
-    while (rc == 0 && e->next < e->nwaits
-           && (all || !weir_flow_calls(&e->flow)))
+    while (rc == 0 && (all || !weir_flow_calls(&e->flow))
+           && weir_turns_next(&e->turns, &d))
     {
-        w = &e->waits[e->next++];
-        d = (weir_delta_t) { .part = w->part,
-                             .type = weir_events_str(&w->type),
-                             .id = weir_events_str(&w->id),
-                             .name = weir_events_str(&w->name),
-                             .s = weir_events_str(&w->text) };
-        rc = weir_flow_say(&e->flow, w->kind, &d);
-        weir_buf_free(&w->text);
+        rc = weir_flow_say(&e->flow, weir_item_kind(d.type), &d);
     }
 
     return rc;
 }
 
-
-/* deltas */
 
 static int
 weir_events_text(weir_events_t *e, const weir_delta_t *d)
@@ -265,12 +201,12 @@ weir_events_text(weir_events_t *e, const weir_delta_t *d)
              && (e->flow.part == d->part
                  || weir_flow_ended(&e->flow, d->part))))
     {
-        return weir_waits_add(e, kind, d);
+        return weir_turns_add(&e->turns, d);
     }
 
     rc = weir_flow_say(&e->flow, kind, d);
 
-    return rc ? rc : weir_waits_say(e, false);
+    return rc ? rc : weir_events_waiting(e, false);
 }
 
 
@@ -284,6 +220,7 @@ weir_events_whole(weir_events_t *e, const weir_delta_t *d)
 
     text = weir_json_get(d->x, "text");
 
+    as.kind = WEIR_DELTA_TEXT_OF;
     as.type = weir_json_str(weir_json_get(d->x, "type"));
     as.id = weir_json_str(weir_json_get(d->x, "id"));
     as.name = weir_json_str(weir_json_get(d->x, "name"));
@@ -314,7 +251,7 @@ weir_events_close(weir_events_t *e)
     }
 
     e->ended = true;
-    rc = weir_waits_say(e, true);
+    rc = weir_events_waiting(e, true);
 
     return rc ? rc : weir_flow_close(&e->flow,
                          weir_items_cut(weir_events_str(&e->stop))
@@ -498,21 +435,13 @@ weir_events_fail(weir_render_t *r, const weir_failure_t *f)
 static void
 weir_events_free(weir_render_t *r)
 {
-    unsigned        i;
     weir_events_t  *e = r->own;
 
     if (e == NULL) {
         return;
     }
 
-    for (i = 0; i < e->nwaits; i++) {
-        weir_buf_free(&e->waits[i].type);
-        weir_buf_free(&e->waits[i].id);
-        weir_buf_free(&e->waits[i].name);
-        weir_buf_free(&e->waits[i].text);
-    }
-
-    free(e->waits);
+    weir_turns_free(&e->turns);
     weir_flow_free(&e->flow);
     weir_json_free(&e->extra);
     weir_json_free(&e->beside);
