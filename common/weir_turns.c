@@ -89,8 +89,6 @@ weir_turns_new(weir_turns_t *t, const weir_delta_t *d)
     turn = &turns[t->n - 1];
     turn->part = d->part;
     weir_buf_str(&turn->type, d->type);
-    weir_buf_str(&turn->id, d->id);
-    weir_buf_str(&turn->name, d->name);
     weir_buf_init(&turn->text, WEIR_TURN_MAX);
 
     return turn;
@@ -115,6 +113,14 @@ weir_turns_add(weir_turns_t *t, const weir_delta_t *d)
     if (d->kind == WEIR_DELTA_PART) {
         turn->whole = weir_json_ref(d->x);
         return 0;
+    }
+
+    if (turn->id.len == 0) {
+        weir_buf_str(&turn->id, d->id);
+    }
+
+    if (turn->name.len == 0) {
+        weir_buf_str(&turn->name, d->name);
     }
 
     weir_buf_str(&turn->text, d->s);

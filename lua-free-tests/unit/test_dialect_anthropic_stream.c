@@ -355,6 +355,17 @@ static const row_t  others[] = {
         "\"h\",\"input\":{}},{\"type\":\"text\",\"text\":\"after\"}",
         "tool_use", "\"stop_sequence\":null," USED) },
     { OCHUNK("\"role\":\"assistant\",\"content\":null", "null")
+      OCHUNK(OCALL(0, ONAME("a", "f")), "null")
+      OCHUNK(OCALL(0, OARGS("{")), "null")
+      OCHUNK(OCALL(1, OARGS("{\\\"x\\\":")), "null")
+      OCHUNK(OCALL(1, ONAME("b", "g")), "null")
+      OCHUNK(OCALL(1, OARGS("[]}")), "null")
+      OCHUNK(OCALL(0, OARGS("}")), "null")
+      OCHUNK("", "\"tool_calls\"") OEND,
+      R("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{}},"
+        "{\"type\":\"tool_use\",\"id\":\"b\",\"name\":\"g\",\"input\":{"
+        "\"x\":[]}}", "tool_use", "\"stop_sequence\":null," USED) },
+    { OCHUNK("\"role\":\"assistant\",\"content\":null", "null")
       OCHUNK("\"refusal\":\"no\"", "null") OCHUNK("", "\"stop\"") OEND,
       R("{\"type\":\"text\",\"text\":\"no\"}", "refusal",
         "\"stop_sequence\":null," USED) },

@@ -401,15 +401,42 @@ render_turns(const turn_t *turns, size_t n, weir_buf_t *b, bool fails)
 }
 
 
+/* the same as what is made of the outcome */
+
+static void
+assert_turns(const turn_t *turns, size_t n, size_t items, const char *outcome)
+{
+    client_t        a, c;
+    weir_buf_t      b = { 0 };
+    weir_outcome_t  o;
+
+    render_turns(turns, n, &b, false);
+    client_read(&c, &b, false);
+    assert_true(c.ended);
+    assert_int_equal(weir_json_count(weir_json_get(c.snapshot, "output")),
+                     items);
+
+    read_answer(outcome, &o);
+    render_whole(&o, 0, 0, &b);
+    client_read(&a, &b, false);
+    assert_equal(weir_json_get(c.snapshot, "output"),
+                 weir_json_get(a.snapshot, "output"));
+    assert_int_equal(c.tape.last, a.tape.last);
+
+    weir_outcome_free(&o);
+    client_free(&a);
+    client_free(&c);
+    weir_buf_free(&b);
+}
+
+
 #define C  "tool_call"
 
 static void
 test_turns(void **state)
 {
-    client_t         a, c;
-    weir_buf_t       b = { 0 };
-    weir_json_t     *output;
-    weir_outcome_t   o;
+    client_t    c;
+    weir_buf_t  b = { 0 };
 
     static const turn_t  calls[] = {
         { 0, C, "1", "" }, { 1, C, "2", "" }, { 1, C, NULL, "{\"x\":" },
@@ -417,6 +444,10 @@ test_turns(void **state)
         { 0, C, NULL, "{\"s\":\"}\\\"\"" }, { 3, C, "3", "{}" },
         { 2, "text", NULL, "ter" }, { 0, C, NULL, "}" },
         { 1, C, NULL, "[]}" }, { 0, C, NULL, " " }, { 0, NULL, NULL, "tool" }
+    };
+    static const turn_t  named[] = {            /* late, where it waits */
+        { 0, C, "1", "{" }, { 1, C, NULL, "{" }, { 1, C, "2", "}" },
+        { 0, C, NULL, "}" }, { 0, NULL, NULL, "tool" }
     };
     static const turn_t  thoughts[] = {
         { 0, "text", NULL, "a" }, { 1, "thinking", NULL, "hm" },
@@ -432,31 +463,18 @@ test_turns(void **state)
 
     (void) state;
 
-    /* the same as what is made of the outcome */
-
-    render_turns(calls, ROWS(calls), &b, false);
-    client_read(&c, &b, false);
-    assert_true(c.ended);
-    assert_int_equal(weir_json_count(weir_json_get(c.snapshot, "output")), 4);
-
-    read_answer(OUTCOME(CALL("1", "1", "{\\\"s\\\":\\\"}\\\\\\\"\\\"}") ","
-                        CALL("2", "2", "{\\\"x\\\":[]}") "," TEXT("after") ","
-                        CALL("3", "3", "{}"), "tool"), &o);
-    render_whole(&o, 0, 0, &b);
-    client_read(&a, &b, false);
-    assert_equal(weir_json_get(c.snapshot, "output"),
-                 weir_json_get(a.snapshot, "output"));
-    assert_int_equal(c.tape.last, a.tape.last);
-    weir_outcome_free(&o);
-    client_free(&a);
-    client_free(&c);
+    assert_turns(calls, ROWS(calls), 4,
+                 OUTCOME(CALL("1", "1", "{\\\"s\\\":\\\"}\\\\\\\"\\\"}") ","
+                         CALL("2", "2", "{\\\"x\\\":[]}") "," TEXT("after") ","
+                         CALL("3", "3", "{}"), "tool"));
+    assert_turns(named, ROWS(named), 2, OUTCOME(CALL("1", "1", "{}") ","
+                                                CALL("2", "2", "{}"), "tool"));
 
     /* a text that goes on after another item is an item of its own */
 
     render_turns(thoughts, ROWS(thoughts), &b, false);
     client_read(&c, &b, false);
-    output = weir_json_get(c.snapshot, "output");
-    assert_int_equal(weir_json_count(output), 3);
+    assert_int_equal(weir_json_count(weir_json_get(c.snapshot, "output")), 3);
     client_free(&c);
 
     render_turns(late, ROWS(late), &b, true);
