@@ -8,13 +8,7 @@
 #include <stdlib.h>
 
 #include "weir_reach.h"
-
-
-/* A text comes in pieces of about so many bytes, and no more than so many
- * pieces: each has all of an event round it. */
-
-#define WEIR_PIECE       64
-#define WEIR_PIECES_MAX  64
+#include "weir_render.h"
 
 
 void
@@ -56,28 +50,17 @@ weir_event_piece(weir_blocks_t *b, const char *type, const char *member,
 }
 
 
-/* cut between characters */
-
 static void
 weir_events_pieces(weir_blocks_t *b, const char *type, const char *member,
     weir_str_t text)
 {
-    size_t  n, size;
+    size_t      size;
+    weir_str_t  piece;
 
-    size = text.len / WEIR_PIECES_MAX + 1;
-    size = size > WEIR_PIECE ? size : WEIR_PIECE;
+    size = weir_render_piece_size(text.len);
 
-    while (text.len) {
-        n = size < text.len ? size : text.len;
-
-        while (n < text.len && ((unsigned char) text.data[n] & 0xc0) == 0x80) {
-            n++;
-        }
-
-        weir_event_piece(b, type, member, (weir_str_t) { text.data, n });
-
-        text.data += n;
-        text.len -= n;
+    while (weir_render_piece(&text, size, &piece)) {
+        weir_event_piece(b, type, member, piece);
     }
 }
 

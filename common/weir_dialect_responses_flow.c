@@ -7,13 +7,7 @@
 #include <stdlib.h>
 
 #include "weir_reach.h"
-
-
-/* A text comes in pieces of about so many bytes, and no more than so many
- * pieces: each has all of an event round it. */
-
-#define WEIR_PIECE       64
-#define WEIR_PIECES_MAX  64
+#include "weir_render.h"
 
 
 void
@@ -238,29 +232,18 @@ weir_flow_skip(weir_flow_t *w, weir_str_t *text)
 }
 
 
-/* cut between characters */
-
 static void
 weir_flow_pieces(weir_flow_t *w, weir_str_t text)
 {
-    size_t  n, size;
+    size_t      size;
+    weir_str_t  piece;
 
     weir_flow_skip(w, &text);
 
-    size = text.len / WEIR_PIECES_MAX + 1;
-    size = size > WEIR_PIECE ? size : WEIR_PIECE;
+    size = weir_render_piece_size(text.len);
 
-    while (text.len) {
-        n = size < text.len ? size : text.len;
-
-        while (n < text.len && ((unsigned char) text.data[n] & 0xc0) == 0x80) {
-            n++;
-        }
-
-        weir_flow_piece(w, (weir_str_t) { text.data, n });
-
-        text.data += n;
-        text.len -= n;
+    while (weir_render_piece(&text, size, &piece)) {
+        weir_flow_piece(w, piece);
     }
 }
 

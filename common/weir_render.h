@@ -65,6 +65,15 @@ void weir_render_fail(weir_render_t *r, const weir_failure_t *f);
 void weir_render_free(weir_render_t *r);
 
 
+/* A text goes out in pieces of about 64 bytes, and no more than 64 pieces: each
+ * has all of an event round it.  How many bytes they have, of a text of so
+ * many. */
+size_t weir_render_piece_size(size_t len);
+
+/* The first piece of the rest, cut between characters; false: there is none. */
+bool weir_render_piece(weir_str_t *rest, size_t size, weir_str_t *piece_r);
+
+
 extern const weir_render_dialect_t  weir_render_openai;
 extern const weir_render_dialect_t  weir_render_anthropic;
 extern const weir_render_dialect_t  weir_render_responses;
