@@ -5,18 +5,13 @@
 #include "weir_dialect_anthropic_block.h"
 #include "weir_dialect_anthropic_part.h"
 
-#include <stdlib.h>
-
-#include "weir_reach.h"
 #include "weir_render.h"
 
 
 void
 weir_blocks_free(weir_blocks_t *b)
 {
-    free(b->calls);
-    b->calls = NULL;
-    b->ncalls = 0;
+    weir_toolcalls_free(&b->calls);
 }
 
 
@@ -93,20 +88,14 @@ weir_block_stop(weir_blocks_t *b)
 int
 weir_blocks_close(weir_blocks_t *b)
 {
-    unsigned       *calls;
-
     if (b->open == WEIR_BLOCK_NONE) {
         return 0;
     }
 
-    if (b->open == WEIR_BLOCK_CALL) {
-        calls = weir_reach(b->calls, &b->ncalls, b->ncalls, sizeof(unsigned));
-        if (calls == NULL) {
-            return -1;
-        }
-
-        b->calls = calls;
-        calls[b->ncalls - 1] = b->part;
+    if (b->open == WEIR_BLOCK_CALL
+        && weir_toolcalls_end(&b->calls, b->part) != 0)
+    {
+        return -1;
     }
 
     weir_block_stop(b);
@@ -128,8 +117,7 @@ weir_block_open(weir_blocks_t *b, weir_block_e kind, unsigned part,
 
     b->open = kind;
     b->part = part;
-    b->depth = 0;
-    b->quoted = b->escaped = b->whole = false;
+    weir_toolcalls_begin(&b->calls);
 
     block = weir_part_new(kind == WEIR_BLOCK_TEXT ? "text"
                           : kind == WEIR_BLOCK_CALL ? "tool_use" : "thinking");
@@ -157,38 +145,10 @@ weir_block_open(weir_blocks_t *b, weir_block_e kind, unsigned part,
 }
 
 
-/* Are the arguments whole with these bytes? */
-
-static void
-weir_block_scan(weir_blocks_t *b, weir_str_t s)
-{
-    char    c;
-    size_t  i;
-
-    for (i = 0; i < s.len; i++) {
-        c = s.data[i];
-
-        if (b->quoted) {
-            b->quoted = c != '"' || b->escaped;
-            b->escaped = c == '\\' && !b->escaped;
-
-        } else if (c == '"') {
-            b->quoted = true;
-
-        } else if (c == '{' || c == '[') {
-            b->depth++;
-
-        } else if ((c == '}' || c == ']') && b->depth) {
-            b->whole = --b->depth == 0;
-        }
-    }
-}
-
-
 bool
 weir_blocks_calls(const weir_blocks_t *b)
 {
-    return b->open == WEIR_BLOCK_CALL && !b->whole;
+    return b->open == WEIR_BLOCK_CALL && !b->calls.whole;
 }
 
 
@@ -205,7 +165,7 @@ weir_block_say(weir_blocks_t *b, weir_str_t s)
         break;
 
     default: /* WEIR_BLOCK_CALL */
-        weir_block_scan(b, s);
+        weir_toolcalls_scan(&b->calls, s);
 
         if (s.len) {
             weir_event_piece(b, "input_json_delta", "partial_json", s);
@@ -221,20 +181,11 @@ weir_block_say(weir_blocks_t *b, weir_str_t s)
 int
 weir_blocks_text(weir_blocks_t *b, weir_block_e kind, const weir_delta_t *d)
 {
-    size_t          k;
-    unsigned        i;
-
     if (b->open != kind || b->part != d->part) {
-        for (i = 0; kind == WEIR_BLOCK_CALL && i < b->ncalls; i++) {
-            if (b->calls[i] == d->part) {
-                for (k = 0; k < d->s.len; k++) {
-                    if (strchr(" \t\r\n", d->s.data[k]) == NULL) {
-                        return -1;
-                    }
-                }
-
-                return 0;
-            }
+        if (kind == WEIR_BLOCK_CALL
+            && weir_toolcalls_ended(&b->calls, d->part))
+        {
+            return weir_toolcalls_late(d->s);
         }
 
         if (kind != WEIR_BLOCK_CALL && d->s.len == 0) {

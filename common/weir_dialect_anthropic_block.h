@@ -9,6 +9,7 @@
 
 
 #include "weir_delta.h"
+#include "weir_toolcalls.h"
 
 
 typedef enum {
@@ -20,17 +21,12 @@ typedef enum {
 
 
 typedef struct {
-    weir_buf_t    *out;                 /* borrowed */
-    unsigned      *calls;               /* parts that were, and have ended */
-    unsigned       ncalls;
-    unsigned       index;               /* of the block */
-    weir_block_e   open;
-    unsigned       part;                /* that the block says */
-    unsigned       depth;               /* of its arguments */
-    bool           quoted;
-    bool           escaped;
-    bool           whole;               /* its arguments are */
-    bool           refused;             /* a part was a refusal */
+    weir_buf_t        *out;             /* borrowed */
+    weir_toolcalls_t   calls;
+    unsigned           index;           /* of the block */
+    weir_block_e       open;
+    unsigned           part;            /* that the block says */
+    bool               refused;         /* a part was a refusal */
 } weir_blocks_t;
 
 

@@ -4,9 +4,6 @@
 
 #include "weir_dialect_responses_flow.h"
 
-#include <stdlib.h>
-
-#include "weir_reach.h"
 #include "weir_render.h"
 
 
@@ -15,7 +12,7 @@ weir_flow_free(weir_flow_t *w)
 {
     weir_json_free(&w->items);
     weir_json_free(&w->content);
-    free(w->calls);
+    weir_toolcalls_free(&w->calls);
     weir_buf_free(&w->item);
     weir_buf_free(&w->type);
     weir_buf_free(&w->id);
@@ -248,75 +245,10 @@ weir_flow_pieces(weir_flow_t *w, weir_str_t text)
 }
 
 
-/* arguments */
-
-static void
-weir_flow_scan(weir_flow_t *w, weir_str_t s)
-{
-    char    c;
-    size_t  i;
-
-    for (i = 0; i < s.len && !w->whole; i++) {
-        c = s.data[i];
-
-        if (w->escaped) {
-            w->escaped = false;
-
-        } else if (w->quoted) {
-            w->escaped = (c == '\\');
-            w->quoted = (c != '"');
-
-        } else if (c == '"') {
-            w->quoted = true;
-
-        } else if (c == '{' || c == '[') {
-            w->depth++;
-
-        } else if ((c == '}' || c == ']') && w->depth) {
-            w->whole = (--w->depth == 0);
-        }
-    }
-}
-
-
 bool
 weir_flow_calls(const weir_flow_t *w)
 {
-    return w->open && w->kind == WEIR_ITEM_CALL && !w->whole;
-}
-
-
-bool
-weir_flow_ended(const weir_flow_t *w, unsigned part)
-{
-    unsigned  i;
-
-    for (i = w->ncalls; i > 0; i--) {
-        if (w->calls[i - 1] == part) {
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
-/* Space behind arguments that are whole says nothing. */
-
-static int
-weir_flow_late(weir_str_t s)
-{
-    size_t  i;
-
-    for (i = 0; i < s.len; i++) {
-        if (s.data[i] != ' ' && s.data[i] != '\n' && s.data[i] != '\t'
-            && s.data[i] != '\r')
-        {
-            return -1;
-        }
-    }
-
-    return 0;
+    return w->open && w->kind == WEIR_ITEM_CALL && !w->calls.whole;
 }
 
 
@@ -447,7 +379,6 @@ int
 weir_flow_close(weir_flow_t *w, const char *status)
 {
     int           rc;
-    unsigned     *calls;
     weir_json_t  *item;
 
     if (w->kind == WEIR_ITEM_NONE) {
@@ -456,14 +387,10 @@ weir_flow_close(weir_flow_t *w, const char *status)
 
     rc = weir_flow_part_close(w);
 
-    if (w->kind == WEIR_ITEM_CALL) {
-        calls = weir_reach(w->calls, &w->ncalls, w->ncalls, sizeof(unsigned));
-        if (calls == NULL) {
-            return -1;
-        }
-
-        w->calls = calls;
-        calls[w->ncalls - 1] = w->part;
+    if (w->kind == WEIR_ITEM_CALL
+        && weir_toolcalls_end(&w->calls, w->part) != 0)
+    {
+        return -1;
     }
 
     item = weir_flow_written(w, status);
@@ -496,8 +423,7 @@ weir_flow_part_begin(weir_flow_t *w, weir_item_e kind, const weir_delta_t *d)
 
     w->open = true;
     w->part = d->part;
-    w->depth = 0;
-    w->quoted = w->escaped = w->whole = false;
+    weir_toolcalls_begin(&w->calls);
 
     return rc || kind == WEIR_ITEM_CALL ? rc
            : weir_flow_content(w, "response.content_part.added",
@@ -514,8 +440,9 @@ weir_flow_say(weir_flow_t *w, weir_item_e kind, const weir_delta_t *d)
             return 0;
         }
 
-        if (kind == WEIR_ITEM_CALL && weir_flow_ended(w, d->part)) {
-            return weir_flow_late(d->s);
+        if (kind == WEIR_ITEM_CALL && weir_toolcalls_ended(&w->calls, d->part))
+        {
+            return weir_toolcalls_late(d->s);
         }
 
         if (weir_flow_part_begin(w, kind, d) != 0) {
@@ -524,7 +451,7 @@ weir_flow_say(weir_flow_t *w, weir_item_e kind, const weir_delta_t *d)
     }
 
     if (kind == WEIR_ITEM_CALL) {
-        weir_flow_scan(w, d->s);
+        weir_toolcalls_scan(&w->calls, d->s);
 
         /* said late: its end has them */
 

@@ -13,6 +13,7 @@
 
 #include "weir_delta.h"
 #include "weir_dialect_responses_item.h"
+#include "weir_toolcalls.h"
 
 
 typedef struct {
@@ -23,9 +24,6 @@ typedef struct {
 
     weir_json_t   *items;               /* that have ended */
     weir_json_t   *content;             /* of the item: parts that have */
-    unsigned      *calls;               /* numbers of calls that have ended */
-    unsigned       ncalls;
-
     weir_item_e    kind;                /* of the item that is open */
     weir_buf_t     item;                /* its id */
     bool           open;                /* a part of it is */
@@ -35,10 +33,7 @@ typedef struct {
     weir_buf_t     name;
     weir_buf_t     text;
 
-    unsigned       depth;               /* of the arguments */
-    bool           quoted;
-    bool           escaped;
-    bool           whole;               /* they are */
+    weir_toolcalls_t  calls;
 } weir_flow_t;
 
 
@@ -50,9 +45,6 @@ int weir_flow_say(weir_flow_t *w, weir_item_e kind, const weir_delta_t *d);
 
 /* Is a call open whose arguments are not whole? */
 bool weir_flow_calls(const weir_flow_t *w);
-
-/* Has the call ended that is this part? */
-bool weir_flow_ended(const weir_flow_t *w, unsigned part);
 
 /* Ends the item that is open, if one is. */
 int weir_flow_close(weir_flow_t *w, const char *status);

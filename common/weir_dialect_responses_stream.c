@@ -199,7 +199,7 @@ weir_events_text(weir_events_t *e, const weir_delta_t *d)
     if (weir_flow_calls(&e->flow)
         && !(kind == WEIR_ITEM_CALL
              && (e->flow.part == d->part
-                 || weir_flow_ended(&e->flow, d->part))))
+                 || weir_toolcalls_ended(&e->flow.calls, d->part))))
     {
         return weir_turns_add(&e->turns, d);
     }
