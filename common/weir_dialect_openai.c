@@ -366,7 +366,7 @@ weir_openai_request(const weir_json_t *body, weir_failure_t *f)
 
     rc = weir_members_read((weir_json_t *) body, to, params, extra, f);
 
-    weir_json_set_take(dialect, "openai", extra);
+    rc |= weir_json_set_take(dialect, "openai", extra);
     rc |= weir_json_set_take(to, "v", weir_json_new_int(1));
     rc |= weir_json_set_take(to, "kind", weir_json_new_str(weir_str("chat")));
     rc |= weir_json_set_take(to, "model",
