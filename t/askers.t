@@ -27,9 +27,7 @@ my $hold = Weir::Hold->new(stack => $stack);
 my $receiver = Weir::Receiver->new(dir => $stack->dir);
 
 
-sub open_calls {
-    return decode_json($stack->mock('/mock/calls')->body)->{open};
-}
+sub open_calls { $stack->mock_calls->{open} }
 
 
 sub calling {

@@ -54,11 +54,7 @@ sub body_of {
 }
 
 
-sub metric {
-    my ($name) = @_;
-    my ($n) = $s->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-    return $n;
-}
+sub metric { $s->edge_metric(@_) }
 
 
 # RC-20: each is a list of RFC 9651 with one member, and hit or forwarded

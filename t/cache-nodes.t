@@ -50,9 +50,7 @@ sub what { $_[0]->header('Cache-Status') // '' }
 
 sub level {
     my ($edge, $level) = @_;
-    my ($n) = $edge->ask('/metrics')->body
-              =~ /^weir_cache_hits_total\{level="$level"\} (\d+)$/m;
-    return $n;
+    return $edge->edge_metric(qq(weir_cache_hits_total{level="$level"}));
 }
 
 

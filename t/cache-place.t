@@ -38,10 +38,7 @@ my $other = edge($third, edge_of => $right);
 $_->start('nginx') for $none, $other;
 
 
-sub misplaced {
-    my ($n) = $_[0]->ask('/metrics')->body =~ /^weir_cache_misplaced (\d+)$/m;
-    return $n;
-}
+sub misplaced { $_[0]->edge_metric('weir_cache_misplaced') }
 
 
 # the worker tells

@@ -39,11 +39,7 @@ $stack->start;
 $stack->expect(qr/weir: (?:no answer from redis|redis connection)/);
 
 
-sub metric {
-    my ($name) = @_;
-    my ($n) = $stack->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-    return $n;
-}
+sub metric { $stack->edge_metric(@_) }
 
 
 sub looks { metric(qq(weir_cache_redis_lookups_total{result="$_[0]"})) }

@@ -37,11 +37,7 @@ my $b = Weir::Stack->new(%edge, edge_of => $a);
 $b->start('nginx');
 
 
-sub metric {
-    my ($edge, $name) = @_;
-    my ($n) = $edge->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-    return $n;
-}
+sub metric { $_[0]->edge_metric($_[1]) }
 
 
 sub looks { metric($_[0], qq(weir_cache_redis_lookups_total{result="$_[1]"})) }

@@ -47,12 +47,7 @@ sub chat {
 sub what { $_[0]->header('Cache-Status') // '' }
 
 
-sub level {
-    my ($level) = @_;
-    my ($n) = $s->ask('/metrics')->body
-              =~ /^weir_cache_hits_total\{level="$level"\} (\d+)$/m;
-    return $n;
-}
+sub level { $s->edge_metric(qq(weir_cache_hits_total{level="$_[0]"})) }
 
 
 sub from {

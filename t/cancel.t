@@ -39,13 +39,11 @@ sub cancel {
 }
 
 
-sub mock_calls { decode_json($stack->mock('/mock/calls')->body) }
-
 sub wait_open {
     my ($n, $seconds) = @_;
 
     my $start = time;
-    $stack->wait_for($seconds // 10, sub { mock_calls()->{open} == $n },
+    $stack->wait_for($seconds // 10, sub { $stack->mock_calls->{open} == $n },
                      "$n open calls");
     return time - $start;
 }
@@ -67,7 +65,7 @@ wait_open(40);
 
 is(cancel(@runs[0 .. 19]), 20, 'half of the jobs are cancelled');
 cmp_ok(wait_open(20), '<', 1, 'their transfers are closed within a second');
-is(mock_calls()->{aborted}, 20, 'J3: by the worker');
+is($stack->mock_calls->{aborted}, 20, 'J3: by the worker');
 is(scalar(grep { fin($_) eq 'cancelled:owner' } @runs[0 .. 19]), 20,
    'they are cancelled');
 is(scalar(grep { defined fin($_) } @runs[20 .. 39]), 0, 'the others are not');
@@ -123,7 +121,7 @@ cancel(@later, @runs[28 .. 39]);
 $stack->start('worker');
 $stack->wait_for(5, sub { entries() == 0 }, 'all entries are gone');
 is($stack->calls("b$_"), 0, "J3: b$_ was never asked") for 1 .. 5;
-is(mock_calls()->{open}, 0, 'nothing is open');
+is($stack->mock_calls->{open}, 0, 'nothing is open');
 
 is_deeply($stack->redis('ZRANGE', 'weir:{0}:deadline', 0, -1), [],
           'no run without an end');

@@ -68,7 +68,7 @@ sub fins {
 }
 
 
-sub open_calls { decode_json($stack->mock('/mock/calls')->body)->{open} }
+sub open_calls { $stack->mock_calls->{open} }
 
 
 # 500 in hand; half of them can be finished in time, the others go back

@@ -43,9 +43,7 @@ sub fins {
 }
 
 
-sub open_calls {
-    return decode_json($stack->mock('/mock/calls')->body)->{open};
-}
+sub open_calls { $stack->mock_calls->{open} }
 
 
 # short calls are finished, and new ones are not begun

@@ -50,11 +50,7 @@ sub floats {
                  : [unpack 'f<*', decode_base64($_->{embedding})] } data(@_);
 }
 
-sub metric {
-    my ($name) = @_;
-    my ($n) = $s->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-    return $n;
-}
+sub metric { $s->edge_metric(@_) }
 
 
 # the answer, member by member

@@ -62,7 +62,7 @@ sub left {
 
 
 sub order { # what was called so far, by class
-    my $tags = decode_json($stack->mock('/mock/calls')->body)->{tags};
+    my $tags = $stack->mock_calls->{tags};
     my %count = (high => 0, normal => 0, low => 0);
     $count{ (split /-/)[0] } += $tags->{$_} for CORE::keys %$tags;
     return \%count;

@@ -83,7 +83,7 @@ sub ended {
 sub count { my @n = $_[0]->log('worker') =~ /$_[1]/g; scalar @n }
 sub job   { decode_json($_[0]->ask("/v1/jobs/job_$_[1]")->body) }
 sub crash { $_[0]->redis('HGET', "weir:{0}:run:$_[1]", 'crash') }
-sub calls { decode_json($_[0]->mock('/mock/calls')->body) }
+sub calls { $_[0]->mock_calls }
 sub open_calls { calls($_[0])->{open} }
 
 

@@ -52,7 +52,7 @@ my @runs = map {
 } 1 .. 5;
 
 $stack->wait_for(10, sub {
-    decode_json($stack->mock('/mock/calls')->body)->{open} == 5;
+    $stack->mock_calls->{open} == 5;
 }, '5 calls');
 
 Weir::Stack::write_file("$d/second.conf", worker('second', "$d/redis.sock"));

@@ -48,11 +48,7 @@ sub text_of {
 
 sub what { $_[0]->header('Cache-Status') }
 
-sub metric {
-    my ($name) = @_;
-    my ($n) = $s->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-    return $n;
-}
+sub metric { $s->edge_metric(@_) }
 
 my $MISS = 'weir; fwd=uri-miss; stored';
 my $HIT = qr/^weir; hit; ttl=\d+$/;

@@ -57,11 +57,7 @@ sub run {
 }
 
 
-sub metric {
-    my ($name) = @_;
-
-    return $stack->ask('/metrics')->body =~ /^$name (\d+)/m ? $1 : die;
-}
+sub metric { $stack->edge_metric(@_) }
 
 
 # numbers as they are in four bytes

@@ -64,7 +64,6 @@ sub submit {
 }
 
 
-sub mock_calls { decode_json($stack->mock('/mock/calls')->body) }
 sub run { @{ $stack->redis('HMGET', "$prefix:run:$_[0]", @_[1 .. $#_]) } }
 
 
@@ -75,7 +74,7 @@ my @good = submit('good', 20, 'delay=4000');
 my @bad = submit('bad', 20, 'delay=4000 status=503 times=1');
 my @slow = submit('slow', 5, 'delay=8000');
 my $start = time;
-$stack->wait_for(10, sub { mock_calls()->{open} == 45 }, '45 calls');
+$stack->wait_for(10, sub { $stack->mock_calls->{open} == 45 }, '45 calls');
 
 # the second one is there, and the first one stands still
 
@@ -90,7 +89,7 @@ $stack->wait_for(5, sub { time - $start > 1 }, 'a second');
 my ($runner) = $stack->children('worker');
 kill 'STOP', $runner;
 
-$stack->wait_for(10, sub { mock_calls()->{total} == 90 },
+$stack->wait_for(10, sub { $stack->mock_calls->{total} == 90 },
                  'the second one has all of them');
 
 # its answers lie in its sockets now
@@ -106,7 +105,7 @@ $stack->wait_for(5, sub { metric($stack->{metrics_port}, 'runs_in_hand') == 0 },
 
 cmp_ok(metric($stack->{metrics_port}, 'runs_cut_total{reason="taken"}'), '>=',
        5, 'calls of runs that are another\'s are cut');
-$stack->wait_for(1, sub { mock_calls()->{aborted} == 5 }, 'closed');
+$stack->wait_for(1, sub { $stack->mock_calls->{aborted} == 5 }, 'closed');
 
 is_deeply([map { run($_, 'gen', 'fin') } @good, @bad],
           [map { ('1', undef) } @good, @bad], 'it has added nothing');
@@ -133,7 +132,7 @@ is(metric($second, 'runs_finished_total{state="completed"}'), 45, 'counted');
 is(metric($stack->{metrics_port}, 'runs_finished_total{state="completed"}'), 0,
    'by the first one: none');
 
-my $counts = mock_calls()->{tags};
+my $counts = $stack->mock_calls->{tags};
 is(scalar(grep { $_ != 2 } values %$counts), 0, 'each was asked for twice');
 
 
@@ -142,7 +141,7 @@ is(scalar(grep { $_ != 2 } values %$counts), 0, 'each was asked for twice');
 
 $stack->stop('second');
 my @runs = submit('redis', 20, 'delay=1500');
-$stack->wait_for(10, sub { mock_calls()->{open} == 20 }, '20 calls');
+$stack->wait_for(10, sub { $stack->mock_calls->{open} == 20 }, '20 calls');
 $start = time;
 $stack->signal('redis', 'STOP');
 $stack->wait_for(10, sub { time - $start > 3.5 }, 'longer than a lease');

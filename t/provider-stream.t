@@ -150,7 +150,7 @@ asks('thinking=20 every=50 tokens=10', 1);
 asks('stream=never delay=1500', 2, 'timeout');
 asks('stream=never trickle=1 size=600', 1);
 $stack->wait_for(5, sub {
-    decode_json($stack->mock('/mock/calls')->body)->{open} == 0;
+    $stack->mock_calls->{open} == 0;
 }, 'no call is open');
 pass('all calls are closed');
 

@@ -34,7 +34,7 @@ sub submit {
 
 sub final { scalar grep { defined $stack->redis('HGET', "$prefix:run:$_",
                                                 'fin') } @_ }
-sub total { decode_json($stack->mock('/mock/calls')->body)->{total} }
+sub total { $stack->mock_calls->{total} }
 
 
 sub pause {

@@ -57,7 +57,7 @@ sub submit {
 
 
 sub calls {
-    my $tags = decode_json($stack->mock('/mock/calls')->body);
+    my $tags = $stack->mock_calls;
     return $tags;
 }
 

@@ -161,11 +161,7 @@ $base->wait_for(5, sub {
         && metric('weir_jobs_submitted_total') == $before + 5;
 }, 'five held requests');
 
-sub metric {
-    my ($name) = @_;
-
-    return $edge->ask('/metrics')->body =~ /^$name (\d+)/m ? $1 : die;
-}
+sub metric { $edge->edge_metric(@_) }
 
 
 # stopped in its tracks: submissions get 503, others notice nothing, who is

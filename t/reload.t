@@ -44,12 +44,7 @@ sub submit {
 }
 
 
-sub rss {
-    my ($pid) = @_;
-
-    return Weir::Stack::slurp("/proc/$pid/status") =~ /VmRSS:\s+(\d+)/
-           ? $1 : die;
-}
+sub rss { Weir::Stack::rss(@_) }
 
 
 sub generation { scalar(() = $stack->log('nginx') =~ /\bstart worker process \d/g) }

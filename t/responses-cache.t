@@ -36,9 +36,8 @@ sub what { $_[0]->header('Cache-Status') }
 
 sub metric {
     my ($result) = @_;
-    my ($n) = $s->ask('/metrics')->body =~
-        /^weir_cache_requests_total\{route="responses",result="$result"\} (\d+)$/m;
-    return $n;
+    return $s->edge_metric(
+        qq(weir_cache_requests_total{route="responses",result="$result"}));
 }
 
 sub text { $_[0]{output}[0]{content}[0]{text} }
@@ -151,11 +150,11 @@ $s->wait_for(5, sub {
 my $seen = length $two[1]->body;
 ok($two[1]->wait(5, sub { length($_[0]->body) > $seen + 500 }),
    'the other reads on');
-is(decode_json($s->mock('/mock/calls?tag=left')->body)->{aborted}, 0,
+is($s->mock_calls('left')->{aborted}, 0,
    'the call goes on');
 $two[1]->close;
 $s->wait_for(10, sub {
-    decode_json($s->mock('/mock/calls?tag=left')->body)->{aborted} == 1
+    $s->mock_calls('left')->{aborted} == 1
 }, 'until the last one has left');
 
 

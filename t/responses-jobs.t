@@ -151,7 +151,7 @@ is($r->text(@seen, @rest), 'tok ' x 12, 'nothing missed or twice');
 is($rest[-1]{type}, 'response.completed', 'to its end');
 $r->growing('both', @seen, @rest);
 is($stack->calls('bg'), 1, 'one call');
-is(decode_json($stack->mock('/mock/calls?tag=bg')->body)->{aborted}, 0,
+is($stack->mock_calls('bg')->{aborted}, 0,
    'it was never hung up on');
 
 
@@ -306,7 +306,7 @@ my $cancelled = decode_json($c->body);
 is($cancelled->{status}, 'cancelled', 'the object says so');
 is($cancelled->{id}, $long->{id}, 'its id');
 $stack->wait_for(10, sub {
-    decode_json($stack->mock('/mock/calls?tag=long')->body)->{aborted} == 1
+    $stack->mock_calls('long')->{aborted} == 1
 }, 'the provider is hung up on');
 ok($live->wait(10), 'its reader leaves');
 is(($r->events($live))[-1]{type}, 'error', 'with an error');

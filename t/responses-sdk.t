@@ -38,8 +38,7 @@ for my $dialect (qw(openai anthropic)) {
         next if $tag eq 'sdk-cancel' && $stack->calls($tag) == 0;
 
         $stack->wait_for(10, sub {
-            decode_json($stack->mock("/mock/calls?tag=$tag")->body)->{aborted}
-                == 1;
+            $stack->mock_calls($tag)->{aborted} == 1;
         }, "$dialect, $tag: the provider is hung up on");
     }
 

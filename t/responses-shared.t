@@ -31,9 +31,7 @@ sub follow {
                        . (defined $after ? "&starting_after=$after" : ''));
 }
 
-sub aborted {
-    return decode_json($s->mock("/mock/calls?tag=$_[0]")->body)->{aborted};
-}
+sub aborted { $s->mock_calls($_[0])->{aborted} }
 
 
 # two in the background that ask the same: one run, read by each; one is

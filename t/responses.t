@@ -31,10 +31,7 @@ my $r = Weir::Responses->new($stack);
 
 sub asked { return decode_json($stack->mock('/mock/last')->body)->{json} }
 
-sub metric {
-    my ($name) = @_;
-    return $stack->ask('/metrics')->body =~ /^\Q$name\E (\d+)/m ? $1 : die;
-}
+sub metric { $stack->edge_metric(@_) }
 
 
 # the object, member by member
@@ -302,7 +299,7 @@ ok($c->wait(10, qr/output_text\.delta/), 'some text');
 my ($left) = $c->body =~ /"id":"(resp_\w{24})"/;
 $c->close;
 $stack->wait_for(10, sub {
-    decode_json($stack->mock('/mock/calls?tag=left')->body)->{aborted} == 1
+    $stack->mock_calls('left')->{aborted} == 1
 }, 'the provider is hung up on');
 $stack->wait_for(5, sub {
     decode_json($r->get($left)->body)->{status} eq 'cancelled'

@@ -33,8 +33,7 @@ for my $dialect (qw(openai anthropic)) {
         # who leaves ends the call
 
         $stack->wait_for(10, sub {
-            decode_json($stack->mock("/mock/calls?tag=$client-left")->body)
-                ->{aborted} == 1;
+            $stack->mock_calls("$client-left")->{aborted} == 1;
         }, "$client of $dialect: the provider is hung up on");
     }
 

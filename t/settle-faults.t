@@ -5,7 +5,6 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use POSIX ();
 use Test::More;
 use Weir::Hold;
@@ -72,9 +71,7 @@ sub stopped {
 }
 
 
-sub open_calls {
-    return decode_json($stack->mock('/mock/calls')->body)->{open};
-}
+sub open_calls { $stack->mock_calls->{open} }
 
 
 # runners die before the settlement is sent, when it was, and when it was

@@ -62,25 +62,14 @@ sub stream {
 sub text { openai_text(events($_[0])) }
 sub is_clean { $_[0] =~ /data: \[DONE\]\n\n\z/ }
 
-sub metric {
-    my ($name) = @_;
-
-    my ($n) = $stack->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-
-    return $n;
-}
+sub metric { $stack->edge_metric(@_) }
 
 sub all_gone {
     $stack->wait_for(5, sub { metric('weir_streams_open') == 0 },
                      'no stream is open');
 }
 
-sub rss {
-    my ($pid) = $stack->children('nginx');
-    my ($kb) = Weir::Stack::slurp("/proc/$pid/status") =~ /^VmRSS:\s+(\d+)/m;
-
-    return $kb;
-}
+sub rss { Weir::Stack::rss($stack->children('nginx')) }
 
 
 # curl(ARGUMENTS): [its process, a handle of what it prints]

@@ -40,7 +40,6 @@ sub codes { map { $_->{json}{error}{code} // $_->{json}{error}{type} }
             grep { ref $_->{json} && $_->{json}{error} }
             @{ events($_[0]->body)->{events} } }
 
-sub mock_calls { decode_json($near->mock("/mock/calls?tag=$_[0]")->body) }
 
 sub open_streams {
     my $n = 0;
@@ -102,10 +101,10 @@ $text = '[[mock tag=gone tokens=300 every=50]] Hi';
 ok($_->wait(5, qr/tok/), 'all leave: has a token') for @all;
 $_->close for @all[0 .. 4];
 $near->wait_for(5, sub { open_streams() == 1 }, 'one is left');
-is(mock_calls('gone')->{aborted}, 0, 'all leave: but one');
+is($near->mock_calls('gone')->{aborted}, 0, 'all leave: but one');
 my $left = time;
 $all[5]->close;
-$near->wait_for(5, sub { mock_calls('gone')->{aborted} == 1 },
+$near->wait_for(5, sub { $near->mock_calls('gone')->{aborted} == 1 },
                 'all leave: the provider is hung up on');
 cmp_ok(time - $left, '<', 1.2, 'all leave: within a second');
 $near->wait_for(5, sub { open_streams() == 0 }, 'no stream is open');
@@ -123,7 +122,7 @@ $c->close;
 
 $text = '[[mock tag=whole delay=1800 tokens=5]] Hi';
 my $whole = chat($near, $text);
-$near->wait_for(5, sub { mock_calls('whole')->{calls} == 1 }, 'it leads');
+$near->wait_for(5, sub { $near->calls('whole') == 1 }, 'it leads');
 $c = stream($far, $text);
 ok($c->wait(5, qr/: ping/), 'whole: the stream has a heartbeat');
 ok($_->wait(10), 'whole: the end') for $c, $whole;

@@ -6,7 +6,6 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
 use Weir::Mock;
@@ -34,8 +33,6 @@ sub begun {
 
     return ($c, $e);
 }
-
-sub mock_calls { decode_json($stack->mock("/mock/calls?tag=$_[0]")->body) }
 
 
 # the runners
@@ -84,7 +81,7 @@ my @until = @{ $stack->redis('ZRANGE', "weir:{0}:readers:$run", 0, -1,
                              'WITHSCORES') };
 cmp_ok($until[1] / 1000, '<', time + 31, 'nginx: who is gone is forgotten');
 $stack->redis('ZADD', "weir:{0}:readers:$run", int(time * 1000), $until[0]);
-$stack->wait_for(15, sub { mock_calls($alone->tag)->{aborted} == 1 },
+$stack->wait_for(15, sub { $stack->mock_calls($alone->tag)->{aborted} == 1 },
                  'nginx: and then the provider is hung up on');
 
 

@@ -100,11 +100,10 @@ sub revoked {
     like($other->body, qr/DONE/, "$name: to its end");
 
     $stack->wait_for(5, sub {
-        decode_json($stack->mock("/mock/calls?tag=$name")->body)->{aborted};
+        $stack->mock_calls($name)->{aborted};
     }, "$name: what nobody reads is cancelled");
     $stack->wait_for(10, sub {
-        decode_json($stack->mock("/mock/calls?tag=$name-job")->body)
-            ->{completed};
+        $stack->mock_calls("$name-job")->{completed};
     }, "$name: the job goes on");
 }
 

@@ -38,21 +38,10 @@ my $other = Weir::Stack->new(location => 'weir_api;',
 $other->start;
 
 
-sub metric {
-    my ($name) = @_;
-
-    my ($n) = $stack->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-
-    return $n;
-}
+sub metric { $stack->edge_metric(@_) }
 
 
-sub rss {
-    my ($pid) = $stack->children('nginx');
-    my ($kb) = Weir::Stack::slurp("/proc/$pid/status") =~ /^VmRSS:\s+(\d+)/m;
-
-    return $kb;
-}
+sub rss { Weir::Stack::rss($stack->children('nginx')) }
 
 
 sub stream {

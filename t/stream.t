@@ -23,13 +23,7 @@ $stack->start;
 
 # a metric of the edge
 
-sub metric {
-    my ($name) = @_;
-
-    my ($n) = $stack->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m;
-
-    return $n;
-}
+sub metric { $stack->edge_metric(@_) }
 
 
 # stream(PLAN, OPTIONS): a client under way
@@ -51,9 +45,6 @@ sub text { openai_text(events($_[0]->body)) }
 sub codes { map { $_->{json}{error}{code} }
             grep { ref $_->{json} && $_->{json}{error} }
             @{ events($_[0]->body)->{events} } }
-
-
-sub mock_calls { decode_json($stack->mock("/mock/calls?tag=$_[0]")->body) }
 
 
 # one token after the other
@@ -187,7 +178,7 @@ $c = stream('tag=gone tokens=200 every=50');
 ok($c->wait(5, qr/tok/), 'S3: a token');
 my $left = time;
 $c->close;
-$stack->wait_for(5, sub { mock_calls('gone')->{aborted} == 1 },
+$stack->wait_for(5, sub { $stack->mock_calls('gone')->{aborted} == 1 },
                  'S3: the provider is hung up on');
 cmp_ok(time - $left, '<', 1, 'S3: within a second');
 is(metric('weir_streams_open'), 0, 'S3: no stream is open');
@@ -204,7 +195,7 @@ $c->close;
 ok($other->wait(10), 'the other goes on to the end');
 like($other->body, qr/event: done\ndata: .*"status":"completed"/,
      'which is good');
-is(mock_calls('both')->{aborted}, 0, 'nobody was hung up on');
+is($stack->mock_calls('both')->{aborted}, 0, 'nobody was hung up on');
 
 
 # before it has begun: never called upstream
@@ -231,11 +222,11 @@ for (['/on', []], ['', ['Idempotency-Key: k1']]) {
                 headers => $headers);
     ok($c->wait(5, qr/tok/), "$tag: a token");
     $c->close;
-    $stack->wait_for(10, sub { mock_calls($tag)->{completed} == 1 },
+    $stack->wait_for(10, sub { $stack->mock_calls($tag)->{completed} == 1 },
                      "$tag: goes on to the end");
 }
 
-is(mock_calls('never')->{calls}, 0, 'J3: what was left never began');
+is($stack->calls('never'), 0, 'J3: what was left never began');
 
 $stack->end;
 

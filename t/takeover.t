@@ -59,7 +59,6 @@ sub submit {
 }
 
 
-sub mock_calls { decode_json($stack->mock('/mock/calls')->body) }
 sub final { scalar grep { defined $stack->redis('HGET', "$prefix:run:$_",
                                                 'fin') } @_ }
 
@@ -81,7 +80,7 @@ sub pending {
 # 200 in flight at the first, while the second one is idle
 
 my @runs = submit(200, 'delay=20000');
-$stack->wait_for(10, sub { mock_calls()->{open} == 200 }, '200 calls');
+$stack->wait_for(10, sub { $stack->mock_calls->{open} == 200 }, '200 calls');
 
 my ($port, $conf) = worker('second', 150);
 Weir::Stack::write_file("$d/second.conf", $conf);
@@ -103,8 +102,9 @@ $stack->wait_for(12, sub { pending('second') == 200 }, 'all are taken over');
 my $took = time - $start;
 diag(sprintf '200 runs of a dead host: %.1f s', $took);
 cmp_ok($took, '<', 10, 'within ten seconds');
-$stack->wait_for(5, sub { mock_calls()->{total} == 200 }, 'all are asked');
-is(scalar(grep { $_ != 1 } values %{ mock_calls()->{tags} }), 0,
+$stack->wait_for(5, sub { $stack->mock_calls->{total} == 200 },
+                 'all are asked');
+is(scalar(grep { $_ != 1 } values %{ $stack->mock_calls->{tags} }), 0,
    'each by one runner');
 like($stack->log('second'), qr/event=consumer_dead consumer=first-\d/,
      'the log names the dead');

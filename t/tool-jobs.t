@@ -117,7 +117,7 @@ is($t->json(qw(jobs list --status in_progress))->[0]{id}, $running, 'it runs');
 is(($t->run(qw(jobs cancel), $running))[0], 0, 'cancel a running one');
 is(job($running)->{status}, 'cancelled', 'cancelled');
 $stack->wait_for(5, sub {
-    decode_json($stack->mock('/mock/calls')->body)->{open} == 0;
+    $stack->mock_calls->{open} == 0;
 }, 'its call is cut');
 
 

@@ -315,7 +315,7 @@ $stack->wait_for(5, sub {
 $stack->ask("/v1/jobs/$job{cancel}", method => 'DELETE');
 ends('cancel', 'delivered');
 $stack->wait_for(5, sub {
-    decode_json($stack->mock('/mock/calls')->body)->{open} == 0
+    $stack->mock_calls->{open} == 0
 }, 'the call is over');
 
 submit('after', 'ok');                  # and what came of it would be there

@@ -290,7 +290,7 @@ my $id = decode_json($job->body)->{id};
 $stack->wait_for(5, sub { $stack->calls('last') == 1 }, 'a call');
 $stack->ask("/v1/jobs/$id", method => 'DELETE');
 $stack->wait_for(1, sub {
-    decode_json($stack->mock('/mock/calls')->body)->{open} == 0;
+    $stack->mock_calls->{open} == 0;
 }, 'a cancel after that: the call is closed within a second');
 
 $proxy->stop;

@@ -27,6 +27,7 @@ use warnings;
 use Cwd qw(abs_path);
 use IO::Socket::INET;
 use IO::Socket::UNIX;
+use JSON::PP;
 use POSIX qw(:sys_wait_h setsid);
 use Test::More ();
 use Time::HiRes qw(time sleep);
@@ -309,13 +310,16 @@ sub auth {
 }
 
 
-# request(PATH, OPTIONS): a client under way; ask() awaits its end
+# request(PATH, OPTIONS): a client under way; ask() awaits its end.  key is
+# another than usual, no_key none at all
 
 sub request {
     my ($self, $path, %o) = @_;
 
     my $headers = $o{headers} // [];
-    $headers = [$self->auth, @$headers] if !$o{no_key};
+    my $auth = $o{key} ? "Authorization: Bearer $o{key}"
+               : $o{no_key} ? undef : $self->auth;
+    $headers = [$auth, @$headers] if defined $auth;
 
     return Weir::Client->new(port => $self->{port}, %o, path => $path,
                              headers => $headers);
@@ -344,13 +348,31 @@ sub mock {
 }
 
 
-# calls(TAG): how often the LLM was really asked
+# mock_calls(TAG): what became of calls of the LLM, of all without a tag;
+# calls(TAG): how often it was really asked
+
+sub mock_calls {
+    my ($self, $tag) = @_;
+
+    $tag = defined $tag ? "?tag=$tag" : '';
+    return decode_json($self->mock("/mock/calls$tag")->body);
+}
+
 
 sub calls {
     my ($self, $tag) = @_;
 
-    my ($n) = $self->mock("/mock/calls?tag=$tag")->body =~ /"calls":(\d+)/
-        or die "mock: no count";
+    return $self->mock_calls($tag)->{calls} // die 'mock: no count';
+}
+
+
+# edge_metric(NAME): of nginx, which has weir_metrics at /metrics
+
+sub edge_metric {
+    my ($self, $name) = @_;
+
+    my ($n) = $self->ask('/metrics')->body =~ /^\Q$name\E (\d+)$/m
+        or die "metrics: no $name";
 
     return $n;
 }
@@ -641,6 +663,11 @@ sub nginx_test {
 
     return ($? >> 8, $said);
 }
+
+
+# what a process has in memory, in KB
+
+sub rss { slurp("/proc/$_[0]/status") =~ /^VmRSS:\s+(\d+)/m ? $1 : die }
 
 
 sub slurp {
