@@ -9,8 +9,8 @@ use lib 't/lib';
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
-use Weir::Mock;
 use Weir::Stack;
+use Weir::Streams;
 
 my $stack = Weir::Stack->new(location => 'weir_api; weir_heartbeat 200ms;',
     server => 'location = /metrics { weir_metrics; }',
@@ -23,39 +23,7 @@ my $edge = Weir::Stack->new(edge_of => $stack,
                ->start('nginx');
 
 
-sub submit {
-    my ($plan, %o) = @_;
-
-    my $c = $stack->ask('/v1/jobs', body => encode_json({ %o, request => {
-        model => 'mock-1',
-        messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] } }));
-    is($c->status, 202, "$plan: accepted");
-
-    return decode_json($c->body)->{id};
-}
-
-
-# follow(ID, OPTIONS): a reader under way
-
-sub follow {
-    my ($id, %o) = @_;
-
-    my $at = delete $o{on} // $stack;
-    my @last = defined $o{last} ? "Last-Event-ID: $o{last}" : ();
-
-    return $at->request("/v1/jobs/$id/events",
-                        headers => [@{ $o{headers} // [$stack->auth] }, @last],
-                        no_key => 1);
-}
-
-
-sub all { @{ events($_[0]->body)->{events} } }
 sub named { my ($c, $name) = @_; grep { $_->{name} eq $name } all($c) }
-
-sub text {
-    return join '', map { $_->{s} } grep { ($_->{t} // '') eq 'text' }
-           map { @{ $_->{json} } } grep { $_->{name} eq 'delta' } @_;
-}
 
 sub finished {
     my ($id) = @_;
@@ -69,15 +37,15 @@ sub finished {
 
 # while it runs, and all of it
 
-my $id = submit('tokens=6 every=200');
-my $c = follow($id);
+my $id = submit($stack, 'tokens=6 every=200');
+my $c = follow($stack, $id);
 ok($c->wait(5, qr/tok/), 'the first token');
 unlike($c->body, qr/event: done/, 'before the end');
 ok($c->wait(10), 'the end');
 is($c->status, 200, 'status');
 is($c->header('Content-Type'), 'text/event-stream', 'type');
 is($c->header('X-Accel-Buffering'), 'no', 'no buffering');
-is(text(all($c)), 'tok ' x 6, 'all tokens');
+is(said(all($c)), 'tok ' x 6, 'all tokens');
 my ($done) = named($c, 'done');
 is($done->{id}, 'end', 'the last id');
 is($done->{json}{status}, 'completed', 'the job object');
@@ -92,20 +60,21 @@ is(scalar(grep { !/^\d+-\d+$/ } @ids), 0, 'each has an id');
 
 # after the run: the same again, and from every id on
 
-$c = follow($id, on => $edge);
+$c = follow($edge, $id);
 ok($c->wait(10), 'replayed at another node');
-is(text(all($c)), 'tok ' x 6, 'all tokens again');
+is(said(all($c)), 'tok ' x 6, 'all tokens again');
 is_deeply([map { $_->{id} } named($c, 'delta')], \@ids, 'under the same ids');
 
 for my $i (0 .. $#whole) {
-    $c = follow($id, last => $ids[$i], on => $i % 2 ? $stack : $edge);
+    $c = follow($i % 2 ? $stack : $edge, $id, last => $ids[$i]);
     ok($c->wait(10), "resumed after $ids[$i]");
-    is(text(@whole[0 .. $i], all($c)), 'tok ' x 6, 'AP-12: nothing missed or twice');
+    is(said(@whole[0 .. $i], all($c)), 'tok ' x 6,
+       'AP-12: nothing missed or twice');
     is(scalar(named($c, 'reset')), 0, 'no reset');
     is(scalar(named($c, 'done')), 1, 'done');
 }
 
-$c = follow($id, last => 'end');
+$c = follow($stack, $id, last => 'end');
 ok($c->wait(10), 'after the end');
 is($c->status, 204, 'nothing more, and no need to come again');
 
@@ -113,10 +82,10 @@ is($c->status, 204, 'nothing more, and no need to come again');
 # ids that are none of its own
 
 for my $bad ('nonsense', '1000001-99', '9999999-1', '5-5') {
-    $c = follow($id, last => $bad);
+    $c = follow($stack, $id, last => $bad);
     ok($c->wait(10), "from $bad");
     is((all($c))[0]{name}, 'reset', 'a reset');
-    is(text(all($c)), 'tok ' x 6, 'and all of it');
+    is(said(all($c)), 'tok ' x 6, 'and all of it');
 }
 
 
@@ -125,44 +94,43 @@ for my $bad ('nonsense', '1000001-99', '9999999-1', '5-5') {
 my $run = $id =~ s/^job_//r;
 $stack->redis('DEL', "weir:{0}:events:$run");
 
-$c = follow($id);
+$c = follow($stack, $id);
 ok($c->wait(10), 'without events');
-is(text(all($c)), 'tok ' x 6, 'all of it, from the outcome');
+is(said(all($c)), 'tok ' x 6, 'all of it, from the outcome');
 is(scalar(named($c, 'reset')), 0, 'nothing was sent that is taken back');
 
-$c = follow($id, last => $ids[2]);
+$c = follow($stack, $id, last => $ids[2]);
 ok($c->wait(10), 'without events, from the middle');
 is((all($c))[0]{name}, 'reset', 'a reset');
-is(text(all($c)), 'tok ' x 6, 'and all of it');
+is(said(all($c)), 'tok ' x 6, 'and all of it');
 
 
 # its attempt is there, and nothing of what it said: cut behind that, a reader
 # must not come again with the id of the attempt
 
-$id = submit('tokens=6 every=100');
-$c = follow($id);
+$id = submit($stack, 'tokens=6 every=100');
+$c = follow($stack, $id);
 ok($c->wait(10), 'the ids');
 $run = $id =~ s/^job_//r;
 $stack->redis('XDEL', "weir:{0}:events:$run",
               map { $_->{id} } named($c, 'delta'));
-$c = follow($id);
+$c = follow($stack, $id);
 ok($c->wait(10), 'without deltas');
-is(text(all($c)), 'tok ' x 6, 'all of it');
+is(said(all($c)), 'tok ' x 6, 'all of it');
 is(join(' ', map { $_->{id} // 'none' } named($c, 'delta')), '',
    'with an empty id');
-$c = follow($id, last => '1000001-0');
+$c = follow($stack, $id, last => '1000001-0');
 ok($c->wait(10), 'without deltas, from the start');
-is(text(all($c)), 'tok ' x 6, 'all of it');
+is(said(all($c)), 'tok ' x 6, 'all of it');
 
 
 # a reconnect at every event
 
-$id = submit('tokens=8 every=100');
+$id = submit($stack, 'tokens=8 every=100');
 my ($last, @got);
 
 for (1 .. 100) {
-    $c = follow($id, defined $last ? (last => $last) : (),
-                on => $_ % 2 ? $stack : $edge);
+    $c = follow($_ % 2 ? $stack : $edge, $id, last => $last);
     last if !$c->wait(10, sub { grep { $_->{id} && $_->{name} ne 'status' }
                                 all($c) });
     my ($e) = grep { $_->{id} && $_->{name} ne 'status' } all($c);
@@ -172,41 +140,41 @@ for (1 .. 100) {
     $last = $e->{id};
 }
 
-is(text(@got), 'tok ' x 8, 'AP-12: reconnected at every event: all, once');
+is(said(@got), 'tok ' x 8, 'AP-12: reconnected at every event: all, once');
 
 
 # several at once, and one who comes late
 
-$id = submit('tokens=8 every=100');
-my @readers = map { follow($id, on => $_ % 2 ? $stack : $edge) } 1 .. 6;
+$id = submit($stack, 'tokens=8 every=100');
+my @readers = map { follow($_ % 2 ? $stack : $edge, $id) } 1 .. 6;
 ok($readers[0]->wait(5, qr/tok/), 'it has begun');
-push @readers, follow($id);
+push @readers, follow($stack, $id);
 ok($_->wait(10), 'a reader is at the end') for @readers;
-is(text(all($_)), 'tok ' x 8, 'and has all') for @readers;
+is(said(all($_)), 'tok ' x 8, 'and has all') for @readers;
 
 
 # an attempt that fails: what it said is taken back
 
-$id = submit('tag=again tokens=8 every=50 cut=body times=1');
-$c = follow($id);
+$id = submit($stack, 'tag=again tokens=8 every=50 cut=body times=1');
+$c = follow($stack, $id);
 ok($c->wait(15), 'tried again: the end');
 is($stack->calls('again'), 2, 'two calls');
 is(scalar(named($c, 'reset')), 1, 'a reset');
 my @after = all($c);
 shift @after while $after[0]{name} ne 'reset';
-is(text(@after), 'tok ' x 8, 'and all of it after that');
+is(said(@after), 'tok ' x 8, 'and all of it after that');
 is((named($c, 'done'))[0]{json}{status}, 'completed', 'completed');
 
 my ($before) = grep { $_->{name} eq 'delta' } all($c);
-$c = follow($id, last => $before->{id});
+$c = follow($stack, $id, last => $before->{id});
 ok($c->wait(10), 'resumed from the attempt that failed');
 is(scalar(named($c, 'reset')), 1, 'a reset');
 
 
 # queued: heartbeats, then its end
 
-$id = submit('tokens=2', run_at => int(time) + 600);
-$c = follow($id);
+$id = submit($stack, 'tokens=2', run_at => int(time) + 600);
+$c = follow($stack, $id);
 ok($c->wait(5, qr/: ping\n\n: ping\n\n/), 'heartbeats');
 is((named($c, 'status'))[0]{json}{status}, 'queued', 'its state');
 is($stack->ask("/v1/jobs/$id", method => 'DELETE')->status, 200, 'cancelled');
@@ -216,8 +184,8 @@ is((named($c, 'done'))[0]{json}{status}, 'cancelled', 'is told');
 
 # failed jobs
 
-$id = submit('status=400');
-$c = follow($id);
+$id = submit($stack, 'status=400');
+$c = follow($stack, $id);
 ok($c->wait(10), 'failed: the end');
 is((named($c, 'done'))[0]{json}{status}, 'failed', 'is told');
 
@@ -226,12 +194,12 @@ is((named($c, 'done'))[0]{json}{status}, 'failed', 'is told');
 
 my $other = $stack->create_key('mallory', 'submit,read');
 $stack->wait_for(5, sub {
-    $c = follow($id, headers => ["Authorization: Bearer $other"]);
+    $c = follow($stack, $id, key => $other);
     $c->wait(5);
     $c->status != 401;
 }, 'the key');
 is($c->status, 404, 'is told that there is none');
-$c = follow('job_' . '0' x 24);
+$c = follow($stack, 'job_' . '0' x 24);
 ok($c->wait(5), 'no such job');
 is($c->status, 404, 'is told so');
 $c = $stack->ask("/v1/jobs/$id/events", no_key => 1);
@@ -245,17 +213,17 @@ is($c->status, 405, 'POST is none');
 
 # reload: readers are let go, and go on
 
-$id = submit('tokens=20 every=100');
-$c = follow($id);
+$id = submit($stack, 'tokens=20 every=100');
+$c = follow($stack, $id);
 ok($c->wait(5, qr/tok/), 'before a reload');
 $stack->signal('nginx', 'HUP');
 ok($c->wait(10), 'the old process lets it go');
 unlike($c->body, qr/event: done/, 'before the end');
 like($c->body, qr/retry: 100\n\n$/, 'to come again soon');
 my @first = named($c, 'delta');
-$c = follow($id, last => $first[-1]{id});
+$c = follow($stack, $id, last => $first[-1]{id});
 ok($c->wait(15), 'and again');
-is(text(@first, all($c)), 'tok ' x 20, 'nothing missed or twice');
+is(said(@first, all($c)), 'tok ' x 20, 'nothing missed or twice');
 
 $edge->end;
 $stack->end;

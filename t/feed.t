@@ -6,9 +6,9 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
 use Weir::Stack;
+use Weir::Streams ();
 
 my $stack = Weir::Stack->new(location => 'weir_api;',
     worker => "attempts = 2\n    backoff = 200ms");
@@ -21,16 +21,7 @@ my $json = JSON::PP->new;
 
 # a job, and the id of its run
 
-sub submit {
-    my ($plan) = @_;
-
-    my $c = $stack->ask('/v1/jobs', body => encode_json({ request => {
-        model => 'mock-1',
-        messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] } }));
-    is($c->status, 202, "$plan: accepted");
-
-    return decode_json($c->body)->{id} =~ s/^job_//r;
-}
+sub submit { Weir::Streams::submit($stack, @_) =~ s/^job_//r }
 
 
 sub wish {

@@ -7,13 +7,13 @@ use warnings;
 
 use lib 't/lib';
 use Compress::Raw::Zlib;
-use JSON::PP;
 use Socket qw(IPPROTO_TCP);
 use Test::More;
 use Time::HiRes qw(time sleep);
 use Weir::Client;
 use Weir::Mock;
 use Weir::Stack;
+use Weir::Streams qw(stream text body);
 
 my ($h2, $tls) = map { Weir::Stack::free_port() } 1 .. 2;
 
@@ -40,26 +40,6 @@ system('sh', '-c', 'openssl req -x509 -newkey rsa:2048 -nodes -days 2 '
 $stack->start;
 
 
-sub body {
-    my ($plan, %o) = @_;
-
-    return encode_json({ model => 'mock-1', stream => JSON::PP::true, %o,
-        messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] });
-}
-
-
-sub stream {
-    my ($plan, %o) = @_;
-
-    my $path = delete $o{path} // '';
-    my $query = delete $o{query} // '';
-
-    return $stack->request("$path/v1/chat/completions$query", %o,
-                           body => body($plan));
-}
-
-
-sub text { openai_text(events($_[0])) }
 sub is_clean { $_[0] =~ /data: \[DONE\]\n\n\z/ }
 
 sub metric { $stack->edge_metric(@_) }
@@ -104,7 +84,7 @@ sub times_of {
 
 # gzip: each token can be read when it is there
 
-my $c = stream('tokens=5 every=400 pause=1000', path => '/gzip',
+my $c = stream($stack, 'tokens=5 every=400 pause=1000', at => '/gzip',
                headers => ['Accept-Encoding: gzip']);
 my ($z) = Compress::Raw::Zlib::Inflate->new(-WindowBits => WANT_GZIP,
                                              -AppendOutput => 1);
@@ -119,7 +99,7 @@ $c->wait(10, sub {
     return $c->whole;
 });
 is($c->header('Content-Encoding'), 'gzip', 'gzip: it is');
-is(text($plain), 'tok ' x 5, 'gzip: all of it');
+is(openai_text(events($plain)), 'tok ' x 5, 'gzip: all of it');
 ok(is_clean($plain), 'gzip: a clean end');
 is(join(' ', sort keys %seen), '0 1 2 3 4 5', 'S1: gzip: token by token');
 cmp_ok(scalar(() = $plain =~ /: ping/g), '>=', 2, 'gzip: with heartbeats');
@@ -137,7 +117,7 @@ for (['HTTP/2', '--http2-prior-knowledge', "http://127.0.0.1:$h2"],
     my ($pid, $f) = curl(@how, '-d', body('tokens=6 every=200'),
                          "$url/v1/chat/completions");
     my ($text, @times) = times_of($f);
-    is(text($text), 'tok ' x 6, "$name: all of it");
+    is(openai_text(events($text)), 'tok ' x 6, "$name: all of it");
     ok(is_clean($text), "$name: a clean end");
     cmp_ok(scalar @times, '>=', 5, "$name: token by token");
 }
@@ -190,7 +170,7 @@ my $raw = sub {
 $c = Weir::Client->new(port => $stack->port, raw => $raw->('1.0', 'tokens=5'));
 ok($c->wait(10), '1.0: the end');
 is($c->header('Transfer-Encoding'), undef, '1.0: no chunks');
-is(text($c->body), 'tok ' x 5, '1.0: all of it');
+is(text($c), 'tok ' x 5, '1.0: all of it');
 ok(is_clean($c->body), '1.0: a clean end');
 
 
@@ -201,7 +181,7 @@ $c = Weir::Client->new(port => $stack->port, raw => $raw->('1.1', 'tokens=5'));
 
 for my $n (1 .. 3) {
     ok($c->wait(10), "kept alive: $n");
-    is(text($c->body), 'tok ' x 5, "kept alive: $n: all of it");
+    is(text($c), 'tok ' x 5, "kept alive: $n: all of it");
     ok(is_clean($c->body), "kept alive: $n: a clean end");
 
     @$c{qw(whole status body head headers)} = (0, undef, '', undef, {});
@@ -220,7 +200,7 @@ $c->close;
 # which this one does late (TCP_QUICKACK)
 
 sub pieces {
-    my $c = stream('tokens=100 every=10', @_);
+    my $c = stream($stack, 'tokens=100 every=10', @_);
 
     setsockopt $c->{socket}, IPPROTO_TCP, 12, pack 'i', 0;
     $c->wait(10, sub {
@@ -231,25 +211,25 @@ sub pieces {
     return scalar $c->parts;
 }
 
-my ($small, $late) = (pieces(), pieces(path => '/late'));
+my ($small, $late) = (pieces(), pieces(at => '/late'));
 note "$small pieces, with \"tcp_nodelay off\" $late";
 cmp_ok($small, '>=', 50, 'S1, AP-13: small: they come one by one');
 
 
 # silence upstream
 
-$c = stream('tokens=4 pause=2500', path => '/gzip');
+$c = stream($stack, 'tokens=4 pause=2500', at => '/gzip');
 ok($c->wait(10), 'silent: the end');
-is(text($c->body), 'tok ' x 4, 'silent: all of it');
+is(text($c), 'tok ' x 4, 'silent: all of it');
 cmp_ok(scalar(() = $c->body =~ /: ping/g), '>=', 6, 'S2, AP-13: silent: heartbeats');
 
 
 # the longest wait is for the first of it
 
-$c = stream('tokens=8 every=500', path => '/brief');
+$c = stream($stack, 'tokens=8 every=500', at => '/brief');
 ok($c->wait(10), 'brief: longer than weir_max_wait');
-is(text($c->body), 'tok ' x 8, 'brief: all of it');
-$c = stream('tag=brief tokens=8 delay=5000', path => '/brief');
+is(text($c), 'tok ' x 8, 'brief: all of it');
+$c = stream($stack, 'tag=brief tokens=8 delay=5000', at => '/brief');
 ok($c->wait(10), 'brief: silent for longer');
 like($c->body, qr/"code":"timeout"/, 'brief: an error');
 unlike($c->body, qr/DONE/, 'brief: no clean end');
@@ -262,12 +242,13 @@ is($stack->wait_for(5, sub { $stack->redis('HGET', "weir:{0}:run:$run", 'fin') }
 
 # held as long as it is open, and no longer
 
-$c = stream('tokens=10 every=100', path => '/one', query => '?k=1');
+$c = stream($stack, 'tokens=10 every=100', at => '/one', query => '?k=1');
 ok($c->wait(5, qr/tok/), 'limit: one is open');
 is($stack->ask('/one/v1/models?k=1')->status, 429, 'limit: no other');
 ok($c->wait(5), 'limit: it ends');
 is($stack->ask('/one/v1/models?k=1')->status, 200, 'limit: another');
-$c = stream('tokens=100 every=100', path => '/one', query => '?k=1');
+$c = stream($stack, 'tokens=100 every=100', at => '/one',
+            query => '?k=1');
 ok($c->wait(5, qr/tok/), 'limit: one is open');
 $c->close;
 $stack->wait_for(5, sub {
@@ -280,7 +261,7 @@ $stack->wait_for(5, sub {
 sub logged {
     my ($plan, $id, $leave) = @_;
 
-    my $c = stream($plan, headers => ["X-Request-Id: $id"]);
+    my $c = stream($stack, $plan, headers => ["X-Request-Id: $id"]);
     $leave ? $c->wait(5, qr/tok/) : $c->wait(10);
     $c->close;
 
@@ -302,7 +283,7 @@ like(logged('tokens=20 every=20 cut=body', 'cut'), qr/^INTERRUPTED 200 /,
 
 $stack->redis('SET', 'weir:{0}:paused', 1);
 $stack->wait_log('worker', qr/runner=$_ event=claims_paused/, 5) for 0, 1;
-my @beats = map { stream('tokens=1', path => '/beat') } 1 .. 40;
+my @beats = map { stream($stack, 'tokens=1', at => '/beat') } 1 .. 40;
 $stack->wait_for(5, sub { metric('weir_streams_open') == 40 }, 'forty');
 
 sub drain {
@@ -340,12 +321,12 @@ $stack->redis('DEL', 'weir:{0}:paused');
 
 # and tokens
 
-$c = stream('size=40000 every=10 batch=50');
+$c = stream($stack, 'size=40000 every=10 batch=50');
 ok($c->wait(10), 'memory: some tokens');
 $before = rss();
-$c = stream('size=200000 every=10 batch=100');
+$c = stream($stack, 'size=200000 every=10 batch=100');
 ok($c->wait(30), 'memory: 50,000 tokens');
-is(length text($c->body), 200000, 'memory: all of them');
+is(length text($c), 200000, 'memory: all of them');
 note "$before KB, then ", rss();
 
 SKIP: {

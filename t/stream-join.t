@@ -11,6 +11,7 @@ use Time::HiRes qw(time);
 use Weir::Askers;
 use Weir::Mock;
 use Weir::Stack;
+use Weir::Streams qw(text);
 
 my %o = (processes => 2, cache => 'stale_if_error=1s',
          server => 'location /brief/ { weir_api; weir_cache zone=answers;
@@ -31,7 +32,6 @@ sub stream {
 }
 
 
-sub text { openai_text(events($_[0]->body)) }
 sub clean { $_[0]->body =~ /data: \[DONE\]\n\n$/ }
 sub cached { $_[0]->header('Cache-Status') // '' }
 sub content { decode_json($_[0]->body)->{choices}[0]{message}{content} }

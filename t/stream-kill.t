@@ -8,7 +8,6 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use Time::HiRes qw(time);
-use Weir::Mock;
 use Weir::Saying;
 use Weir::Stack;
 

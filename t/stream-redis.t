@@ -6,7 +6,6 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time sleep);
 use Weir::RedisProxy;

@@ -9,9 +9,9 @@ use JSON::PP;
 use List::Util qw(shuffle);
 use Test::More;
 use Weir::Client;
-use Weir::Mock;
 use Weir::Saying;
 use Weir::Stack;
+use Weir::Streams;
 
 my $stack = Weir::Stack->new(location => 'weir_api;', processes => 1,
     server => 'location /rate/ { weir_api; limit_rate 30k; }');
@@ -19,41 +19,28 @@ my $stack = Weir::Stack->new(location => 'weir_api;', processes => 1,
 $stack->start;
 
 
-sub deltas { grep { $_->{name} eq 'delta' } @{ events($_[0]->body)->{events} } }
-
-sub text {
-    return join '', map { $_->{s} } grep { ($_->{t} // '') eq 'text' }
-           map { @{ $_->{json} } } @_;
-}
-
-sub follow {
-    my ($id, $last) = @_;
-
-    return $stack->request("/v1/jobs/$id/events",
-        headers => defined $last ? ["Last-Event-ID: $last"] : []);
-}
-
+sub deltas { grep { $_->{name} eq 'delta' } all($_[0]) }
 
 # those who come at once share reads, which begin where the last one stands
 
 my $s = Weir::Saying->new(stack => $stack, words => 150, every => 10);
 my $id = $s->job;
-my $c = follow($id);
+my $c = follow($stack, $id);
 ok($c->wait(20), 'a first reader');
 my @whole = deltas($c);
 cmp_ok(scalar @whole, '>', 60, 'has had many entries');
-is(text(@whole), $s->said, 'and all of it');
+is(said(@whole), $s->said, 'and all of it');
 
 my $run = $id =~ s/^job_//r;
 $stack->redis('DEL', "weir:{0}:readers:$run");
 my $control = $stack->redis('XLEN', 'weir:{0}:control');
 
 my @at = shuffle(0 .. $#whole);
-my @readers = map { [$_, follow($id, $whole[$_]{id})] } @at;
-push @readers, [-1, follow($id)];
+my @readers = map { [$_, follow($stack, $id, last => $whole[$_]{id})] } @at;
+push @readers, [-1, follow($stack, $id)];
 ok(Weir::Client::wait_all(20, map { $_->[1] } @readers), 'all are at the end');
 
-is(scalar(grep { text(@whole[0 .. $_->[0]], deltas($_->[1])) ne $s->said }
+is(scalar(grep { said(@whole[0 .. $_->[0]], deltas($_->[1])) ne $s->said }
           @readers), 0, 'nothing is missed, or there twice');
 is(scalar(grep { $_->[1]->body =~ /^event: reset/m } @readers), 0,
    'and nothing is taken back');
@@ -66,12 +53,13 @@ is($stack->redis('XLEN', 'weir:{0}:control'), $control, 'no worker, either');
 
 $s = Weir::Saying->new(stack => $stack, words => 150, every => 20);
 $id = $s->job;
-$c = follow($id);
+$c = follow($stack, $id);
 ok($c->wait(20, qr/w70 /), 'half of it');
 @whole = deltas($c);
-@readers = map { [$_, follow($id, $whole[$_]{id})] } shuffle(0 .. $#whole);
+@readers = map { [$_, follow($stack, $id, last => $whole[$_]{id})] }
+           shuffle(0 .. $#whole);
 ok(Weir::Client::wait_all(20, map { $_->[1] } @readers), 'all are at the end');
-is(scalar(grep { text(@whole[0 .. $_->[0]], deltas($_->[1])) ne $s->said }
+is(scalar(grep { said(@whole[0 .. $_->[0]], deltas($_->[1])) ne $s->said }
           @readers), 0, 'nothing is missed, or there twice');
 is(scalar(grep { $_->[1]->body =~ /^event: reset/m } @readers), 0,
    'and nothing is taken back');
@@ -84,7 +72,7 @@ for my $condition ('If-None-Match: *', 'If-Match: "x"',
 {
     $c = $stack->request("/v1/jobs/$id/events", headers => [$condition]);
     ok($c->wait(10), "$condition: the end");
-    is(text(deltas($c)), $s->said, "$condition: all of it");
+    is(said(deltas($c)), $s->said, "$condition: all of it");
 }
 
 

@@ -5,11 +5,10 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
-use Weir::Mock;
 use Weir::Stack;
+use Weir::Streams;
 use Weir::Tool;
 
 my $stack = Weir::Stack->new(location => 'weir_api;',
@@ -25,40 +24,23 @@ $stack->start;
 my $tool = Weir::Tool->new(redis => $stack->dir . '/redis.sock');
 
 
-sub stream {
+sub begun {
     my ($key, $plan) = @_;
 
-    my $c = $stack->request('/v1/chat/completions', no_key => 1,
-        headers => ["Authorization: Bearer $key"],
-        body => encode_json({ model => 'mock-1', stream => JSON::PP::true,
-            messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] }));
+    my $c = stream($stack, $plan, key => $key);
     ok($c->wait(5, qr/tok/), "$plan: it has begun");
 
     return $c;
 }
 
 
-sub follow {
+sub reader {
     my ($key, $id) = @_;
 
-    my $c = $stack->request("/v1/jobs/$id/events", no_key => 1,
-                            headers => ["Authorization: Bearer $key"]);
+    my $c = follow($stack, $id, key => $key);
     ok($c->wait(5, qr/tok/), 'a reader has begun');
 
     return $c;
-}
-
-
-sub submit {
-    my ($key, $plan) = @_;
-
-    my $c = $stack->ask('/v1/jobs', no_key => 1,
-        headers => ["Authorization: Bearer $key"],
-        body => encode_json({ request => { model => 'mock-1',
-            messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] } }));
-    is($c->status, 202, "$plan: accepted");
-
-    return decode_json($c->body)->{id};
 }
 
 
@@ -79,10 +61,10 @@ sub revoked {
 
     usable($key);
 
-    my $job = submit($key, "tag=$name-job tokens=60 every=100");
-    my $c = stream($key, "tag=$name tokens=60 every=100");
-    my $reader = follow($key, $job);
-    my $other = stream($stack->key, "tag=$name-other tokens=30 every=100");
+    my $job = submit($stack, "tag=$name-job tokens=60 every=100", key => $key);
+    my $c = begun($key, "tag=$name tokens=60 every=100");
+    my $reader = reader($key, $job);
+    my $other = begun($stack->key, "tag=$name-other tokens=30 every=100");
 
     $revoke->();
     my $at = time;

@@ -10,6 +10,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 use Weir::Mock;
 use Weir::Stack;
+use Weir::Streams;
 
 use constant ROOM => 3000;              # KB that a process may grow
 
@@ -44,26 +45,12 @@ sub metric { $stack->edge_metric(@_) }
 sub rss { Weir::Stack::rss($stack->children('nginx')) }
 
 
-sub stream {
-    my ($plan, %o) = @_;
-
-    my $at = delete $o{at} // $stack;
-
-    return $at->request('/v1/chat/completions', %o,
-        body => encode_json({ model => 'mock-1', stream => JSON::PP::true,
-            messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] }));
-}
-
-
-sub text { openai_text(events($_[0]->body)) }
-
-
 sub job { $_[0]->header('X-Weir-Job') =~ s/^job_//r }
 
 
 # an answer that comes whole is no stream any more: no heartbeat gets into it
 
-my $c = stream('size=2000000', at => $other, port => $whole, buffer => 4096);
+my $c = stream($other, 'size=2000000', port => $whole, buffer => 4096);
 ok($c->wait(10, qr/tok/), 'whole: it has begun');
 sleep 1.5;                              # heartbeats would come
 ok($c->wait(20), 'whole: the end');
@@ -74,17 +61,18 @@ ok($c->body =~ /\[DONE\]\n\n$/, 'whole: a clean end');
 
 # one that stops reading, in the middle of a long stream
 
-my $quick = stream('tokens=3');
+my $quick = stream($stack, 'tokens=3');
 ok($quick->wait(10), 'one before');
 my $before = rss();
 # as fast as this goes while it runs
 
-my $long = stream('size=800000 every=10 batch=200', port => $narrow, buffer => 4096);
+my $long = stream($stack, 'size=800000 every=10 batch=200',
+                  port => $narrow, buffer => 4096);
 ok($long->wait(10, qr/tok/), 'long: it has begun');
 my $start = time;
 
 my $follow = $stack->request('/v1/jobs/job_' . job($long) . '/events');
-$quick = stream('tokens=20 every=50');
+$quick = stream($stack, 'tokens=20 every=50');
 ok($quick->wait(10), 'AP-14: another stream of this process goes on');
 is(text($quick), 'tok ' x 20, 'whole');
 ok($follow->wait(40), 'another reader of the same run comes to its end');
@@ -108,7 +96,7 @@ $stack->wait_for(5, sub { metric('weir_streams_open') == 0 }, 'all are gone');
 # one that is slow, but goes on; what it lacks is in Redis, or has expired there
 
 for my $gone ('', ', gone') {
-    $c = stream('size=200000 every=10 batch=200', port => $narrow,
+    $c = stream($stack, 'size=200000 every=10 batch=200', port => $narrow,
                 buffer => 4096);
     ok($c->wait(10, qr/tok/), "slow$gone: it has begun");
     $stack->wait_for(20, sub {

@@ -11,6 +11,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use Weir::Mock;
 use Weir::Stack;
+use Weir::Streams;
 
 my $stack = Weir::Stack->new(
     location => "weir_api;\n        weir_max_wait 20s;",
@@ -26,22 +27,6 @@ $stack->start;
 sub metric { $stack->edge_metric(@_) }
 
 
-# stream(PLAN, OPTIONS): a client under way
-
-sub stream {
-    my ($plan, %o) = @_;
-
-    my $path = delete $o{path} // '';
-    my $headers = delete $o{headers} // [];
-
-    return $stack->request("$path/v1/chat/completions", headers => $headers,
-        body => encode_json({ model => 'mock-1', stream => JSON::PP::true, %o,
-            messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] }));
-}
-
-
-sub text { openai_text(events($_[0]->body)) }
-
 sub codes { map { $_->{json}{error}{code} }
             grep { ref $_->{json} && $_->{json}{error} }
             @{ events($_[0]->body)->{events} } }
@@ -49,7 +34,7 @@ sub codes { map { $_->{json}{error}{code} }
 
 # one token after the other
 
-my $c = stream('tag=slow tokens=6 every=300');
+my $c = stream($stack, 'tag=slow tokens=6 every=300');
 ok($c->wait(5, qr/tok/), 'the first token');
 cmp_ok(time - $c->{start}, '<', 1.5, 'long before the last');
 unlike($c->body, qr/DONE/, 'which is to come');
@@ -83,7 +68,8 @@ like($stack->ask('/metrics')->body,
 
 # the same with usage
 
-$c = stream('tokens=6', stream_options => { include_usage => JSON::PP::true });
+$c = stream($stack, 'tokens=6',
+            more => { stream_options => { include_usage => JSON::PP::true } });
 ok($c->wait(10), 'with usage: the end');
 $e = events($c->body)->{events};
 is($e->[-2]{json}{usage}{completion_tokens}, 6, 'usage in the last but one');
@@ -92,7 +78,7 @@ is_deeply($e->[-2]{json}{choices}, [], 'without choices');
 
 # heartbeats from the first second on, before the LLM has said anything
 
-$c = stream('delay=1600 tokens=2');
+$c = stream($stack, 'delay=1600 tokens=2');
 ok($c->wait(5, qr/^: ping\n\n/), 'S2: a heartbeat');
 cmp_ok(time - $c->{start}, '<', 1.5, 'within a second or so');
 ok($c->wait(10), 'the end');
@@ -101,7 +87,7 @@ is(text($c), 'tok ' x 2, 'the answer');
 
 # failures before content have a status of their own
 
-$c = stream('status=400');
+$c = stream($stack, 'status=400');
 ok($c->wait(10), 'refused upstream: an answer');
 is($c->status, 400, 'its status');
 is(decode_json($c->body)->{error}{type}, 'invalid_request_error', 'its body');
@@ -109,7 +95,7 @@ is(decode_json($c->body)->{error}{type}, 'invalid_request_error', 'its body');
 
 # before content, and after a heartbeat
 
-$c = stream('status=400 delay=1500');
+$c = stream($stack, 'status=400 delay=1500');
 ok($c->wait(10), 'refused later: an answer');
 is($c->status, 200, 'the status has gone');
 is(scalar(codes($c)), 1, 'an error event');
@@ -118,7 +104,7 @@ unlike($c->body, qr/DONE/, 'and no clean end');
 
 # a try that fails before content is tried again, and nobody sees it
 
-$c = stream('tag=again status=503 times=1 tokens=4');
+$c = stream($stack, 'tag=again status=503 times=1 tokens=4');
 ok($c->wait(15), 'tried again: an answer');
 is(text($c), 'tok ' x 4, 'of the second try');
 is($stack->calls('again'), 2, 'two calls');
@@ -127,7 +113,7 @@ is($stack->calls('again'), 2, 'two calls');
 # C3: truncated in the middle: an error event, no clean end, no second attempt
 # in the same stream
 
-$c = stream('tag=cut tokens=20 every=20 cut=body');
+$c = stream($stack, 'tag=cut tokens=20 every=20 cut=body');
 ok($c->wait(10), 'C3: cut upstream: the end');
 is($c->status, 200, 'C3: begun well');
 like(text($c), qr/^(tok )+$/, 'C3: with some text');
@@ -136,7 +122,7 @@ unlike($c->body, qr/DONE/, 'C3: no clean end');
 
 for my $plan ('stop=text', 'stop=finish', 'stop=event', 'bad=json',
               'error=server_error') {
-    $c = stream("tokens=8 every=50 $plan");
+    $c = stream($stack, "tokens=8 every=50 $plan");
     ok($c->wait(10), "$plan: the end");
 
     if ($plan eq 'stop=finish') {
@@ -151,21 +137,22 @@ for my $plan ('stop=text', 'stop=finish', 'stop=event', 'bad=json',
 
 # tools, several choices, text of many bytes
 
-$c = stream('tool=f args={"a":1} pieces=4 tools=2',
-            tools => [{ type => 'function', function => { name => 'f' } }]);
+$c = stream($stack, 'tool=f args={"a":1} pieces=4 tools=2',
+            more => { tools => [{ type => 'function',
+                                  function => { name => 'f' } }] });
 ok($c->wait(10), 'tools: the end');
 my $tools = openai_tools(events($c->body));
 is(scalar @$tools, 2, 'two calls');
 is($tools->[0][1], 'f', 'name');
 is($tools->[0][2], '{"a":1}', 'arguments');
 
-$c = stream('tokens=5 vary=1', n => 3);
+$c = stream($stack, 'tokens=5 vary=1', more => { n => 3 });
 ok($c->wait(10), 'three choices: the end');
 is(scalar(grep { ref $_->{json} && ($_->{json}{choices}[0]{finish_reason} // '')
                  eq 'stop' } @{ events($c->body)->{events} }),
    3, 'each has stopped');
 
-$c = stream('words=wide size=300000');
+$c = stream($stack, 'words=wide size=300000');
 ok($c->wait(20), 'long: the end');
 my $long = text($c);
 utf8::encode($long) if utf8::is_utf8($long);
@@ -174,7 +161,7 @@ is(length $long, 300000, 'long: all of it');
 
 # a client that leaves frees everything at once; the run ends
 
-$c = stream('tag=gone tokens=200 every=50');
+$c = stream($stack, 'tag=gone tokens=200 every=50');
 ok($c->wait(5, qr/tok/), 'S3: a token');
 my $left = time;
 $c->close;
@@ -187,7 +174,7 @@ is(metric('weir_streams_cut_total{cause="client"}'), 1, 'S3: counted');
 
 # unless somebody else reads it
 
-$c = stream('tag=both tokens=40 every=50');
+$c = stream($stack, 'tag=both tokens=40 every=50');
 ok($c->wait(5, qr/tok/), 'two readers: a token');
 my $other = $stack->request('/v1/jobs/' . $c->header('X-Weir-Job') . '/events');
 ok($other->wait(5, qr/tok/), 'the other has one too');
@@ -202,7 +189,7 @@ is($stack->mock_calls('both')->{aborted}, 0, 'nobody was hung up on');
 
 $stack->redis('SET', 'weir:{0}:paused', 1);
 $stack->wait_log('worker', qr/runner=$_ event=claims_paused/, 5) for 0, 1;
-$c = stream('tag=never tokens=4');
+$c = stream($stack, 'tag=never tokens=4');
 ok($c->wait(5, qr/ping/), 'queued: a heartbeat');
 my $run = $c->header('X-Weir-Job') =~ s/^job_//r;
 $c->close;
@@ -218,7 +205,7 @@ for (['/on', []], ['', ['Idempotency-Key: k1']]) {
     my ($path, $headers) = @$_;
     my $tag = $path ? 'on' : 'key';
 
-    $c = stream("tag=$tag tokens=10 every=50", path => $path,
+    $c = stream($stack, "tag=$tag tokens=10 every=50", at => $path,
                 headers => $headers);
     ok($c->wait(5, qr/tok/), "$tag: a token");
     $c->close;

@@ -6,10 +6,10 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
 use Weir::Stack;
+use Weir::Streams ();
 
 my $stack = Weir::Stack->new(location => 'weir_api;',
     worker => 'lease = 3s');                    # renewed every second
@@ -44,16 +44,7 @@ sub resume {
 
 # a job, and the id of its run; it is not claimed before resume()
 
-sub submit {
-    my ($plan) = @_;
-
-    my $c = $stack->ask('/v1/jobs', body => encode_json({ request => {
-        model => 'mock-1',
-        messages => [{ role => 'user', content => "[[mock $plan]] Hi" }] } }));
-    is($c->status, 202, "$plan: accepted");
-
-    return decode_json($c->body)->{id} =~ s/^job_//r;
-}
+sub submit { Weir::Streams::submit($stack, @_) =~ s/^job_//r }
 
 
 sub reads {
