@@ -4,39 +4,13 @@
 //     node openai.mjs NODE_MODULES BASE_URL KEY
 
 import { createRequire } from 'node:module';
+import { watch } from './seen.mjs';
 
 const [modules, baseURL, apiKey] = process.argv.slice(2);
 const require = createRequire(modules + '/');
 const OpenAI = require('openai');
 
-const seen = {};
-
-
-function describe(error) {
-    const names = ['AuthenticationError', 'BadRequestError', 'NotFoundError',
-                   'PermissionDeniedError', 'RateLimitError', 'ConflictError',
-                   'InternalServerError', 'APIConnectionError'];
-
-    return {
-        class: names.find((name) => error instanceof OpenAI[name])
-               ?? error.constructor.name,
-        status: error.status,
-        code: error.code,
-        type: error.type,
-        param: error.param,
-        message: error.message,
-        requestID: error.requestID,
-    };
-}
-
-
-async function attempt(name, code) {
-    try {
-        seen[name] = { value: await code() };
-    } catch (error) {
-        seen[name] = { error: describe(error) };
-    }
-}
+const { attempt, print } = watch(OpenAI);
 
 
 function ask(content, more) {
@@ -155,4 +129,4 @@ await attempt('unauthorizedOnce', () =>
 await attempt('timeout', () => chat.create(
     ask('[[mock delay=1500]] Hi'), { timeout: 300, maxRetries: 0 }));
 
-console.log(JSON.stringify(seen));
+print();

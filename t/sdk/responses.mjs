@@ -4,6 +4,7 @@
 //     node responses.mjs NODE_MODULES BASE_URL OTHER_BASE_URL KEY
 
 import { createRequire } from 'node:module';
+import { watch } from './seen.mjs';
 
 const [modules, baseURL, otherURL, apiKey] = process.argv.slice(2);
 const require = createRequire(modules + '/');
@@ -13,35 +14,7 @@ const client = new OpenAI({ baseURL, apiKey });
 const elsewhere = new OpenAI({ baseURL: otherURL, apiKey });
 const responses = client.responses;
 const once = client.withOptions({ maxRetries: 0 }).responses;
-const seen = {};
-
-
-function describe(error) {
-    const names = ['AuthenticationError', 'BadRequestError', 'NotFoundError',
-                   'PermissionDeniedError', 'RateLimitError', 'ConflictError',
-                   'InternalServerError', 'APIUserAbortError'];
-
-    return {
-        class: names.find((name) => error instanceof OpenAI[name])
-               ?? error.constructor.name,
-        isAPIError: error instanceof OpenAI.APIError,
-        status: error.status,
-        code: error.code,
-        type: error.type,
-        param: error.param,
-        message: error.message,
-        requestID: error.requestID,
-    };
-}
-
-
-async function attempt(name, code) {
-    try {
-        seen[name] = { value: await code() };
-    } catch (error) {
-        seen[name] = { error: describe(error) };
-    }
-}
+const { seen, attempt, describe, print } = watch(OpenAI);
 
 
 function ask(input, more) {
@@ -289,4 +262,4 @@ await attempt('failed', async () => {
     return { type: events.at(-1).type, error: events.at(-1).response.error };
 });
 
-process.stdout.write(JSON.stringify(seen) + '\n', () => process.exit(0));
+print();
