@@ -35,22 +35,10 @@ sub background {
 }
 
 
-# follow(ID, OPTIONS): a stream under way
-
-sub follow {
-    my ($id, %o) = @_;
-
-    my $after = defined $o{after} ? "&starting_after=$o{after}" : '';
-
-    return ($o{on} // $stack)->request("/v1/responses/$id?stream=true$after",
-                                       headers => $o{headers} // []);
-}
-
-
 sub read_all {
     my ($id, %o) = @_;
 
-    my $c = follow($id, %o);
+    my $c = $r->follow($id, %o);
     ok($c->wait(20), 'a stream ends') or diag($c->body);
     is($c->status, 200, 'its status') or diag($c->body);
 
@@ -144,7 +132,7 @@ is($seen[0]{response}{status}, 'queued', 'queued first');
 $c->close;
 
 my $at = $seen[-1]{sequence_number};
-my $live = follow($id, on => $edge, after => $at);
+my $live = $r->follow($id, on => $edge, after => $at);
 ok($live->wait(20), 'goes on at another node');
 my @rest = $r->events($live);
 is($r->text(@seen, @rest), 'tok ' x 12, 'nothing missed or twice');
@@ -181,7 +169,7 @@ sub every_number {
         my $wrong = 0;
 
         for my $n (0 .. $whole[-1]{sequence_number}) {
-            my $c = follow($id, after => $n, on => $n % 2 ? $edge : $stack);
+            my $c = $r->follow($id, after => $n, on => $n % 2 ? $edge : $stack);
             $c->wait(10);
             my $got = merged($r->events($c));
             my $want = merged(behind($n, @whole));
@@ -218,7 +206,7 @@ for my $plan ('tool=weather tools=2 preface=2 args={"city":"Oslo"} pieces=3',
 # resumed while it goes on, after every event that was seen
 
 my $slow = background('tokens=10 every=200');
-$live = follow($slow->{id});
+$live = $r->follow($slow->{id});
 my @during;
 
 for (1 .. 6) {
@@ -226,8 +214,8 @@ for (1 .. 6) {
         scalar(() = $_[0]->body =~ /^data: /mg) >= 2 * $_
     }), 'some more events');
     my @now = $r->events($live);
-    push @during, [\@now, follow($slow->{id}, on => $edge,
-                                 after => $now[-1]{sequence_number})];
+    push @during, [\@now, $r->follow($slow->{id}, on => $edge,
+                                      after => $now[-1]{sequence_number})];
 }
 
 ok($live->wait(20), 'the first reader is through');
@@ -298,7 +286,7 @@ is_deeply(merged(@again), merged(behind($all[1]{sequence_number}, @all)),
 # cancel
 
 my $long = background('tag=long tokens=100 every=100');
-$live = follow($long->{id});
+$live = $r->follow($long->{id});
 ok($live->wait(10, qr/output_text\.delta/), 'it runs');
 $c = $r->cancel($long->{id});
 is($c->status, 200, 'cancelled') or diag($c->body);
@@ -380,7 +368,7 @@ is($r->get($slow->{id}, query => '?stream=true&starting_after=3',
 $stack->stop('worker');
 my $queued = background('tag=never');
 is($r->doc($r->get($queued->{id}))->{status}, 'queued', 'queued');
-$c = follow($queued->{id});
+$c = $r->follow($queued->{id});
 ok($c->wait(5, qr/response\.created/), 'a stream of it begins');
 is($r->doc($r->cancel($queued->{id}))->{status}, 'cancelled', 'cancelled');
 ok($c->wait(10), 'the stream ends');

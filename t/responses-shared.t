@@ -24,13 +24,6 @@ $s->start;
 
 my $r = Weir::Responses->new($s);
 
-sub follow {
-    my ($id, $after) = @_;
-
-    return $s->request("/v1/responses/$id?stream=true"
-                       . (defined $after ? "&starting_after=$after" : ''));
-}
-
 sub aborted { $s->mock_calls($_[0])->{aborted} }
 
 
@@ -42,7 +35,7 @@ my @two = map { $r->doc($r->create($plan, background => $true,
                                    metadata => { n => "$_" })) } 1, 2;
 isnt($two[0]{id}, $two[1]{id}, 'two responses');
 
-my @live = map { follow($_->{id}) } @two;
+my @live = map { $r->follow($_->{id}) } @two;
 ok($_->wait(10, qr/output_text\.delta/), 'each is read') for @live;
 
 is($r->doc($r->cancel($two[0]{id}))->{status}, 'cancelled', 'one is cancelled');
@@ -174,7 +167,7 @@ $c = $r->start('[[mock tag=breaks tokens=40 every=100]] Hi',
                background => $true, stream => $true);
 ok($c->wait(10, qr/output_text\.delta/), 'read');
 $id = ($r->events($c))[0]{response}{id};
-my $other = follow($id);
+my $other = $r->follow($id);
 ok($other->wait(10, qr/output_text\.delta/), 'and read');
 
 for my $n (1 .. 3) {
@@ -196,11 +189,11 @@ for ($c, $other) {
 
 $id = $r->doc($r->create('[[mock tag=kill tokens=40 every=100]] Hi',
                          background => $true))->{id};
-$c = follow($id);
+$c = $r->follow($id);
 ok($c->wait(10, qr/output_text\.delta/), 'read');
 $s->kill_child('nginx') for 1, 2;
 my @before = $r->events($c);
-$c = follow($id, $before[-1]{sequence_number});
+$c = $r->follow($id, after => $before[-1]{sequence_number});
 ok($c->wait(20), 'read on, by another process');
 @rest = $r->events($c);
 is($r->text(@before, @rest), 'tok ' x 40, 'nothing missed or twice');
@@ -212,14 +205,14 @@ is($s->calls('kill'), 1, 'one call');
 
 $id = $r->doc($r->create('[[mock tag=crash tokens=30 every=100]] Hi',
                          background => $true))->{id};
-$c = follow($id);
+$c = $r->follow($id);
 ok($c->wait(10, qr/output_text\.delta.*output_text\.delta/s), 'read');
 $s->signal('worker', 'KILL');
 $s->start('worker');
 ok($c->wait(30), 'its end');
 @before = $r->events($c);
 is($before[-1]{type}, 'error', 'is an error');
-$c = follow($id, $before[-2]{sequence_number});
+$c = $r->follow($id, after => $before[-2]{sequence_number});
 ok($c->wait(30), 'read again');
 @rest = $r->events($c);
 is($rest[0]{type}, 'response.created', 'from the start');
@@ -232,7 +225,7 @@ $r->growing('both', @before, @rest);
 
 $id = $r->doc($r->create('[[mock tag=hup tokens=40 every=100]] Hi',
                          background => $true))->{id};
-$c = follow($id);
+$c = $r->follow($id);
 ok($c->wait(10, qr/output_text\.delta/), 'read');
 my %old = map { $_ => 1 } $s->children('nginx');
 $s->signal('nginx', 'HUP');

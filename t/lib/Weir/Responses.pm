@@ -60,6 +60,21 @@ sub get {
 }
 
 
+# follow(ID, OPTIONS): a reader of its events under way; after is the number
+# behind which it begins, on another stack; others are those of
+# Weir::Stack::request()
+
+sub follow {
+    my ($self, $id, %o) = @_;
+
+    my $after = delete $o{after};
+    my $on = delete $o{on} // $self->{stack};
+
+    return $on->request("/v1/responses/$id?stream=true"
+        . (defined $after ? "&starting_after=$after" : ''), %o);
+}
+
+
 sub cancel {
     my ($self, $id, %o) = @_;
 
