@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Weir::Askers qw(ask_chat what);
 use Weir::Stack;
 
 my $s = Weir::Stack->new(
@@ -30,15 +31,10 @@ sub chat {
     my $key = @control && ref $control[0] ? ${ shift @control } : $free;
     my $at = $text =~ s{^(/\w+) }{} ? $1 : '';
 
-    return $s->ask("$at/v1/chat/completions", no_key => 1,
-        headers => ["Authorization: Bearer $key",
-                    map { "Cache-Control: $_" } @control],
-        body => encode_json({ model => 'mock-1', messages => [
-            { role => 'user', content => $text }] }));
+    return ask_chat($s, $text, at => $at, key => $key,
+                    headers => [map { "Cache-Control: $_" } @control]);
 }
 
-
-sub what { $_[0]->header('Cache-Status') }
 
 my $HIT = qr/^weir; hit; ttl=\d+$/;
 my $MISS = 'weir; fwd=uri-miss; stored';

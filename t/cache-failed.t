@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Weir::Askers qw(ask_chat);
 use Weir::Stack;
 
 my %common = (http => 'weir_cache_zone answers 2m;',
@@ -25,28 +26,17 @@ my $b = Weir::Stack->new(%common, edge_of => $a);
 $b->start('nginx');
 
 
-sub chat {
-    my ($edge, $text, %o) = @_;
-    my $key = $o{key} // $a->key;
-
-    return $edge->ask(($o{at} // '') . '/v1/chat/completions', no_key => 1,
-        headers => ["Authorization: Bearer $key", @{ $o{headers} // [] }],
-        body => encode_json({ model => 'mock-1', messages => [
-            { role => 'user', content => $text }] }));
-}
-
-
 # a failure past its time is not sent while another run is under way
 
 my $c;
 my $q = '[[mock tag=once status=400 times=1]] Hi';
-is(chat($a, $q)->status, 400, 'a failure');
+is(ask_chat($a, $q)->status, 400, 'a failure');
 
 my $key = $a->redis('KEYS', 'weir:{0}:answer:*')->[0];
 ok(defined $key, 'it is kept');
 $a->wait_for(5, sub { !$a->redis('EXISTS', $key) }, 'its time is over');
 
-is(chat($b, $q)->status, 200, 'past its time: asked anew');
+is(ask_chat($b, $q)->status, 200, 'past its time: asked anew');
 is($a->calls('once'), 2, 'two calls');
 
 
@@ -66,16 +56,16 @@ for my $n (1, 2) {
 # who asks anew while the LLM is away does not take from others what they have
 
 $q = '[[mock tag=kept]] Hi';
-my $first = chat($a, $q, at => '/long');
+my $first = ask_chat($a, $q, at => '/long');
 is($first->status, 200, 'an answer');
 
 $a->signal('mock', 'KILL');
 
-$c = chat($a, $q, at => '/long', key => $free,
-             headers => ['Cache-Control: no-cache']);
+$c = ask_chat($a, $q, at => '/long', key => $free,
+              headers => ['Cache-Control: no-cache']);
 is($c->status, 502, 'asked anew: failed');
 
-$c = chat($b, $q, at => '/long');
+$c = ask_chat($b, $q, at => '/long');
 is($c->status, 200, 'the others still have it');
 like($c->header('Cache-Status'), qr/^weir; hit; ttl=\d+$/, 'from Redis');
 is($c->body, $first->body, 'the same bytes');

@@ -5,9 +5,9 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
 use Weir::Client;
+use Weir::Askers qw(chat ask_chat what);
 use Weir::Stack;
 
 my $s = Weir::Stack->new(
@@ -15,25 +15,6 @@ my $s = Weir::Stack->new(
     location => 'weir_api; weir_cache zone=answers;',
     server => 'location = /metrics { weir_metrics; }');
 $s->start;
-
-
-sub start_chat {
-    my ($text) = @_;
-
-    return $s->request('/v1/chat/completions', body => encode_json({
-        model => 'mock-1', messages => [{ role => 'user',
-                                          content => $text }] }));
-}
-
-
-sub chat {
-    my $c = start_chat(@_);
-    $c->wait(20) or die 'no answer';
-    return $c;
-}
-
-
-sub what { $_[0]->header('Cache-Status') // '' }
 
 
 sub metric {
@@ -46,12 +27,12 @@ sub metric {
 # 5 MB
 
 my $large = '[[mock tag=large size=5000000]] Hi';
-my $first = chat($large);
+my $first = ask_chat($s, $large, timeout => 20);
 is($first->status, 200, 'RC-21: 5 MB');
 cmp_ok(length $first->body, '>', 5_000_000, 'all of it');
 
 for my $try (1, 2) {
-    my $c = chat($large);
+    my $c = ask_chat($s, $large, timeout => 20);
     like(what($c), qr/; hit/, 'RC-21: a hit, from Redis');
     ok($c->body eq $first->body, 'RC-21: the same bytes');
 }
@@ -69,7 +50,7 @@ my @text = map { "[[mock tag=n$_ size=8000]] Hi" } 1 .. 200;
 my %body;
 
 for my $text (@text) {
-    my $c = chat($text);
+    my $c = ask_chat($s, $text);
     is($c->status, 200, 'RC-21: no 5xx') if $c->status != 200;
     $body{$text} = $c->body;
 }
@@ -82,13 +63,13 @@ is(metric('weir_cache_zone_evictions_total'), 200 - $entries,
 
 my $memory = 'weir_cache_hits_total{level="memory"}';
 my $before = metric($memory);
-like(what(chat($text[-1])), qr/; hit/, 'the last one');
+like(what(ask_chat($s, $text[-1])), qr/; hit/, 'the last one');
 is(metric($memory), $before + 1, 'RC-21: from memory');
 
 
 # all of them at once, by several: each gets its own
 
-my @pending = map { [$_, start_chat($_)] } @text, reverse @text;
+my @pending = map { [$_, chat($s, $_)] } @text, reverse @text;
 my $wrong = 0;
 
 ok(Weir::Client::wait_all(20, map { $_->[1] } @pending), 'all again');

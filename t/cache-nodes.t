@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Weir::Askers qw(ask_chat what);
 use Weir::Stack;
 
 my %common = (http => 'weir_cache_zone answers 2m;',
@@ -32,22 +33,6 @@ my $b = Weir::Stack->new(%common, edge_of => $a);
 $b->start('nginx');
 
 
-sub chat {
-    my ($edge, $text, %o) = @_;
-    my $key = delete $o{key} // $a->key;
-    my $at = delete $o{at} // '';
-    my $headers = delete $o{headers} // [];
-
-    return $edge->ask("$at/v1/chat/completions", no_key => 1,
-        headers => ["Authorization: Bearer $key", @$headers],
-        body => encode_json({ model => 'mock-1', %o, messages => [
-            { role => 'user', content => $text }] }));
-}
-
-
-sub what { $_[0]->header('Cache-Status') // '' }
-
-
 sub level {
     my ($edge, $level) = @_;
     return $edge->edge_metric(qq(weir_cache_hits_total{level="$level"}));
@@ -62,12 +47,12 @@ my $true = JSON::PP::true;
 # RC-01: from Redis the first time, from memory then; the same bytes
 
 my $q = '[[mock tag=one size=3000]] Hi';
-my $first = chat($a, $q);
+my $first = ask_chat($a, $q);
 is($first->status, 200, 'asked');
 
 for my $level ('redis', 'memory') {
     my $before = level($b, $level);
-    my $c = chat($b, $q);
+    my $c = ask_chat($b, $q);
 
     like(what($c), $HIT, "RC-01: a hit at the other node, from $level");
     is($c->body, $first->body, 'RC-01: in the same bytes');
@@ -81,14 +66,14 @@ is($a->calls('one'), 1, 'C1: one call');
 
 # RC-06: in each form, from the same answer
 
-my %form = (plain => [], events => [stream => $true],
-            usage => [stream => $true,
-                      stream_options => { include_usage => $true }]);
+my %form = (plain => {}, events => { stream => $true },
+            usage => { stream => $true,
+                       stream_options => { include_usage => $true } });
 my ($id) = $first->body =~ /"id":"([^"]+)"/;
 
 for my $form (sort keys %form) {
-    my $at_a = chat($a, $q, @{ $form{$form} });
-    my $at_b = chat($b, $q, @{ $form{$form} });
+    my $at_a = ask_chat($a, $q, more => $form{$form});
+    my $at_b = ask_chat($b, $q, more => $form{$form});
 
     like(what($_), $HIT, "RC-06: $form: a hit") for $at_a, $at_b;
     is($at_a->body, $at_b->body, "RC-06: $form: the same bytes at both");
@@ -100,33 +85,35 @@ for my $form (sort keys %form) {
 is($a->calls('one'), 1, 'RC-06: one call');
 
 $q = '[[mock tag=events]] Hi';
-chat($a, $q, stream => $true);
-like(what(chat($b, $q)), $HIT, 'RC-06: what came as events is there plain');
+ask_chat($a, $q, more => { stream => $true });
+like(what(ask_chat($b, $q)), $HIT, 'RC-06: what came as events is there plain');
 
 
 # RC-02, RC-05: nobody else's, and nothing else
 
-unlike(what(chat($b, $q, key => $a->{other_key})), qr/hit/,
+unlike(what(ask_chat($b, $q, key => $a->{other_key})), qr/hit/,
        'RC-02: not for another owner');
-unlike(what(chat($b, $q, model => 'mock-2')), qr/hit/, 'RC-05: another model');
-unlike(what(chat($b, $q, tools => [{ type => 'function', function =>
-              { name => 'f', parameters => {} } }])), qr/hit/,
+unlike(what(ask_chat($b, $q, more => { model => 'mock-2' })), qr/hit/,
+       'RC-05: another model');
+unlike(what(ask_chat($b, $q, more => { tools => [{ type => 'function',
+              function => { name => 'f', parameters => {} } }] })), qr/hit/,
        'RC-05: other tools');
 
 
 # C4: what the request says
 
 $q = '[[mock tag=c4]] Hi';
-my $c = chat($a, $q);
-is(what(chat($b, $q, key => $free, headers => ['Cache-Control: no-store'])),
+my $c = ask_chat($a, $q);
+is(what(ask_chat($b, $q, key => $free, headers => ['Cache-Control: no-store'])),
    'weir; fwd=bypass', 'C4: no-store');
-is(what(chat($b, $q, key => $free, headers => ['Cache-Control: no-cache'])),
+is(what(ask_chat($b, $q, key => $free, headers => ['Cache-Control: no-cache'])),
    'weir; fwd=request; stored', 'C4: no-cache');
-like(what(chat($b, $q, key => $free, headers => ['Cache-Control: max-age=60'])),
+like(what(ask_chat($b, $q, key => $free,
+                   headers => ['Cache-Control: max-age=60'])),
      $HIT, 'C4: max-age');
 is($a->calls('c4'), 3, 'C4: three calls');
 
-$c = chat($b, '[[mock tag=nobody]] Hi', @only);
+$c = ask_chat($b, '[[mock tag=nobody]] Hi', @only);
 is($c->status, 504, 'C4: only-if-cached');
 is($a->calls('nobody'), 0, 'C4: nobody was asked');
 
@@ -137,7 +124,7 @@ for my $plan ('cut=body', 'cut=headers', 'garbage=json') {
     my ($tag) = $plan =~ /=(.*)/;
 
     for my $try (1, 2) {
-        $c = chat($try == 1 ? $a : $b, "[[mock tag=c3$tag $plan]] Hi");
+        $c = ask_chat($try == 1 ? $a : $b, "[[mock tag=c3$tag $plan]] Hi");
         is($c->status, 502, "C3: $plan");
         is(what($c), 'weir; fwd=uri-miss', 'C3: not stored');
         is($a->calls("c3$tag"), $try, 'C3: asked each time');
@@ -150,15 +137,15 @@ for my $plan ('cut=body', 'cut=headers', 'garbage=json') {
 for my $try (1, 2) {
     my $edge = $try == 1 ? $a : $b;
 
-    $c = chat($edge, '[[mock tag=bad status=400]] Hi', at => '/failed');
+    $c = ask_chat($edge, '[[mock tag=bad status=400]] Hi', at => '/failed');
     is($c->status, 400, 'a failure');
     is(decode_json($c->body)->{error}{type}, 'invalid_request_error',
        'an error of OpenAI');
     like(what($c), $try == 1 ? qr/^weir; fwd=uri-miss; stored$/ : $HIT,
          'RC-15: stored where it is said');
 
-    chat($edge, '[[mock tag=refusal finish=content_filter]] Hi',
-         at => '/failed');
+    ask_chat($edge, '[[mock tag=refusal finish=content_filter]] Hi',
+             at => '/failed');
 }
 
 is($a->calls('bad'), 1, 'RC-15: asked once');
@@ -170,9 +157,10 @@ is($a->calls('refusal'), 1, 'RC-15: so with a refusal');
 for (['dear-1', 7200], ['mock-1', 3600]) {
     my ($model, $ttl) = @$_;
 
-    chat($a, 'How long?', at => '/dear', model => $model);
-    my ($left) = what(chat($b, 'How long?', at => '/dear', model => $model))
-                 =~ /hit; ttl=(\d+)/;
+    my @dear = ('How long?', at => '/dear', more => { model => $model });
+
+    ask_chat($a, @dear);
+    my ($left) = what(ask_chat($b, @dear)) =~ /hit; ttl=(\d+)/;
     cmp_ok($left, '<=', $ttl, "$model: its time");
     cmp_ok($left, '>', $ttl - 60, "$model: nearly all of it");
 }
@@ -185,26 +173,26 @@ for (['owner', 'alice'], ['tag', 'spring']) {
     my ($name, $value) = @$_;
 
     $q = "[[mock tag=by-$name]] Hi";
-    $c = chat($a, $q, at => '/shared', headers => ['X-Tag: spring']);
+    $c = ask_chat($a, $q, at => '/shared', headers => ['X-Tag: spring']);
     is($c->status, 200, 'asked by alice, with a tag');
 
-    my $d = chat($b, $q, at => '/shared', key => $a->{other_key}, @only);
+    my $d = ask_chat($b, $q, at => '/shared', key => $a->{other_key}, @only);
     like(what($d), $HIT, 'bob has it, without one');
     is($d->body, $c->body, 'the same bytes');
 
     $q .= '!';
-    chat($a, $q, at => '/shared', headers => ['X-Tag: spring']);
+    ask_chat($a, $q, at => '/shared', headers => ['X-Tag: spring']);
 
     is($a->ask('/v1/cache/purge', no_key => 1,
                headers => ["Authorization: Bearer $a->{admin_key}"],
                body => encode_json({ $name => $value }))->status, 200,
        "purged by $name");
 
-    is(chat($b, $q, at => '/shared', key => $a->{other_key}, @only)->status,
+    is(ask_chat($b, $q, at => '/shared', key => $a->{other_key}, @only)->status,
        504, "RC-18: by $name: void for bob too");
-    unlike(what(chat($b, $q, at => '/shared', key => $a->{other_key})),
+    unlike(what(ask_chat($b, $q, at => '/shared', key => $a->{other_key})),
            qr/hit/, 'RC-18: he asks anew');
-    like(what(chat($a, $q, at => '/shared', @only)), $HIT,
+    like(what(ask_chat($a, $q, at => '/shared', @only)), $HIT,
          'RC-18: which is for all');
 }
 

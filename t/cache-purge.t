@@ -9,6 +9,7 @@ use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
 use Weir::RedisProxy;
+use Weir::Askers qw(ask_chat);
 use Weir::Stack;
 
 my %common = (http => 'weir_cache_zone answers 2m;
@@ -51,18 +52,6 @@ sub news {
 }
 
 
-sub chat {
-    my ($edge, $text, %o) = @_;
-    my $key = delete $o{key} // $a->key;
-    my $headers = delete $o{headers} // [];
-
-    return $edge->ask('/v1/chat/completions', no_key => 1,
-        headers => ["Authorization: Bearer $key", @$headers],
-        body => encode_json({ model => 'mock-1', %o, messages => [
-            { role => 'user', content => $text }] }));
-}
-
-
 sub hit { ($_[0]->header('Cache-Status') // '') =~ /; hit/ }
 
 
@@ -100,12 +89,11 @@ is($a->ask('/v1/cache/purge', no_key => 1,
 # by each name: what it names goes, the rest stays, at both edges
 
 my @asked = (
-    { text => 'one',   model => 'mock-1', key => $a->key },
-    { text => 'two',   model => 'mock-2', key => $a->key },
-    { text => 'three', model => 'mock-1', key => $a->{other_key} },
-    { text => 'four',  model => 'mock-1', key => $a->key,
-      max_tokens => 2000 },
-    { text => 'five',  model => 'mock-1', key => $a->key,
+    { text => 'one',   key => $a->key },
+    { text => 'two',   key => $a->key, more => { model => 'mock-2' } },
+    { text => 'three', key => $a->{other_key} },
+    { text => 'four',  key => $a->key, more => { max_tokens => 2000 } },
+    { text => 'five',  key => $a->key,
       headers => ['X-Tag: spring'] });
 
 
@@ -115,7 +103,7 @@ sub fill {
     for my $edge ($a, $b) {
         for my $q (@asked) {
             my %o = %$q;
-            chat($edge, delete $o{text}, %o);
+            ask_chat($edge, delete $o{text}, %o);
         }
     }
 }
@@ -128,9 +116,9 @@ sub state {
 
     return join ' ', map {
         my %o = %$_;
-        my $c = chat($edge, delete $o{text}, %o,
-                     headers => [@{ $o{headers} // [] },
-                                 'Cache-Control: only-if-cached']);
+        my $c = ask_chat($edge, delete $o{text}, %o,
+                         headers => [@{ $o{headers} // [] },
+                                     'Cache-Control: only-if-cached']);
         hit($c) ? $_->{text} : ();
     } @asked;
 }
@@ -150,7 +138,7 @@ for (['owner', sub { 'bob' }, 'one two four five'],
         my $other = $edge == $a ? $b : $a;
 
         fill();
-        ($key) = chat($a, 'one', key => $admin)->header('Cache-Status')
+        ($key) = ask_chat($a, 'one', key => $admin)->header('Cache-Status')
                  =~ /key="([0-9a-f]{64})"/;
         is(state($_), 'one two three four five', 'all are there') for $a, $b;
 
@@ -184,8 +172,8 @@ $a->wait_for(5, sub { $a->calls('slow') == 1 }, 'a call');
 purge($a, { model => 'mock-1' });
 ok($slow->wait(10), 'answered');
 is($slow->status, 200, 'all the same');
-is(chat($a, '[[mock tag=slow delay=700]] Hi',
-        headers => ['Cache-Control: only-if-cached'])->status, 504,
+is(ask_chat($a, '[[mock tag=slow delay=700]] Hi',
+            headers => ['Cache-Control: only-if-cached'])->status, 504,
    'RC-18: what was asked before a purge is not kept');
 
 
@@ -203,10 +191,10 @@ $proxy->rules;
 $a->wait_for(10, sub { $b->ask('/metrics')->body =~ /^weir_redis_ready 4$/m },
              'connections');
 
-chat($a, '[[mock tag=moment]] Hi');
+ask_chat($a, '[[mock tag=moment]] Hi');
 is(purge($b, { owner => 'alice' })->status, 200, 'purged');
-is(chat($b, '[[mock tag=moment]] Hi',
-        headers => ['Cache-Control: only-if-cached'])->status, 504,
+is(ask_chat($b, '[[mock tag=moment]] Hi',
+            headers => ['Cache-Control: only-if-cached'])->status, 504,
    'RC-18: also what was asked a moment ago');
 
 # a mark does not go back with a clock

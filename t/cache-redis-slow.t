@@ -10,6 +10,7 @@ use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Weir::RedisProxy;
+use Weir::Askers qw(chat);
 use Weir::Stack;
 
 my $TIMEOUT = 0.3;                  # s, of weir_cache_redis
@@ -45,13 +46,6 @@ sub metric { $stack->edge_metric(@_) }
 sub looks { metric(qq(weir_cache_redis_lookups_total{result="$_[0]"})) }
 
 
-sub start_chat {
-    return $stack->request('/v1/chat/completions', body => encode_json({
-        model => 'mock-1', messages => [
-            { role => 'user', content => $_[0] }] }));
-}
-
-
 # chats(TAG, N): as many at once, each of another question; s that the slowest
 # took
 
@@ -59,7 +53,8 @@ sub chats {
     my ($tag, $n) = @_;
 
     my $began = time;
-    my @c = map { start_chat("[[mock tag=$tag delay=50]] Number $_") } 1 .. $n;
+    my @c = map { chat($stack, "[[mock tag=$tag delay=50]] Number $_") }
+            1 .. $n;
     my $worst = 0;
 
     for my $c (@c) {
@@ -111,7 +106,7 @@ my ($late, $end, $n, $slowest, $unready) = (looks('late'), time + 4, 0, 0, 0);
 
 while (time < $end) {
     my $began = time;
-    my $c = start_chat('[[mock tag=next]] Number ' . ++$n);
+    my $c = chat($stack, '[[mock tag=next]] Number ' . ++$n);
 
     $unready++ if $stack->ask('/readyz')->status != 200;
     $c->wait(10);
@@ -156,7 +151,7 @@ my $waited = 0;
 
 while (time < $end) {
     my $began = time;
-    my $c = start_chat('[[mock tag=greets]] Number ' . ++$n);
+    my $c = chat($stack, '[[mock tag=greets]] Number ' . ++$n);
     $c->wait(10);
     $waited++ if time - $began >= $TIMEOUT;
 }
@@ -175,7 +170,7 @@ connected();
 
 $stack->wait_for(40, sub {
     my $n = looks('none');
-    start_chat('[[mock tag=any]] ' . time)->wait(10);
+    chat($stack, '[[mock tag=any]] ' . time)->wait(10);
     return looks('none') > $n;
 }, 'it is asked again');
 

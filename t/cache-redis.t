@@ -6,10 +6,10 @@ use warnings;
 
 use lib 't/lib';
 use Digest::SHA qw(sha256_hex);
-use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
 use Weir::Asked;
+use Weir::Askers qw(chat ask_chat what);
 use Weir::Stack;
 
 my $own = Weir::Stack->new;
@@ -43,26 +43,6 @@ sub metric { $_[0]->edge_metric($_[1]) }
 sub looks { metric($_[0], qq(weir_cache_redis_lookups_total{result="$_[1]"})) }
 
 
-sub start_chat {
-    my ($edge, $text) = @_;
-
-    return $edge->request('/v1/chat/completions', no_key => 1,
-        headers => ['Authorization: Bearer ' . $a->key],
-        body => encode_json({ model => 'mock-1', messages => [
-            { role => 'user', content => $text }] }));
-}
-
-
-sub chat {
-    my $c = start_chat(@_);
-    $c->wait(20);
-    return $c;
-}
-
-
-sub what { $_[0]->header('Cache-Status') // '' }
-
-
 sub connected {
     for my $edge ($a, $b) {
         $edge->wait_for(20, sub { metric($edge, 'weir_cache_redis_ready') },
@@ -89,7 +69,7 @@ connected();
 
 # they are in the second one, and only there
 
-my $first = chat($a, '[[mock tag=one size=3000]] Hi');
+my $first = ask_chat($a, '[[mock tag=one size=3000]] Hi');
 is($first->status, 200, 'asked');
 is(what($first), $MISS, 'a miss');
 stored(1);
@@ -100,16 +80,16 @@ is_deeply([grep { !/:(?:answers?|sweep)\b/ } @{ $own->redis('KEYS', '*') }],
           [], 'nothing else is there');
 is(looks($a, 'none'), 1, 'there was none before');
 
-my $c = chat($b, '[[mock tag=one size=3000]] Hi');
+my $c = ask_chat($b, '[[mock tag=one size=3000]] Hi');
 like(what($c), $HIT, 'a hit at the other node');
 is($c->body, $first->body, 'in the same bytes');
 is($a->calls('one'), 1, 'one call');
 is(looks($b, 'found'), 1, 'it was found there');
 is(metric($b, 'weir_cache_hits_total{level="redis"}'), 1, 'from Redis');
-like(what(chat($b, '[[mock tag=one size=3000]] Hi')), $HIT, 'from memory');
+like(what(ask_chat($b, '[[mock tag=one size=3000]] Hi')), $HIT, 'from memory');
 is(looks($b, 'found'), 1, 'without a look');
 
-chat($a, '[[mock tag=kept]] Hi');
+ask_chat($a, '[[mock tag=kept]] Hi');
 stored(2);
 
 
@@ -117,7 +97,7 @@ stored(2);
 
 sub join_all {
     my ($tag) = @_;
-    my @c = map { start_chat($_ % 2 ? $a : $b, "[[mock tag=$tag delay=1500]] Hi") }
+    my @c = map { chat($_ % 2 ? $a : $b, "[[mock tag=$tag delay=1500]] Hi") }
             1 .. 6;
 
     $_->wait(20) for @c;
@@ -132,13 +112,13 @@ join_all('join');
 
 # a purge: what is still there is void
 
-chat($a, '[[mock tag=gone]] Hi');
+ask_chat($a, '[[mock tag=gone]] Hi');
 stored(4);
 
 my $p = $a->ask('/v1/cache/purge', no_key => 1, body => '{"all":true}',
                 headers => ["Authorization: Bearer $admin"]);
 is($p->status, 200, 'purged') or diag $p->body;
-is(what(chat($b, '[[mock tag=gone]] Hi')), $MISS, 'a miss after it');
+is(what(ask_chat($b, '[[mock tag=gone]] Hi')), $MISS, 'a miss after it');
 is($a->calls('gone'), 2, 'asked again');
 
 # the last may have been asked in the very millisecond of the purge
@@ -147,7 +127,7 @@ $own->wait_for(20, sub { $own->redis('ZCARD', 'weir:{0}:answers') <= 1 },
                'what is void goes');
 
 my $n = $own->redis('ZCARD', 'weir:{0}:answers');
-is(what(chat($a, '[[mock tag=kept]] Hi')), $MISS, 'what was kept went');
+is(what(ask_chat($a, '[[mock tag=kept]] Hi')), $MISS, 'what was kept went');
 stored($n + 1);
 
 
@@ -159,7 +139,7 @@ sub without {
 
     for (1 .. 10) {
         my $began = time;
-        my $c = chat($b, "[[mock tag=$tag]] Number $_");
+        my $c = ask_chat($b, "[[mock tag=$tag]] Number $_");
 
         is($c->status, 200, "$tag: answered");
         is(what($c), $MISS, "$tag: a miss");
@@ -169,7 +149,7 @@ sub without {
     cmp_ok(looks($b, 'late') - $late, '<=', 2, "$tag: few waited");
     cmp_ok(looks($b, 'skipped') - $skipped, '>=', 8, "$tag: others did not");
     is($a->calls($tag), 10, "$tag: ten calls");
-    is(what(chat($b, "[[mock tag=$tag]] Number 1")) =~ $HIT, 1,
+    is(what(ask_chat($b, "[[mock tag=$tag]] Number 1")) =~ $HIT, 1,
        "$tag: in memory it is there");
     is($b->ask('/readyz')->status, 200, "$tag: the node is ready");
     is(metric($b, 'weir_cache_redis_ready'), 0, "$tag: not connected");
@@ -196,21 +176,21 @@ sub back {
 
     $b->wait_for(40, sub {
         my $n = looks($b, 'none');
-        chat($b, "[[mock tag=any]] " . time);
+        ask_chat($b, "[[mock tag=any]] " . time);
         return looks($b, 'none') > $n;
     }, "$tag: it is asked again");
 
     my $n = $own->redis('ZCARD', 'weir:{0}:answers');
-    my $first = chat($a, "[[mock tag=$tag-back]] Hi");
+    my $first = ask_chat($a, "[[mock tag=$tag-back]] Hi");
     stored($n + 1);
 
-    my $c = chat($b, "[[mock tag=$tag-back]] Hi");
+    my $c = ask_chat($b, "[[mock tag=$tag-back]] Hi");
     like(what($c), $HIT, "$tag: a hit again");
     is($c->body, $first->body, "$tag: in the same bytes");
 }
 
 back('stopped');
-like(what(chat($b, '[[mock tag=kept]] Hi')), $HIT, 'kept all the time');
+like(what(ask_chat($b, '[[mock tag=kept]] Hi')), $HIT, 'kept all the time');
 
 
 # it is killed

@@ -5,8 +5,8 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
+use Weir::Askers qw(ask_chat what);
 use Weir::Stack;
 
 my $s = Weir::Stack->new(
@@ -36,15 +36,9 @@ sub reload {
 
 
 sub chat {
-    my ($text, %o) = @_;
-
-    return $s->ask('/v1/chat/completions', body => encode_json({
-        model => 'mock-1', %o,
-        messages => [{ role => 'user', content => $text }] }));
+    my ($text, %more) = @_;
+    return ask_chat($s, $text, more => \%more);
 }
-
-
-sub what { $_[0]->header('Cache-Status') // '' }
 
 
 sub level { $s->edge_metric(qq(weir_cache_hits_total{level="$_[0]"})) }

@@ -5,8 +5,8 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
+use Weir::Askers qw(chat ask_chat);
 use Weir::Stack;
 
 my %common = (http => 'weir_cache_zone answers 2m;',
@@ -25,39 +25,22 @@ $b->start('nginx');
 my @only = (headers => ['Cache-Control: only-if-cached']);
 
 
-sub start_chat {
-    my ($edge, $text, %o) = @_;
-
-    return $edge->request(($o{at} // '') . '/v1/chat/completions',
-        headers => $o{headers} // [],
-        body => encode_json({ model => 'mock-1', messages => [
-            { role => 'user', content => $text }] }));
-}
-
-
-sub chat {
-    my $c = start_chat(@_);
-    $c->wait(10) or die 'no answer';
-    return $c;
-}
-
-
 sub ttl { ($_[0]->header('Cache-Status') // '') =~ /hit; ttl=(-?\d+)/ ? $1 : '' }
 
 
 # who joins has it for as long as who led
 
 my $q = '[[mock tag=join delay=700]] Hi';
-my $leader = start_chat($a, $q, at => '/short');
+my $leader = chat($a, $q, at => '/short');
 $a->wait_for(5, sub { $a->calls('join') == 1 }, 'a call');
 
-my $joined = start_chat($b, $q);
+my $joined = chat($b, $q);
 ok(Weir::Client::wait_all(5, $leader, $joined), 'both are answered');
 like($joined->header('Cache-Status'), qr/; collapsed/, 'the second has joined');
 is($joined->body, $leader->body, 'the same bytes');
 
 for my $at ('', '/short') {
-    my $c = chat($b, $q, at => $at);
+    my $c = ask_chat($b, $q, at => $at);
     cmp_ok(ttl($c), '>', 0, "a hit in '$at'");
     cmp_ok(ttl($c), '<=', 100, 'by the rules of who led');
 }
@@ -68,13 +51,13 @@ is($a->calls('join'), 1, 'one call');
 # only-if-cached: a stale one that may be sent is, wherever it is found
 
 $q = '[[mock tag=only]] Hi';
-chat($a, $q, at => '/stale');
+ask_chat($a, $q, at => '/stale');
 my $c = $a->wait_for(5, sub {
-    my $c = chat($a, $q, at => '/stale', @only);
+    my $c = ask_chat($a, $q, at => '/stale', @only);
     return ttl($c) < 0 && $c;
 }, 'its time is over');
 is($c->status, 200, 'only-if-cached: stale, from memory');
-$c = chat($b, $q, at => '/stale', @only);
+$c = ask_chat($b, $q, at => '/stale', @only);
 is($c->status, 200, 'only-if-cached: stale, from Redis');
 cmp_ok(ttl($c), '<', 0, 'it says so');
 is($a->calls('only'), 1, 'nobody was asked');
@@ -84,7 +67,7 @@ is($a->calls('only'), 1, 'nobody was asked');
 
 $q = '[[mock tag=future]] Hi';
 $a->redis('FLUSHALL');
-chat($a, $q);
+ask_chat($a, $q);
 
 my ($key) = @{ $a->redis('KEYS', 'weir:{0}:answer:*') };
 my $record = $a->redis('GET', $key);
@@ -92,9 +75,9 @@ my @word = split / /, $record, 9;
 $_ += 86400000 for @word[3 .. 7];
 $a->redis('SET', $key, join(' ', @word), 'KEEPTTL');
 
-unlike(chat($b, $q)->header('Cache-Status'), qr/hit/,
+unlike(ask_chat($b, $q)->header('Cache-Status'), qr/hit/,
        'what is from tomorrow is none');
-like(chat($b, $q)->header('Cache-Status'), qr/hit/, 'and is replaced');
+like(ask_chat($b, $q)->header('Cache-Status'), qr/hit/, 'and is replaced');
 is($a->calls('future'), 2, 'by one call');
 
 $b->end;

@@ -5,9 +5,9 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
+use Weir::Askers qw(chat ask_chat what);
 use Weir::Stack;
 
 my %common = (http => 'weir_cache_zone answers 2m;',
@@ -30,25 +30,6 @@ my $b = Weir::Stack->new(%common, edge_of => $a);
 $b->start('nginx');
 
 
-sub start_chat {
-    my ($edge, $text, %o) = @_;
-
-    return $edge->request(($o{at} // '') . '/v1/chat/completions',
-        headers => $o{headers} // [],
-        body => encode_json({ model => 'mock-1', messages => [
-            { role => 'user', content => $text }] }));
-}
-
-
-sub chat {
-    my $c = start_chat(@_);
-    $c->wait(10) or die 'no answer';
-    return $c;
-}
-
-
-sub what { $_[0]->header('Cache-Status') // '' }
-
 my $STALE = qr/^weir; hit; ttl=-\d+$/;
 
 
@@ -69,12 +50,12 @@ sub let_expire {
 for my $delay (0, 400) {
     my $q = "[[mock tag=swr$delay delay=$delay]] Hi";
 
-    my $first = chat($a, $q);
+    my $first = ask_chat($a, $q);
     like(what($first), qr/uri-miss; stored/, 'asked');
-    like(what(chat($b, $q)), qr/; hit/, 'known to both');
+    like(what(ask_chat($b, $q)), qr/; hit/, 'known to both');
     let_expire(2);
 
-    my @all = map { start_chat($_, $q) } ($a, $b) x 10;
+    my @all = map { chat($_, $q) } ($a, $b) x 10;
     ok(Weir::Client::wait_all(5, @all), 'RC-12: all are answered');
 
     my %body = map { $_->body => 1 } @all;
@@ -87,9 +68,10 @@ for my $delay (0, 400) {
     }
 
     $a->wait_for(5, sub { $a->calls("swr$delay") == 2 }, 'a refresh');
-    $a->wait_for(5, sub { chat($b, $q)->body ne $first->body }, 'the new one');
+    $a->wait_for(5, sub { ask_chat($b, $q)->body ne $first->body },
+                 'the new one');
     is($a->calls("swr$delay"), 2, 'RC-12: one refresh');
-    like(what(chat($_, $q)), qr/; hit; ttl=-?\d+$/, 'RC-12: then a hit')
+    like(what(ask_chat($_, $q)), qr/; hit; ttl=-?\d+$/, 'RC-12: then a hit')
         for $a, $b;
 }
 
@@ -97,9 +79,9 @@ for my $delay (0, 400) {
 # RC-13: the worker is away
 
 my $q = '[[mock tag=sie]] Hi';
-my $first = chat($a, $q, at => '/error');
-chat($a, '[[mock tag=soon]] Hi', at => '/soon');
-chat($a, '[[mock tag=none]] Hi', at => '/none');
+my $first = ask_chat($a, $q, at => '/error');
+ask_chat($a, '[[mock tag=soon]] Hi', at => '/soon');
+ask_chat($a, '[[mock tag=none]] Hi', at => '/none');
 let_expire(1);
 
 $a->signal('worker', 'STOP');
@@ -107,27 +89,27 @@ $a->signal('worker', 'STOP');
 my @runners = $a->children('worker');
 kill 'STOP', @runners;
 
-my $c = chat($a, $q, at => '/error');
+my $c = ask_chat($a, $q, at => '/error');
 like(what($c), $STALE, 'RC-13: not done at the end of the wait: stale');
 is($c->body, $first->body, 'RC-13: the same bytes');
 is($c->header('X-Weir-Job'), undef, 'without a job');
 cmp_ok($c->elapsed, '>', 0.9, 'at its end');
 
-$c = chat($b, $q, at => '/error');
+$c = ask_chat($b, $q, at => '/error');
 like(what($c), $STALE, 'RC-13: at an edge that finds it in Redis');
 is($c->body, $first->body, 'RC-13: the same bytes');
 
-is(chat($a, '[[mock tag=none]] Hi', at => '/none')->status, 504,
+is(ask_chat($a, '[[mock tag=none]] Hi', at => '/none')->status, 504,
    'RC-13: not where nobody allows it');
 
-$a->wait_for(5, sub { chat($a, '[[mock tag=soon]] Hi',
+$a->wait_for(5, sub { ask_chat($a, '[[mock tag=soon]] Hi',
                            at => '/soon')->status == 504 },
              'the window ends');
 pass('RC-13: nor after its time');
 
 kill 'CONT', @runners;
 $a->signal('worker', 'CONT');
-$a->wait_for(5, sub { what(chat($a, $q, at => '/error')) =~ /hit; ttl=\d/ },
+$a->wait_for(5, sub { what(ask_chat($a, $q, at => '/error')) =~ /hit; ttl=\d/ },
              'the new one');
 pass('RC-13: the run goes on, and its answer is there');
 
@@ -138,9 +120,9 @@ let_expire(1);
 $a->expect(qr/weir: /);
 $a->signal('redis', 'KILL');
 
-$c = chat($a, $q, at => '/error');
+$c = ask_chat($a, $q, at => '/error');
 like(what($c), $STALE, 'RC-13: without Redis: stale');
-is(chat($a, '[[mock tag=none]] Hi', at => '/none')->status, 503,
+is(ask_chat($a, '[[mock tag=none]] Hi', at => '/none')->status, 503,
    'RC-13: 503 where nobody allows it');
 
 $b->end;

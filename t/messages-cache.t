@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 use JSON::PP;
 use Test::More;
+use Weir::Askers qw(what);
 use Weir::Stack;
 
 my $s = Weir::Stack->new(
@@ -45,8 +46,6 @@ sub text_of {
     return $doc->{choices} ? $doc->{choices}[0]{message}{content}
                            : $doc->{content}[0]{text};
 }
-
-sub what { $_[0]->header('Cache-Status') }
 
 sub metric { $s->edge_metric(@_) }
 

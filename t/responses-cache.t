@@ -9,6 +9,7 @@ use lib 't/lib';
 use JSON::PP;
 use Test::More;
 use Weir::Responses;
+use Weir::Askers qw(what);
 use Weir::Stack;
 
 my $true = JSON::PP::true;
@@ -31,8 +32,6 @@ my $s = Weir::Stack->new(
 $s->start;
 
 my $r = Weir::Responses->new($s);
-
-sub what { $_[0]->header('Cache-Status') }
 
 sub metric {
     my ($result) = @_;

@@ -8,7 +8,7 @@ use lib 't/lib';
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
-use Weir::Askers;
+use Weir::Askers qw(:DEFAULT what);
 use Weir::Mock;
 use Weir::Stack;
 use Weir::Streams qw(text);
@@ -33,7 +33,6 @@ sub stream {
 
 
 sub clean { $_[0]->body =~ /data: \[DONE\]\n\n$/ }
-sub cached { $_[0]->header('Cache-Status') // '' }
 sub content { decode_json($_[0]->body)->{choices}[0]{message}{content} }
 
 sub codes { map { $_->{json}{error}{code} // $_->{json}{error}{type} }
@@ -74,20 +73,20 @@ is(scalar(collapsed(@all)), 20, 'all have joined');
 for my $edge ($near, $far) {
     my $c = stream($edge, $text);
     ok($c->wait(5), 'asked again');
-    like(cached($c), qr/; hit/, 'a hit');
+    like(what($c), qr/; hit/, 'a hit');
     is(text($c), 'tok ' x 30, 'all of it');
     ok(clean($c), 'a clean end');
 
     $c = stream($edge, $text, more => { stream_options =>
         { include_usage => JSON::PP::true } });
     ok($c->wait(5), 'with usage');
-    like(cached($c), qr/; hit/, 'with usage: a hit');
+    like(what($c), qr/; hit/, 'with usage: a hit');
     is(events($c->body)->{events}[-2]{json}{usage}{completion_tokens}, 30,
        'which it has');
 
     $c = chat($edge, $text);
     ok($c->wait(5), 'asked for whole');
-    like(cached($c), qr/; hit/, 'a hit');
+    like(what($c), qr/; hit/, 'a hit');
     is(content($c), 'tok ' x 30, 'the same');
 }
 
@@ -141,7 +140,7 @@ parked(2, $near, $far);
 $c->close;
 ok($whole->wait(10), 'led: the stream leaves, the other is answered');
 is(content($whole), 'tok ' x 20, 'led: with all');
-like(cached($whole), qr/collapsed/, 'led: had joined');
+like(what($whole), qr/collapsed/, 'led: had joined');
 is($near->calls('led'), 1, 'led: one call');
 
 
@@ -150,10 +149,10 @@ is($near->calls('led'), 1, 'led: one call');
 $text = '[[mock tag=fill tokens=5 every=50]] Hi';
 $c = stream($near, $text);
 ok($c->wait(5), 'fill: the end');
-unlike(cached($c), qr/hit/, 'fill: a miss');
+unlike(what($c), qr/hit/, 'fill: a miss');
 $c = chat($near, $text);
 ok($c->wait(5), 'fill: again');
-like(cached($c), qr/; hit/, 'fill: a hit');
+like(what($c), qr/; hit/, 'fill: a hit');
 is(content($c), 'tok ' x 5, 'fill: the same');
 
 
@@ -168,7 +167,7 @@ is(join(' ', map { codes($_) } @all), join(' ', ('upstream_truncated') x 3),
    'C3: all are told');
 $c = stream($far, $text);
 ok($c->wait(10), 'C3: asked again');
-unlike(cached($c), qr/hit/, 'C3: no hit');
+unlike(what($c), qr/hit/, 'C3: no hit');
 is(text($c), 'tok ' x 20, 'C3: nothing of the first attempt');
 ok(clean($c), 'C3: a clean end');
 ok($whole->wait(10), 'C3: one who has seen nothing');

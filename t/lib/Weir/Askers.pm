@@ -14,6 +14,7 @@ use Weir::Stack;
 
 our @EXPORT = qw(cached_stack another_edge chat job question ask_all status_of
                  collapsed led last_after parked nothing_left);
+our @EXPORT_OK = qw(ask_chat what);
 
 
 # options of Weir::Stack, and cache: parameters of weir_cache, ttl: lines
@@ -56,14 +57,33 @@ sub question {
 }
 
 
+# chat(EDGE, TEXT, OPTIONS): a completion under way.  at is a prefix, more:
+# members of the body; others are those of Weir::Stack::request().  ask_chat()
+# awaits its end for timeout seconds (10), and dies without one
+
 sub chat {
     my ($edge, $text, %o) = @_;
 
+    my $at = delete $o{at} // '';
     my %more = %{ delete $o{more} // {} };
 
-    return $edge->request('/v1/chat/completions', %o,
+    return $edge->request("$at/v1/chat/completions", %o,
                           body => question($text, %more));
 }
+
+
+sub ask_chat {
+    my ($edge, $text, %o) = @_;
+
+    my $timeout = delete $o{timeout} // 10;
+
+    return (ask_all($timeout, chat($edge, $text, %o)))[0];
+}
+
+
+# what the cache did, in its own words
+
+sub what { $_[0]->header('Cache-Status') // '' }
 
 
 sub job {
