@@ -14,7 +14,7 @@
 #define NGX_HTTP_WEIR_WAITING_MAX    30000
 #define NGX_HTTP_WEIR_OUTPUT_ESTIMATE  1000     /* tokens */
 #define NGX_HTTP_WEIR_WAIT           300000     /* ms */
-#define NGX_HTTP_WEIR_WAIT_MAX       (24 * 3600)
+#define NGX_HTTP_WEIR_WAIT_MAX       86400000   /* ms */
 
 
 static void
@@ -258,17 +258,16 @@ ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg, const char *allowed)
 }
 
 
-static char *
+char *
 ngx_http_weir_conf_msec(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
-    ngx_msec_t *to)
+    ngx_int_t min, ngx_int_t max, const char *allowed, ngx_msec_t *to)
 {
     ngx_int_t  ms;
 
     ms = ngx_parse_time(value, 0);
 
-    if (ms == NGX_ERROR || ms < 10 || ms > 60000) {
-        return ngx_http_weir_conf_invalid(cf, arg,
-                                   "it must be a time from 10ms to 60s");
+    if (ms == NGX_ERROR || ms < min || ms > max) {
+        return ngx_http_weir_conf_invalid(cf, arg, allowed);
     }
 
     *to = (ngx_msec_t) ms;
@@ -323,7 +322,6 @@ ngx_http_weir_set_waiting(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_int_t                  ms;
     ngx_str_t                 *value;
     ngx_http_weir_loc_conf_t  *wlcf = conf;
 
@@ -332,16 +330,11 @@ ngx_http_weir_set_wait(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     value = cf->args->elts;
-    ms = ngx_parse_time(&value[1], 0);
 
-    if (ms == NGX_ERROR || ms < 1000 || ms / 1000 > NGX_HTTP_WEIR_WAIT_MAX) {
-        return ngx_http_weir_conf_invalid(cf, &value[1],
-                                   "it must be a time from 1s to 1d");
-    }
-
-    wlcf->max_wait = (ngx_msec_t) ms;
-
-    return NGX_CONF_OK;
+    return ngx_http_weir_conf_msec(cf, &value[1], &value[1], 1000,
+                                   NGX_HTTP_WEIR_WAIT_MAX,
+                                   "it must be a time from 1s to 1d",
+                                   &wlcf->max_wait);
 }
 
 
@@ -351,16 +344,19 @@ static char *
 ngx_http_weir_redis_param(ngx_conf_t *cf, ngx_http_weir_redis_conf_t *redis,
     ngx_str_t *arg)
 {
-    u_char     *p;
-    ngx_str_t   value;
+    u_char      *p;
+    ngx_str_t    value;
+    ngx_msec_t  *time;
 
-    if (ngx_http_weir_conf_param(arg, "timeout", &value)) {
-        return ngx_http_weir_conf_msec(cf, arg, &value, &redis->timeout);
-    }
+    time = ngx_http_weir_conf_param(arg, "timeout", &value)
+           ? &redis->timeout
+           : ngx_http_weir_conf_param(arg, "connect_timeout", &value)
+             ? &redis->connect_timeout : NULL;
 
-    if (ngx_http_weir_conf_param(arg, "connect_timeout", &value)) {
-        return ngx_http_weir_conf_msec(cf, arg, &value,
-                                       &redis->connect_timeout);
+    if (time) {
+        return ngx_http_weir_conf_msec(cf, arg, &value, 10, 60000,
+                                       "it must be a time from 10ms to 60s",
+                                       time);
     }
 
     if (ngx_http_weir_conf_param(arg, "database", &value)) {

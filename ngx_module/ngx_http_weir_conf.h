@@ -28,6 +28,10 @@ ngx_uint_t ngx_http_weir_conf_param(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
 char *ngx_http_weir_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg,
     const char *allowed);
+/* A time in ms; "allowed" says what the bounds say. */
+char *ngx_http_weir_conf_msec(ngx_conf_t *cf, ngx_str_t *arg,
+    ngx_str_t *value, ngx_int_t min, ngx_int_t max, const char *allowed,
+    ngx_msec_t *to);
 char *ngx_http_weir_set_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

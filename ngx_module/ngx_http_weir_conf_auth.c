@@ -99,24 +99,6 @@ ngx_http_weir_store_zone(ngx_conf_t *cf, ngx_http_weir_store_t *store,
 
 
 static char *
-ngx_http_weir_store_time(ngx_conf_t *cf, ngx_str_t *arg, ngx_str_t *value,
-    ngx_int_t min, ngx_int_t max, const char *allowed, ngx_msec_t *to)
-{
-    ngx_int_t  ms;
-
-    ms = ngx_parse_time(value, 0);
-
-    if (ms == NGX_ERROR || ms < min || ms > max) {
-        return ngx_http_weir_conf_invalid(cf, arg, allowed);
-    }
-
-    *to = (ngx_msec_t) ms;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
 ngx_http_weir_store_param(ngx_conf_t *cf, ngx_http_weir_store_t *store,
     ngx_str_t *arg)
 {
@@ -131,13 +113,13 @@ ngx_http_weir_store_param(ngx_conf_t *cf, ngx_http_weir_store_t *store,
     }
 
     if (ngx_http_weir_conf_param(arg, "ttl", &value)) {
-        return ngx_http_weir_store_time(cf, arg, &value, 1000,
+        return ngx_http_weir_conf_msec(cf, arg, &value, 1000,
                    NGX_HTTP_WEIR_STORE_TTL_MAX,
                    "it must be a time from 1s to 1d", &store->ttl);
     }
 
     if (ngx_http_weir_conf_param(arg, "negative", &value)) {
-        return ngx_http_weir_store_time(cf, arg, &value, 0, 1000,
+        return ngx_http_weir_conf_msec(cf, arg, &value, 0, 1000,
                    "it must be a time from 0 to 1s", &store->negative);
     }
 

@@ -14,7 +14,6 @@
 char *
 ngx_http_weir_set_heartbeat(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_int_t                  ms;
     ngx_str_t                 *value;
     ngx_http_weir_loc_conf_t  *wlcf = conf;
 
@@ -23,18 +22,12 @@ ngx_http_weir_set_heartbeat(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     value = cf->args->elts;
-    ms = ngx_parse_time(&value[1], 0);
 
-    if (ms == NGX_ERROR || ms < NGX_HTTP_WEIR_HEARTBEAT_MIN
-        || ms > NGX_HTTP_WEIR_HEARTBEAT)
-    {
-        return ngx_http_weir_conf_invalid(cf, &value[1],
-                                   "it must be a time from 10ms to 15s");
-    }
-
-    wlcf->heartbeat = (ngx_msec_t) ms;
-
-    return NGX_CONF_OK;
+    return ngx_http_weir_conf_msec(cf, &value[1], &value[1],
+                                   NGX_HTTP_WEIR_HEARTBEAT_MIN,
+                                   NGX_HTTP_WEIR_HEARTBEAT,
+                                   "it must be a time from 10ms to 15s",
+                                   &wlcf->heartbeat);
 }
 
 

@@ -217,6 +217,8 @@ refused('weir_zone of another kind', ['"w"'],
 accepted("$_->[0] $_->[1]", http => "$_->[0] $_->[1];") for (
     ['weir_max_waiting', 1], ['weir_max_waiting', 30000],
     ['weir_max_wait', '1s'], ['weir_max_wait', '1d'],
+    ['weir_heartbeat', '10ms'], ['weir_heartbeat', '15s'],
+    ['weir_ignore_client_abort', 'on'], ['weir_ignore_client_abort', 'off'],
     ['weir_result_ttl', '10s'], ['weir_result_ttl', '365d']);
 
 refused_value(@$_, 'http') for (
@@ -228,8 +230,17 @@ refused_value(@$_, 'http') for (
     ['weir_max_wait', '999ms', 'from 1s to 1d'],
     ['weir_max_wait', '0', 'from 1s to 1d'],
     ['weir_max_wait', '25h', 'from 1s to 1d'],
+    ['weir_max_wait', '86400001ms', 'from 1s to 1d'],
     ['weir_max_wait', 'soon', 'from 1s to 1d'],
     ['weir_max_wait', '99999999999999999999', 'from 1s to 1d'],
+    ['weir_heartbeat', '9ms', 'from 10ms to 15s'],
+    ['weir_heartbeat', '0', 'from 10ms to 15s'],
+    ['weir_heartbeat', '15001ms', 'from 10ms to 15s'],
+    ['weir_heartbeat', '-1s', 'from 10ms to 15s'],
+    ['weir_heartbeat', 'off', 'from 10ms to 15s'],
+    ['weir_heartbeat', '99999999999999999999', 'from 10ms to 15s'],
+    ['weir_ignore_client_abort', 'yes', '"on" or "off"'],
+    ['weir_ignore_client_abort', '1', '"on" or "off"'],
     ['weir_result_ttl', '9s', 'from 10s to 365d'],
     ['weir_result_ttl', '0', 'from 10s to 365d'],
     ['weir_result_ttl', '366d', 'from 10s to 365d'],
@@ -237,12 +248,14 @@ refused_value(@$_, 'http') for (
     ['weir_result_ttl', 'x', 'from 10s to 365d']);
 
 for (['weir_max_waiting', 5], ['weir_max_wait', '5s'],
-     ['weir_result_ttl', '15s'])
+     ['weir_result_ttl', '15s'], ['weir_heartbeat', '5s'],
+     ['weir_ignore_client_abort', 'off', 'on'])
 {
-    my ($directive, $value) = @$_;
+    my ($directive, $value, $first) = @$_;
+    $first //= 14;
 
     refused("$directive twice", [qq("$directive"), 'is duplicate'],
-            http => "$directive 14;\n$directive $value;",
+            http => "$directive $first;\n$directive $value;",
             line => "$directive $value");
     refused("$directive without a value", [qq("$directive"), 'arguments'],
             http => "$directive;", line => "$directive;");
@@ -250,7 +263,11 @@ for (['weir_max_waiting', 5], ['weir_max_wait', '5s'],
 
 accepted("$_ in every block", http => "$_ 12s;", server => "$_ 13s;",
          location => "location / {\n$_ 14s;\nweir_api;\n}")
-    for qw(weir_max_wait weir_result_ttl);
+    for qw(weir_max_wait weir_heartbeat weir_result_ttl);
+accepted('weir_ignore_client_abort in every block',
+         http => 'weir_ignore_client_abort on;',
+         server => 'weir_ignore_client_abort off;',
+         location => "location / {\nweir_ignore_client_abort on;\nweir_api;\n}");
 
 # what a job may be
 
@@ -422,7 +439,9 @@ for ('weir_redis 127.0.0.1', "weir_key_file $dir/keys pepper=$dir/pepper",
     }
 }
 
-for ('weir_max_wait 5s', 'weir_result_ttl 15s') {
+for ('weir_max_wait 5s', 'weir_result_ttl 15s', 'weir_heartbeat 5s',
+     'weir_ignore_client_abort on')
+{
     my ($directive) = /^(\S+)/;
 
     refused("$directive in $_->[0]", [qq("$directive"), 'not allowed here'],
