@@ -577,7 +577,7 @@ const ngx_http_weir_step_t *ngx_http_weir_cache_purge(
 /* list */
 const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);
 
-/* submit, job, models */
+/* submit, look, job, models */
 ngx_int_t ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_submit_failed(
     ngx_http_weir_ctx_t *ctx);
