@@ -184,7 +184,7 @@ ngx_http_weir_follow_alive(ngx_http_weir_ctx_t *ctx,
     weir_buf_free(&ctx->payload);
 
     if (cache->told) {
-        return &ngx_http_weir_step_outcome;
+        return ngx_http_weir_look_told(ctx);
     }
 
     ctx->job.state = WEIR_QUEUED;

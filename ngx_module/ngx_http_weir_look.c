@@ -11,6 +11,8 @@ static const ngx_http_weir_step_t *ngx_http_weir_look_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_look_run_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_look_failed_run(
+    ngx_http_weir_ctx_t *ctx);
 
 
 const ngx_http_weir_step_t  ngx_http_weir_step_look = {
@@ -19,6 +21,10 @@ const ngx_http_weir_step_t  ngx_http_weir_step_look = {
 
 static const ngx_http_weir_step_t  ngx_http_weir_step_look_run = {
     "look at the run", ngx_http_weir_look_run_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_look_failed = {
+    "look failed", ngx_http_weir_look_failed_run
 };
 
 
@@ -45,6 +51,37 @@ ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx)
     }
 
     return &ngx_http_weir_step_look;
+}
+
+
+/* How it ended was told.  Whoever is shown the job sees the records as they
+ * stand in Redis, for ever the same; but a job that was accepted here is shown
+ * without them, too. */
+
+const ngx_http_weir_step_t *
+ngx_http_weir_look_told(ngx_http_weir_ctx_t *ctx)
+{
+    if (ctx->request->method != NGX_HTTP_POST) {
+        return &ngx_http_weir_step_look;
+    }
+
+    if (ctx->dialect != WEIR_DIALECT_PROBLEM) {
+        return &ngx_http_weir_step_outcome;
+    }
+
+    ctx->told = 1;
+
+    return &ngx_http_weir_step_look;
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_look_failed_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_forget(ctx);
+
+    return ctx->told ? &ngx_http_weir_step_outcome
+                     : &ngx_http_weir_step_unavailable;
 }
 
 
@@ -183,7 +220,7 @@ ngx_http_weir_look_run_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     weir_run_t                   run;
     const ngx_http_weir_step_t  *next;
 
-    next = &ngx_http_weir_step_unavailable;
+    next = &ngx_http_weir_step_look_failed;
 
     if (weir_txn_look_read(a, &job, &run)
         && (!run.found || ngx_http_weir_run_take(ctx, &run) == NGX_OK))
@@ -208,7 +245,7 @@ ngx_http_weir_look_run_run(ngx_http_weir_ctx_t *ctx)
     return ngx_http_weir_ask(ctx, ngx_http_weir_look_run_answer,
                              p->conf->redis.timeout,
                              &ngx_http_weir_step_look_run,
-                             &ngx_http_weir_step_unavailable);
+                             &ngx_http_weir_step_look_failed);
 }
 
 
@@ -241,8 +278,10 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     weir_run_t                   run;
     const ngx_http_weir_step_t  *next;
 
-    if (!weir_txn_look_read(a, &job, &run)) {
-        ngx_http_weir_resume(ctx, &ngx_http_weir_step_unavailable);
+    if (!weir_txn_look_read(a, &job, &run)
+        || (ctx->told && (!job.found || !weir_state_is_final(run.state))))
+    {
+        ngx_http_weir_resume(ctx, &ngx_http_weir_step_look_failed);
         return;
     }
 
@@ -258,7 +297,7 @@ ngx_http_weir_look_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
     }
 
     next = rc != NGX_OK || ngx_http_weir_job_take(ctx, &job, &run) != NGX_OK
-           ? &ngx_http_weir_step_unavailable
+           ? &ngx_http_weir_step_look_failed
            : ctx->job.run[0] ? &ngx_http_weir_step_look_run
                              : ngx_http_weir_look_decide(ctx);
 
@@ -284,5 +323,5 @@ ngx_http_weir_look_run(ngx_http_weir_ctx_t *ctx)
     return ngx_http_weir_ask(ctx, ngx_http_weir_look_answer,
                              p->conf->redis.timeout,
                              &ngx_http_weir_step_look,
-                             &ngx_http_weir_step_unavailable);
+                             &ngx_http_weir_step_look_failed);
 }

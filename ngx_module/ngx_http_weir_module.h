@@ -307,6 +307,7 @@ struct ngx_http_weir_ctx_s {
     unsigned                     has_job:1;     /* job.id is one */
     unsigned                     poll:1;        /* may be answered early */
     unsigned                     lost:1;        /* Redis lost the run */
+    unsigned                     told:1;        /* its end: a look may fail */
     unsigned                     replayed:1;    /* of an earlier request */
     unsigned                     ended:1;       /* it had ended already */
     unsigned                     events:1;      /* "stream" */
@@ -592,6 +593,7 @@ const ngx_http_weir_step_t *ngx_http_weir_submit_held(
 const ngx_http_weir_step_t *ngx_http_weir_submit_response(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_look_told(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx,
     const weir_job_t *job, const weir_run_t *run);
 const ngx_http_weir_step_t *ngx_http_weir_models_start(

@@ -195,11 +195,7 @@ ngx_http_weir_wait_wake(ngx_http_weir_process_t *p, const char *run,
 
         ctx->submitting = 0;
 
-        /* a poll shows the records as they stand in Redis, for ever the same */
-
-        ngx_http_weir_resume(ctx, ctx->request->method == NGX_HTTP_POST
-                                  ? &ngx_http_weir_step_outcome
-                                  : &ngx_http_weir_step_look);
+        ngx_http_weir_resume(ctx, ngx_http_weir_look_told(ctx));
     }
 
     ngx_http_weir_woken_end(p);

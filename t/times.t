@@ -7,6 +7,7 @@ use lib 't/lib';
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
+use Weir::RedisProxy;
 use Weir::Stack;
 
 my $stack = Weir::Stack->new(location => 'weir_api;');
@@ -138,5 +139,53 @@ $job = ended($id);
 is($job->{status}, 'completed', 'then completed');
 is($job->{attempts}, 2, 'in two tries');
 is($job->{error}, undef, 'without an error');
+
+
+# also to who has waited since; if that cannot be read, the job is told as ever
+
+my $proxy = Weir::RedisProxy->new(path => $stack->dir . '/proxy.sock',
+                                  to => $stack->dir . '/redis.sock');
+my $edge = Weir::Stack->new(edge_of => $stack, location => 'weir_api;',
+    processes => 1,
+    weir_redis => 'unix:' . $stack->dir . '/proxy.sock timeout=1s')
+    ->start('nginx');
+
+for (['read'], ['refused', reply => "-ERR not now\r\n"],
+     ['gone', reply => "*2\r\n*0\r\n*0\r\n"], ['lost', lose => 1],
+     ['silent', mute => 1])
+{
+    my ($how, @rule) = @$_;
+
+    my $held = $edge->request('/v1/jobs', headers => ['Prefer: wait=15'],
+        body => encode_json({ request => { model => 'mock-1', messages => [
+            { role => 'user', content => "[[mock tag=$how status=503 "
+              . 'retry-after=1 times=1]] Hi' }] } }));
+
+    $stack->wait_for(10, sub { $stack->calls($how) == 1 }, "$how: a try");
+    $proxy->forget;
+    $proxy->rules(@rule ? { on => 'EXEC', with => 'HGETALL', times => 1,
+                            @rule } : ());
+
+    ok($held->wait(10), "$how: answered");
+    is($held->status, 200, "$how: 200");
+    $job = job($held);
+    is($job->{status}, 'completed', "$how: completed");
+    is($job->{attempts}, 2, "$how: in two tries");
+    is($job->{result}{choices}[0]{message}{content}, 'Echo: Hi',
+       "$how: the result");
+
+    if (@rule) {
+        is($proxy->count('EXEC', 'HGETALL'), 1, "$how: it was asked for");
+        is($job->{last_error}, undef, "$how: the rest is not known");
+
+    } else {
+        is($job->{last_error}{code}, 'upstream_error', "$how: last_error");
+        is($held->body, $stack->ask("/v1/jobs/$job->{id}")->body,
+           "$how: as GET shows it");
+    }
+}
+
+$edge->end;
+$stack->end;
 
 done_testing();
