@@ -149,19 +149,47 @@ ngx_http_weir_feed_list(ngx_http_weir_feed_t *feed)
 }
 
 
-/* May it be given more just now? */
+/* Has it missed what it may be given just now? */
 
 static ngx_uint_t
-ngx_http_weir_feed_may(ngx_http_weir_reader_t *reader)
+ngx_http_weir_feed_lacks(ngx_http_weir_reader_t *reader)
 {
-    return ngx_http_weir_stream_unsent(reader) < NGX_HTTP_WEIR_READER_ROOM;
+    return reader->behind
+           && ngx_http_weir_stream_unsent(reader) < NGX_HTTP_WEIR_READER_ROOM;
+}
+
+
+/* Is there anything to be read?  Of a run that has ended that which somebody
+ * lacks, if an answer was an error or was lost. */
+
+static ngx_uint_t
+ngx_http_weir_feed_due(ngx_http_weir_feed_t *feed)
+{
+    ngx_queue_t  *q;
+
+    if (feed->live) {
+        return !ngx_queue_empty(&feed->readers);
+    }
+
+    for (q = ngx_queue_head(&feed->readers);
+         q != ngx_queue_sentinel(&feed->readers);
+         q = ngx_queue_next(q))
+    {
+        if (ngx_http_weir_feed_lacks(ngx_queue_data(q, ngx_http_weir_reader_t,
+                                                    link)))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
 /* From where on: what the one needs who is furthest behind; if nobody is, what
  * comes behind the latest, of which there should be nothing. */
 
-static ngx_uint_t
+static void
 ngx_http_weir_feed_after(ngx_http_weir_feed_t *feed)
 {
     ngx_uint_t               behind;
@@ -177,7 +205,7 @@ ngx_http_weir_feed_after(ngx_http_weir_feed_t *feed)
     {
         reader = ngx_queue_data(q, ngx_http_weir_reader_t, link);
 
-        if (reader->behind && ngx_http_weir_feed_may(reader)) {
+        if (ngx_http_weir_feed_lacks(reader)) {
 
             if (!behind
                 || ngx_http_weir_spot_cmp(&reader->spot, &feed->after) < 0)
@@ -193,8 +221,6 @@ ngx_http_weir_feed_after(ngx_http_weir_feed_t *feed)
             feed->after = reader->spot;
         }
     }
-
-    return behind;
 }
 
 
@@ -222,7 +248,7 @@ ngx_http_weir_feed_answer(void *data, const weir_answer_t *a)
 
     if (!weir_txn_events_read(a, &got)) {
 
-        /* over the next connection: ngx_http_weir_feed_again() */
+        /* over the next connection, or at the next tick */
 
         feed->until = 0;
 
@@ -260,7 +286,7 @@ ngx_http_weir_feed_answer(void *data, const weir_answer_t *a)
         ngx_http_weir_reader_read(reader, &feed->after, &upto,
                                   i == NGX_HTTP_WEIR_FEED_PAGE);
 
-        if (reader->behind && ngx_http_weir_feed_may(reader)) {
+        if (ngx_http_weir_feed_lacks(reader)) {
             ngx_http_weir_feed_list(feed);
         }
     }
@@ -283,7 +309,7 @@ ngx_http_weir_feed_read(ngx_http_weir_feed_t *feed)
     p = feed->process;
     ngx_memzero(&r, sizeof(weir_read_t));
 
-    (void) ngx_http_weir_feed_after(feed);
+    ngx_http_weir_feed_after(feed);
 
     r.shard = feed->shard;
     r.run = feed->run;
@@ -356,7 +382,7 @@ ngx_http_weir_feed_want(ngx_http_weir_reader_t *reader)
     feed = reader->feed;
     reader->behind = 1;
 
-    if (feed && ngx_http_weir_feed_may(reader)) {
+    if (feed && ngx_http_weir_feed_lacks(reader)) {
         ngx_http_weir_feed_list(feed);
         ngx_http_weir_feed_pump(feed->process);
     }
@@ -380,7 +406,7 @@ ngx_http_weir_feed_give(ngx_http_weir_feed_t *feed, const weir_event_t *e)
         reader = ngx_queue_data(q, ngx_http_weir_reader_t, link);
         ngx_http_weir_reader_take(reader, e);
 
-        if (reader->behind && ngx_http_weir_feed_may(reader)) {
+        if (ngx_http_weir_feed_lacks(reader)) {
             ngx_http_weir_feed_list(feed);
         }
     }
@@ -507,7 +533,7 @@ ngx_http_weir_feed_tick(ngx_http_weir_process_t *p, ngx_uint_t buckets)
             feed = ngx_queue_data(q, ngx_http_weir_feed_t, link);
 
             if (feed->until < now + NGX_HTTP_WEIR_FEED_RENEW
-                && !ngx_queue_empty(&feed->readers))
+                && ngx_http_weir_feed_due(feed))
             {
                 ngx_http_weir_feed_list(feed);
             }
@@ -535,7 +561,7 @@ ngx_http_weir_feed_again(ngx_http_weir_process_t *p)
         {
             feed = ngx_queue_data(q, ngx_http_weir_feed_t, link);
 
-            if (!ngx_queue_empty(&feed->readers)) {
+            if (ngx_http_weir_feed_due(feed)) {
                 ngx_http_weir_feed_list(feed);
             }
         }

@@ -9,6 +9,7 @@ use lib 't/lib';
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
+use Weir::RedisProxy;
 use Weir::Stack;
 use Weir::Streams;
 
@@ -225,6 +226,46 @@ $c = follow($stack, $id, last => $first[-1]{id});
 ok($c->wait(15), 'and again');
 is(said(@first, all($c)), 'tok ' x 20, 'nothing missed or twice');
 
+
+# of a run that has ended, what could not be read is read again, and nothing is
+# for one that has no room
+
+my $proxy = Weir::RedisProxy->new(path => $stack->dir . '/proxy.sock',
+                                  to => $stack->dir . '/redis.sock');
+my $port = Weir::Stack::free_port();
+my $near = Weir::Stack->new(edge_of => $stack, processes => 1,
+    weir_redis => 'unix:' . $stack->dir . '/proxy.sock',
+    location => 'weir_api;',
+    http => "server { listen 127.0.0.1:$port sndbuf=16k;
+                      location / { weir_api; } }")->start('nginx');
+
+my ($short, $long) = map { submit($stack, $_) } 'tokens=6 every=100',
+                                        'size=800000 every=1 batch=400';
+ok(follow($stack, $_)->wait(20), 'its events are in Redis') for $short, $long;
+
+my $slow = $near->request("/v1/jobs/$long/events", port => $port,
+                          buffer => 4096);
+ok($slow->wait(10, qr{event: delta}), 'no room: it has begun');
+
+my ($refused, $read) = map { 'weir:{0}:events:' . s/^job_//r } $short, $long;
+my @reads;
+
+# between two ticks that read one run again all others are looked at
+
+for (1 .. 2) {
+    $proxy->rules({ on => 'EXEC', with => $refused, times => 2,
+                    reply => "-ERR not now\r\n" });
+    $c = follow($near, $short);
+    ok($c->wait(10), 'refused twice: the end');
+    is(said(all($c)), 'tok ' x 6, 'refused twice: all of it');
+    push @reads, $proxy->count('EXEC', $read);
+}
+
+is($reads[1], $reads[0], 'no room: nothing is read');
+ok($slow->wait(20), 'no room: it goes on, to the end');
+is(length said(all($slow)), 800000, 'no room: all of it');
+
+$near->end;
 $edge->end;
 $stack->end;
 
