@@ -27,6 +27,16 @@ const ngx_http_weir_step_t  ngx_http_weir_step_settled = {
 };
 
 
+/* Has it got the last entry there is? */
+
+static ngx_uint_t
+ngx_http_weir_reader_is_there(const ngx_http_weir_reader_t *reader)
+{
+    return reader->last.token
+           && ngx_http_weir_spot_cmp(&reader->spot, &reader->last) == 0;
+}
+
+
 static const ngx_http_weir_step_t *
 ngx_http_weir_reader_settled_run(ngx_http_weir_ctx_t *ctx)
 {
@@ -36,9 +46,7 @@ ngx_http_weir_reader_settled_run(ngx_http_weir_ctx_t *ctx)
 
     reader->settling = 0;
     reader->settled = 1;
-    reader->whole = (reader->last.token
-                     && ngx_http_weir_spot_cmp(&reader->spot, &reader->last)
-                        == 0);
+    reader->whole = ngx_http_weir_reader_is_there(reader);
 
     ngx_http_weir_feed_leave(reader, 1);
 
@@ -86,9 +94,7 @@ ngx_http_weir_reader_settle(ngx_http_weir_ctx_t *ctx)
         return &ngx_http_weir_step_cut;
     }
 
-    if (reader->last.token
-        && ngx_http_weir_spot_cmp(&reader->spot, &reader->last) == 0)
-    {
+    if (ngx_http_weir_reader_is_there(reader)) {
         return &ngx_http_weir_step_settled;
     }
 
@@ -144,6 +150,15 @@ ngx_http_weir_stream_fail(ngx_http_weir_ctx_t *ctx, const weir_failure_t *f)
 }
 
 
+static void
+ngx_http_weir_reader_broken(weir_failure_t *f, const char *code)
+{
+    weir_failure_set(f, WEIR_FAIL_UPSTREAM,
+                     "the answer that was begun cannot be completed");
+    weir_failure_copy(f->code, sizeof(f->code), weir_str_of(code));
+}
+
+
 static const ngx_http_weir_step_t *
 ngx_http_weir_reader_cut_run(ngx_http_weir_ctx_t *ctx)
 {
@@ -165,9 +180,7 @@ ngx_http_weir_reader_cut_run(ngx_http_weir_ctx_t *ctx)
         ctx->status = "INTERRUPTED";
         ngx_http_weir_count(ctx->process, cut_interrupted);
 
-        weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun "
-                         "cannot be completed");
-        ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z", reader->cut);
+        ngx_http_weir_reader_broken(&f, reader->cut);
     }
 
     return ngx_http_weir_done(ctx, ngx_http_weir_reader_fail(ctx, &f));
@@ -229,10 +242,8 @@ ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx)
     }
 
     if (rc != 0) {
-        weir_failure_set(&f, WEIR_FAIL_UPSTREAM, "the answer that was begun "
-                         "cannot be completed");
-        ngx_snprintf((u_char *) f.code, sizeof(f.code), "%s%Z",
-                     rc == -2 ? "stream_interrupted" : "stream_invalid");
+        ngx_http_weir_reader_broken(&f, rc == -2 ? "stream_interrupted"
+                                                 : "stream_invalid");
         return ngx_http_weir_stream_fail(ctx, &f);
     }
 
