@@ -28,29 +28,48 @@ static const ngx_http_weir_step_t  ngx_http_weir_step_look_failed = {
 };
 
 
+/* As long as the client likes to wait for the end. */
+
+void
+ngx_http_weir_look_wait(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_request_prefer(ctx);
+
+    if (ctx->prefer.wait > 0) {
+        ctx->poll = 1;
+        ctx->wait_end = ngx_current_msec
+                        + (ngx_msec_t) ctx->prefer.wait * 1000;
+    }
+}
+
+
+/* By the id in the path; parse: what ids of this kind are like. */
+
 const ngx_http_weir_step_t *
-ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx)
+ngx_http_weir_look_start(ngx_http_weir_ctx_t *ctx,
+    bool (*parse)(weir_str_t s, weir_str_t *id_r, unsigned *shard_r))
 {
     weir_str_t  id;
 
-    ngx_http_weir_request_prefer(ctx);
-
-    if (!weir_job_id_parse(ngx_http_weir_str(ctx->tail), &id,
-                           &ctx->job.shard))
-    {
+    if (!parse(ngx_http_weir_str(ctx->tail), &id, &ctx->job.shard)) {
         return &ngx_http_weir_step_not_found;
     }
 
     ngx_memcpy(ctx->job.id, id.data, id.len);
     ctx->job.id[id.len] = '\0';
 
-    if (ctx->request->method != NGX_HTTP_DELETE && ctx->prefer.wait > 0) {
-        ctx->poll = 1;
-        ctx->wait_end = ngx_current_msec
-                        + (ngx_msec_t) ctx->prefer.wait * 1000;
+    return &ngx_http_weir_step_look;
+}
+
+
+const ngx_http_weir_step_t *
+ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx)
+{
+    if (ctx->request->method != NGX_HTTP_DELETE) {
+        ngx_http_weir_look_wait(ctx);
     }
 
-    return &ngx_http_weir_step_look;
+    return ngx_http_weir_look_start(ctx, weir_job_id_parse);
 }
 
 

@@ -593,6 +593,9 @@ const ngx_http_weir_step_t *ngx_http_weir_submit_held(
 const ngx_http_weir_step_t *ngx_http_weir_submit_response(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_job_start(ngx_http_weir_ctx_t *ctx);
+void ngx_http_weir_look_wait(ngx_http_weir_ctx_t *ctx);
+const ngx_http_weir_step_t *ngx_http_weir_look_start(ngx_http_weir_ctx_t *ctx,
+    bool (*parse)(weir_str_t s, weir_str_t *id_r, unsigned *shard_r));
 const ngx_http_weir_step_t *ngx_http_weir_look_told(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx,
     const weir_job_t *job, const weir_run_t *run);

@@ -5,7 +5,6 @@
 
 #include "ngx_http_weir_reader.h"
 
-#include "ngx_http_weir_dialect.h"
 #include "ngx_http_weir_woken.h"
 
 

@@ -179,20 +179,9 @@ ngx_http_weir_responses_invalid(ngx_http_weir_ctx_t *ctx, const char *param,
 static const ngx_http_weir_step_t *
 ngx_http_weir_responses_find(ngx_http_weir_ctx_t *ctx)
 {
-    weir_str_t  id;
-
     ctx->response = 1;
 
-    if (!weir_responses_id_parse(ngx_http_weir_str(ctx->tail), &id,
-                                 &ctx->job.shard))
-    {
-        return &ngx_http_weir_step_not_found;
-    }
-
-    ngx_memcpy(ctx->job.id, id.data, id.len);
-    ctx->job.id[id.len] = '\0';
-
-    return &ngx_http_weir_step_look;
+    return ngx_http_weir_look_start(ctx, weir_responses_id_parse);
 }
 
 
@@ -248,13 +237,7 @@ ngx_http_weir_responses_get(ngx_http_weir_ctx_t *ctx)
                                                "must be true or false");
 
     } else {
-        ngx_http_weir_request_prefer(ctx);
-
-        if (ctx->prefer.wait > 0) {
-            ctx->poll = 1;
-            ctx->wait_end = ngx_current_msec
-                            + (ngx_msec_t) ctx->prefer.wait * 1000;
-        }
+        ngx_http_weir_look_wait(ctx);
     }
 
     return ngx_http_weir_responses_find(ctx);
