@@ -1,6 +1,6 @@
 /*
  * DELETE /v1/jobs/{id}: a job that was looked at is cancelled, if it still can
- * be, and those who wait for it are told.
+ * be, and those who wait for it are told.  Owns what its owner cancels it with.
  */
 
 #include "ngx_http_weir_module.h"
@@ -19,6 +19,31 @@ const ngx_http_weir_step_t  ngx_http_weir_step_cancel = {
 static const ngx_http_weir_step_t  ngx_http_weir_step_cancelled = {
     "cancelled", ngx_http_weir_cancelled_run
 };
+
+
+/* into the process's scratch unit */
+
+void
+ngx_http_weir_cancel_write(ngx_http_weir_ctx_t *ctx)
+{
+    weir_cancel_t             cancel;
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    ngx_memzero(&cancel, sizeof(weir_cancel_t));
+    cancel.shard = ctx->job.shard;
+    cancel.id = ctx->job.id;
+    cancel.token = WEIR_TOKEN_OWNER;
+    cancel.now = ngx_http_weir_now(p);
+    cancel.owner = ngx_http_weir_str(ctx->visit->owner);
+    cancel.hook = ctx->job.hook;
+    cancel.tell = 1;
+    cancel.run = ctx->job.run[0] ? ctx->job.run : NULL;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_cancel(&p->txn, &cancel);
+}
 
 
 static const ngx_http_weir_step_t *
@@ -74,30 +99,14 @@ ngx_http_weir_cancel_answer(ngx_http_weir_ctx_t *ctx, const weir_answer_t *a)
 static const ngx_http_weir_step_t *
 ngx_http_weir_cancel_run(ngx_http_weir_ctx_t *ctx)
 {
-    weir_cancel_t             cancel;
-    ngx_http_weir_process_t  *p;
-
     if (weir_state_is_final(ctx->job.state)) {
         return &ngx_http_weir_step_cancelled;   /* by whom, it tells */
     }
 
-    p = ctx->process;
-
-    ngx_memzero(&cancel, sizeof(weir_cancel_t));
-    cancel.shard = ctx->job.shard;
-    cancel.id = ctx->job.id;
-    cancel.token = WEIR_TOKEN_OWNER;
-    cancel.now = ngx_http_weir_now(p);
-    cancel.owner = ngx_http_weir_str(ctx->visit->owner);
-    cancel.hook = ctx->job.hook;
-    cancel.tell = 1;
-    cancel.run = ctx->job.run[0] ? ctx->job.run : NULL;
-
-    weir_txn_reset(&p->txn);
-    weir_txn_cancel(&p->txn, &cancel);
+    ngx_http_weir_cancel_write(ctx);
 
     return ngx_http_weir_ask(ctx, ngx_http_weir_cancel_answer,
-                             p->conf->redis.timeout,
+                             ctx->process->conf->redis.timeout,
                              &ngx_http_weir_step_cancel,
                              &ngx_http_weir_step_unavailable);
 }

@@ -578,7 +578,7 @@ const ngx_http_weir_step_t *ngx_http_weir_cache_purge(
 /* list */
 const ngx_http_weir_step_t *ngx_http_weir_list_start(ngx_http_weir_ctx_t *ctx);
 
-/* submit, look, job, models */
+/* submit, look, job, cancel, models */
 ngx_int_t ngx_http_weir_submit_id(ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_submit_failed(
     ngx_http_weir_ctx_t *ctx);
@@ -599,6 +599,7 @@ const ngx_http_weir_step_t *ngx_http_weir_look_start(ngx_http_weir_ctx_t *ctx,
 const ngx_http_weir_step_t *ngx_http_weir_look_told(ngx_http_weir_ctx_t *ctx);
 ngx_int_t ngx_http_weir_job_take(ngx_http_weir_ctx_t *ctx,
     const weir_job_t *job, const weir_run_t *run);
+void ngx_http_weir_cancel_write(ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_models_start(
     ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_ask(ngx_http_weir_ctx_t *ctx,

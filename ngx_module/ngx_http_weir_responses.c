@@ -127,7 +127,6 @@ void
 ngx_http_weir_responses_left(ngx_http_weir_ctx_t *ctx,
     const ngx_http_weir_reader_t *reader)
 {
-    weir_cancel_t              cancel;
     ngx_http_weir_process_t   *p;
     ngx_http_weir_loc_conf_t  *wlcf;
 
@@ -142,18 +141,7 @@ ngx_http_weir_responses_left(ngx_http_weir_ctx_t *ctx,
         return;
     }
 
-    ngx_memzero(&cancel, sizeof(weir_cancel_t));
-
-    cancel.shard = ctx->job.shard;
-    cancel.id = ctx->job.id;
-    cancel.token = WEIR_TOKEN_OWNER;
-    cancel.now = ngx_http_weir_now(p);
-    cancel.owner = ngx_http_weir_str(ctx->visit->owner);
-    cancel.tell = 1;
-    cancel.run = ctx->job.run;
-
-    weir_txn_reset(&p->txn);
-    weir_txn_cancel(&p->txn, &cancel);
+    ngx_http_weir_cancel_write(ctx);
 
     /* if that is lost, the run goes on to its end */
 
