@@ -53,6 +53,7 @@ is($done->{json}{status}, 'completed', 'the job object');
 is($done->{json}{id}, $id, 'of this job');
 is(scalar(named($c, 'reset')), 0, 'nothing was taken back');
 is((all($c))[-1]{name}, 'done', 'and nothing comes after it');
+is(scalar(() = $c->body =~ /\{"usage":\{"input"/g), 1, 'what it took is said once');
 
 my @whole = named($c, 'delta');
 my @ids = map { $_->{id} } @whole;

@@ -69,21 +69,6 @@ ask_again(job_t *job, int64_t least)
 }
 
 
-/* What it took is said last: it may be an estimate. */
-
-static void
-ask_tell_usage(job_t *job)
-{
-    weir_delta_t  d = { .kind = WEIR_DELTA_USAGE };
-
-    if (job->call.told) {
-        d.input = job->outcome.input_tokens;
-        d.output = job->outcome.output_tokens;
-        feed_delta(job, &d);
-    }
-}
-
-
 /* It comes to nothing more, but it may have to be paid. */
 
 void
@@ -108,7 +93,6 @@ ask_done(job_t *job, provider_verdict_e verdict, int64_t wait)
     FAULT("reply_received");
 
     if (verdict == PROVIDER_DONE) {
-        ask_tell_usage(job);
         finish_job(job, WEIR_COMPLETED, job->token);
         return;
     }

@@ -19,7 +19,8 @@
 
 static const char  help[] =
 "usage: weir-mock-llm [options]\n"
-"An HTTP server in the OpenAI chat dialect that misbehaves when told to.\n"
+"An HTTP server that speaks as OpenAI and Anthropic do, and misbehaves when\n"
+"told to.\n"
 "\n"
 "  --listen ADDR:PORT   numeric address, IPv6 in brackets; port 0: a free one\n"
 "                       (default " LISTEN_DEFAULT ")\n"

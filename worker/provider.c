@@ -65,7 +65,7 @@ provider_call(provider_t *p, provider_call_t *call)
                                                               "params"), "n"));
     call->heard = call->begun;
     call->first = 0;
-    call->told = call->sent = false;
+    call->sent = false;
     memset(&call->took, 0, sizeof(provider_took_t));
 
     p->dialect->call(p, call);

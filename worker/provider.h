@@ -75,7 +75,6 @@ struct provider_call_s {
     long long            choices;       /* that are asked for */
     uint64_t             heard;         /* loop_now() of the last delta */
     uint64_t             first;         /* of the answer's first; 0: none yet */
-    bool                 told;          /* what has come, as deltas */
     bool                 sent;          /* to the provider */
     uint64_t             begun;         /* loop_now() */
 };

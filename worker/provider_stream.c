@@ -32,7 +32,6 @@ provider_stream_of(provider_call_t *call, const provider_parser_t *parser)
 
     if (call->stream == NULL) {
         s = call->stream = mem_alloc(sizeof(provider_stream_t));
-        call->told = true;
 
         s->parser = parser;
         s->own = mem_alloc(parser->size);
@@ -204,6 +203,7 @@ provider_stream_replay(const provider_call_t *call, weir_delta_pt fn,
 provider_verdict_e
 provider_stream_end(provider_call_t *call)
 {
+    weir_delta_t     usage = { .kind = WEIR_DELTA_USAGE };
     weir_failure_t  *f;
 
     f = &call->outcome->error;
@@ -215,12 +215,20 @@ provider_stream_end(provider_call_t *call)
         return PROVIDER_AGAIN;
     }
 
-    mem_check(weir_collect_outcome(&call->stream->collect, call->outcome)
-              != 0);
+    /* what the provider did not say of that is estimated, and told */
 
     provider_stream_took(call, &call->took);
-    call->outcome->input_tokens = call->took.input_tokens;
-    call->outcome->output_tokens = call->took.output_tokens;
+    usage.input = call->took.input_tokens;
+    usage.output = call->took.output_tokens;
+
+    if (usage.input != call->stream->collect.input
+        || usage.output != call->stream->collect.output)
+    {
+        (void) provider_stream_on_delta(call, &usage);
+    }
+
+    mem_check(weir_collect_outcome(&call->stream->collect, call->outcome)
+              != 0);
     memset(f, 0, sizeof(weir_failure_t));
     call->outcome->state = WEIR_COMPLETED;
 
