@@ -153,7 +153,7 @@ ngx_http_weir_idem_read(ngx_http_weir_ctx_t *ctx, ngx_http_weir_admit_t *a,
         if (rc != NGX_OK
             || ngx_http_weir_idem_digest(&text, a->fingerprint) != NGX_OK)
         {
-            weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+            (void) weir_no_memory(f);
             rc = NGX_ERROR;
         }
     }
@@ -179,7 +179,7 @@ ngx_http_weir_admit(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
 
     a = ngx_pcalloc(ctx->request->pool, sizeof(ngx_http_weir_admit_t));
     if (a == NULL) {
-        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+        (void) weir_no_memory(f);
         return NGX_ERROR;
     }
 

@@ -505,7 +505,7 @@ ngx_http_weir_cache_question(ngx_http_weir_ctx_t *ctx,
     c = ctx->cache;
     wlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_weir_module);
 
-    weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+    (void) weir_no_memory(f);
     ngx_memzero(&q, sizeof(weir_question_t));
 
     if (ngx_http_weir_cache_scope(ctx, wlcf->cache.conf, &q.scope) != NGX_OK) {
@@ -527,7 +527,7 @@ ngx_http_weir_cache_question(ngx_http_weir_ctx_t *ctx,
     ngx_http_weir_cache_judge(ctx, neutral, &facts, &wlcf->cache);
 
     if (ngx_http_weir_cache_labels(ctx, &facts, wlcf->cache.conf) != NGX_OK) {
-        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+        (void) weir_no_memory(f);
         return NGX_DECLINED;
     }
 

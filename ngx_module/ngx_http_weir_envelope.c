@@ -29,7 +29,7 @@ ngx_http_weir_envelope_model(ngx_http_weir_ctx_t *ctx,
     if (ngx_http_weir_copy(ctx->request->pool, &ctx->job.model, model)
         != NGX_OK)
     {
-        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+        (void) weir_no_memory(f);
         return NGX_DECLINED;
     }
 
@@ -81,7 +81,7 @@ ngx_http_weir_envelope_neutral(ngx_http_weir_ctx_t *ctx,
     }
 
     if (rc == NGX_OK && weir_json_write(neutral, &ctx->payload) != 0) {
-        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+        (void) weir_no_memory(f);
         rc = NGX_DECLINED;
     }
 
@@ -418,7 +418,7 @@ ngx_http_weir_envelope(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
         return NGX_DECLINED;
     }
 
-    weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+    (void) weir_no_memory(f);
 
     for (iter = weir_json_next(body, NULL, &key, &value);
          iter;

@@ -57,7 +57,7 @@ ngx_http_weir_responses_echo(ngx_http_weir_ctx_t *ctx,
     weir_buf_free(&echo);
 
     if (rc != NGX_OK) {
-        weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+        (void) weir_no_memory(f);
     }
 
     return rc;
@@ -110,7 +110,7 @@ ngx_http_weir_responses_read(ngx_http_weir_ctx_t *ctx, weir_json_t *body,
             rc = ngx_http_weir_responses_echo(ctx, body, f);
 
         } else {
-            weir_failure_set(f, WEIR_FAIL_INTERNAL, "out of memory");
+            (void) weir_no_memory(f);
         }
     }
 
