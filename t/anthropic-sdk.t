@@ -173,5 +173,5 @@ sub judge {
     is($full->{again}[-1]{status}, 200, 'or two');
 
     is($seen->{timeout}{error}{class}, 'APIConnectionTimeoutError',
-       'a timeout');
+       'a timeout') or diag(explain($seen->{timeout}));
 }

@@ -163,9 +163,12 @@ is($r->doc($c)->{status}, 'completed', 'whole, if not') if $c->status == 200;
 
 # connections to Redis that break while it is read
 
-$c = $r->start('[[mock tag=breaks tokens=40 every=100]] Hi',
-               background => $true, stream => $true);
-ok($c->wait(10, qr/output_text\.delta/), 'read');
+$s->wait_for(10, sub {
+    $c = $r->start('[[mock tag=breaks tokens=40 every=100]] Hi',
+                   background => $true, stream => $true);
+    return $c->wait(10, qr/output_text\.delta|"unavailable"/)
+           && $c->status == 200;
+}, 'each process has Redis back, and it is read');
 $id = ($r->events($c))[0]{response}{id};
 my $other = $r->follow($id);
 ok($other->wait(10, qr/output_text\.delta/), 'and read');

@@ -230,7 +230,8 @@ await attempt('unauthorizedOnce', () =>
 // there is room for one, who is in when another is refused
 
 await attempt('full', async () => {
-    const one = at('/full').messages.create(ask('[[mock delay=2500]] one'));
+    const one = at('/full', { maxRetries: 9 })
+        .messages.create(ask('[[mock delay=2500]] one'));
     let refused;
     while (!refused) {
         try {
@@ -246,6 +247,6 @@ await attempt('full', async () => {
 });
 
 await attempt('timeout', () => client.messages.create(
-    ask('[[mock delay=1500]] Hi'), { timeout: 300, maxRetries: 0 }));
+    ask('[[mock delay=5000]] Hi'), { timeout: 300, maxRetries: 0 }));
 
 console.log(JSON.stringify(seen));
