@@ -337,6 +337,32 @@ weir_usage_read(weir_str_t text, weir_settle_t *s)
 }
 
 
+void
+weir_txn_used(weir_txn_t *t, unsigned shard, const char *run, weir_str_t token)
+{
+    char  key[WEIR_NAME_MAX], field[WEIR_NAME_MAX], tok[33];
+
+    snprintf(tok, sizeof(tok), "%.*s", (int) token.len,
+             token.data ? token.data : "");
+
+    weir_add(t, W("HGET"), weir_name(key, WEIR_KEY_RUN, shard, run),
+             weir_name(field, WEIR_RUN_USAGE, tok));
+}
+
+
+bool
+weir_txn_used_read(const weir_answer_t *a, weir_settle_t *s)
+{
+    weir_settle_init(s);
+
+    if (a->code == WEIR_ANSWER_OK) {
+        weir_usage_read(weir_reply_str(a->reply), s);
+    }
+
+    return s->reported;
+}
+
+
 /* What the last of those who had it in hand says, when others have ended it:
  * the token is a number, and grows. */
 

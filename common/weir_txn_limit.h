@@ -68,6 +68,13 @@ void weir_txn_settle_later(weir_txn_t *t, unsigned shard, const char *run,
     int64_t at);
 
 
+/* What a run has used, as its end says; token as in fin.  false: nobody knows;
+ * else tokens and cost of s are set (edge). */
+void weir_txn_used(weir_txn_t *t, unsigned shard, const char *run,
+    weir_str_t token);
+bool weir_txn_used_read(const weir_answer_t *a, weir_settle_t *s);
+
+
 /*
  * Settlement (worker).  Runs that are due, WITHSCORES; then of one run: watched
  * and read, in several units: what the decision needs.  The states of the

@@ -129,6 +129,7 @@ struct ngx_http_weir_cache_s {
     unsigned                      served:1;     /* from what is stored */
     unsigned                      memory:1;     /* ... in L1 */
     unsigned                      counted:1;
+    unsigned                      saved:1;      /* so is what that saved */
     unsigned                      reading:1;    /* without a register */
     unsigned                      owes:1;       /* others wait for us */
     unsigned                      told:1;       /* the end, too early */
@@ -202,6 +203,15 @@ void ngx_http_weir_cache_keep(struct ngx_http_weir_ctx_s *ctx,
 /* What it did; MISS becomes REFRESH where something was there. */
 ngx_http_weir_cache_status_e ngx_http_weir_cache_status(
     const ngx_http_weir_cache_t *c);
+
+/* Another's run was joined, and what that saved is not counted yet: the header
+ * of a stream goes out before it is known. */
+ngx_uint_t ngx_http_weir_cache_is_unsaved(
+    const struct ngx_http_weir_ctx_s *ctx);
+
+/* Counts it: tokens, and millionths of a dollar. */
+void ngx_http_weir_cache_saved(struct ngx_http_weir_ctx_s *ctx, int64_t input,
+    int64_t output, int64_t cost);
 
 /* Cache-Status and Age; counts what the cache did, once. */
 ngx_int_t ngx_http_weir_cache_headers(struct ngx_http_weir_ctx_s *ctx,

@@ -37,6 +37,31 @@ ngx_http_weir_cache_add(ngx_http_weir_ctx_t *ctx, size_t counter, int64_t n)
 }
 
 
+/* What was not joined was paid for. */
+
+ngx_uint_t
+ngx_http_weir_cache_is_unsaved(const ngx_http_weir_ctx_t *ctx)
+{
+    return ctx->cache && ctx->cache->status == NGX_HTTP_WEIR_CACHE_JOINED
+           && !ctx->cache->saved;
+}
+
+
+void
+ngx_http_weir_cache_saved(ngx_http_weir_ctx_t *ctx, int64_t input,
+    int64_t output, int64_t cost)
+{
+    ctx->cache->saved = 1;
+
+    ngx_http_weir_cache_add(ctx, ngx_http_weir_cache_counter(cache_input),
+                            input);
+    ngx_http_weir_cache_add(ctx, ngx_http_weir_cache_counter(cache_output),
+                            output);
+    ngx_http_weir_cache_add(ctx, ngx_http_weir_cache_counter(cache_cost),
+                            cost);
+}
+
+
 ngx_http_weir_cache_status_e
 ngx_http_weir_cache_status(const ngx_http_weir_cache_t *c)
 {
@@ -72,29 +97,19 @@ ngx_http_weir_cache_count(ngx_http_weir_ctx_t *ctx)
     c->counted = 1;
     ngx_http_weir_cache_add(ctx, counters[ctx->speech->route][status], 1);
 
-    if (status == NGX_HTTP_WEIR_CACHE_JOINED && ctx->outcome.doc) {
-        c->input = ctx->outcome.input_tokens;
-        c->output = ctx->outcome.output_tokens;
-        c->cost = ctx->outcome.cost;
-    }
-
     if (status == NGX_HTTP_WEIR_CACHE_HIT
         || status == NGX_HTTP_WEIR_CACHE_STALE)
     {
         ngx_http_weir_cache_add(ctx, c->memory
                                 ? ngx_http_weir_cache_counter(cache_l1)
                                 : ngx_http_weir_cache_counter(cache_l2), 1);
+        ngx_http_weir_cache_saved(ctx, c->input, c->output, c->cost);
 
-    } else if (status != NGX_HTTP_WEIR_CACHE_JOINED) {
-        return;                         /* it was paid for */
+    } else if (ctx->outcome.doc && ngx_http_weir_cache_is_unsaved(ctx)) {
+        ngx_http_weir_cache_saved(ctx, ctx->outcome.input_tokens,
+                                  ctx->outcome.output_tokens,
+                                  ctx->outcome.cost);
     }
-
-    ngx_http_weir_cache_add(ctx, ngx_http_weir_cache_counter(cache_input),
-                            c->input);
-    ngx_http_weir_cache_add(ctx, ngx_http_weir_cache_counter(cache_output),
-                            c->output);
-    ngx_http_weir_cache_add(ctx, ngx_http_weir_cache_counter(cache_cost),
-                            c->cost);
 }
 
 

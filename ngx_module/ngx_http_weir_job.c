@@ -298,10 +298,13 @@ ngx_http_weir_outcome_run(ngx_http_weir_ctx_t *ctx)
     ctx->has_job = !ngx_http_weir_jobless(ctx);
     token = weir_str_of(ctx->job.token);
 
-    if (ctx->outcome.doc || !weir_token_has_outcome(token)
-        || ngx_http_weir_reader_whole(ctx))
-    {
+    if (ctx->outcome.doc || !weir_token_has_outcome(token)) {
         return &ngx_http_weir_step_answer;
+    }
+
+    if (ngx_http_weir_reader_whole(ctx)) {
+        return ngx_http_weir_cache_is_unsaved(ctx)
+               ? &ngx_http_weir_step_used : &ngx_http_weir_step_answer;
     }
 
     p = ctx->process;

@@ -15,6 +15,10 @@ static const ngx_http_weir_step_t *ngx_http_weir_reader_cut_run(
     ngx_http_weir_ctx_t *ctx);
 static const ngx_http_weir_step_t *ngx_http_weir_reader_settled_run(
     ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_reader_used_run(
+    ngx_http_weir_ctx_t *ctx);
+static const ngx_http_weir_step_t *ngx_http_weir_reader_unknown_run(
+    ngx_http_weir_ctx_t *ctx);
 
 
 const ngx_http_weir_step_t  ngx_http_weir_step_cut = {
@@ -23,6 +27,14 @@ const ngx_http_weir_step_t  ngx_http_weir_step_cut = {
 
 const ngx_http_weir_step_t  ngx_http_weir_step_settled = {
     "stream, settled", ngx_http_weir_reader_settled_run
+};
+
+const ngx_http_weir_step_t  ngx_http_weir_step_used = {
+    "stream, used", ngx_http_weir_reader_used_run
+};
+
+static const ngx_http_weir_step_t  ngx_http_weir_step_unknown = {
+    "stream, used unknown", ngx_http_weir_reader_unknown_run
 };
 
 
@@ -112,6 +124,50 @@ ngx_http_weir_reader_whole(ngx_http_weir_ctx_t *ctx)
 {
     return ctx->reader && ctx->reader->whole && !ctx->entries
            && ctx->job.state == WEIR_COMPLETED;
+}
+
+
+/* What it would have cost to ask again is all that is not known yet.  Its end
+ * does not fail for that. */
+
+static void
+ngx_http_weir_reader_used_answer(ngx_http_weir_ctx_t *ctx,
+    const weir_answer_t *a)
+{
+    weir_settle_t  used;
+
+    if (weir_txn_used_read(a, &used)) {
+        ngx_http_weir_cache_saved(ctx, used.input_tokens, used.output_tokens,
+                                  used.cost);
+    }
+
+    ngx_http_weir_resume(ctx, &ngx_http_weir_step_answer);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_reader_used_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_process_t  *p;
+
+    p = ctx->process;
+
+    weir_txn_reset(&p->txn);
+    weir_txn_used(&p->txn, ctx->job.shard, ngx_http_weir_run_id(&ctx->job),
+                  weir_str_of(ctx->job.token));
+
+    return ngx_http_weir_ask(ctx, ngx_http_weir_reader_used_answer,
+                             p->conf->redis.timeout, &ngx_http_weir_step_used,
+                             &ngx_http_weir_step_unknown);
+}
+
+
+static const ngx_http_weir_step_t *
+ngx_http_weir_reader_unknown_run(ngx_http_weir_ctx_t *ctx)
+{
+    ngx_http_weir_forget(ctx);
+
+    return &ngx_http_weir_step_answer;
 }
 
 
@@ -249,6 +305,13 @@ ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_reader_pace(reader);
 
     if (ctx->cache && ctx->outcome.doc) {
+
+        if (ngx_http_weir_cache_is_unsaved(ctx)) {
+            ngx_http_weir_cache_saved(ctx, ctx->outcome.input_tokens,
+                                      ctx->outcome.output_tokens,
+                                      ctx->outcome.cost);
+        }
+
         body = ngx_http_weir_body(ctx);
 
         if (body) {

@@ -30,6 +30,9 @@ ngx_uint_t ngx_http_weir_reader_settled(ngx_http_weir_ctx_t *ctx);
 const ngx_http_weir_step_t *ngx_http_weir_reader_settle(
     ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_reader_whole(ngx_http_weir_ctx_t *ctx);
+
+/* Of one that has joined: what that saved is asked for, then it ends. */
+extern const ngx_http_weir_step_t  ngx_http_weir_step_used;
 ngx_int_t ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_streams(ngx_http_weir_ctx_t *ctx);
 ngx_uint_t ngx_http_weir_streamed(ngx_http_weir_ctx_t *ctx);

@@ -35,6 +35,16 @@ sub stream {
 sub clean { $_[0]->body =~ /data: \[DONE\]\n\n$/ }
 sub content { decode_json($_[0]->body)->{choices}[0]{message}{content} }
 
+sub saved {
+    my $n = 0;
+
+    $n += $_->edge_metric('weir_cache_saved_tokens_total{kind="output"}')
+        for @_;
+
+    return $n;
+}
+
+
 sub codes { map { $_->{json}{error}{code} // $_->{json}{error}{type} }
             grep { ref $_->{json} && $_->{json}{error} }
             @{ events($_[0]->body)->{events} } }
@@ -66,6 +76,21 @@ is(scalar(grep { text($_) ne 'tok ' x 30 || !clean($_) } @all), 0,
 is(scalar(grep { (() = $_->parts) < 8 } @all), 0, 'token by token');
 is($near->calls('many'), 1, 'one call');
 is(scalar(collapsed(@all)), 20, 'all have joined');
+is(saved($near, $far), 20 * 30, 'what that saved is counted');
+
+
+# of one whose outcome is too large to come with the message of its end
+
+my $large = '[[mock tag=large size=200000 every=20 batch=500]] Hi';
+$leader = stream($far, $large);
+ok($leader->wait(5, qr/tok/), 'a large one has begun');
+my $one = stream($far, $large);
+ok($one->wait(5, qr/tok/), 'and is joined');
+my $before = saved($far);
+ask_all(20, $leader, $one);
+is(length text($_), 200000, 'large: all of it') for $leader, $one;
+is(scalar(collapsed($leader, $one)), 1, 'large: joined');
+is(saved($far) - $before, 50000, 'large: what that saved');
 
 
 # what is there now, as a stream and whole, at both

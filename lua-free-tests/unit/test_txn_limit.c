@@ -398,6 +398,38 @@ test_nothing(void **state)
 
 
 static void
+read_used(void *data, const weir_answer_t *a)
+{
+    assert_int_equal(weir_txn_used_read(a, data), a->code == WEIR_ANSWER_OK
+                     && weir_reply_str(a->reply).len == 5);
+}
+
+
+static void
+test_run_used(void **state)
+{
+    weir_txn_t     t;
+    weir_settle_t  s;
+
+    (void) state;
+
+    weir_txn_init(&t);
+    weir_txn_used(&t, 0, ID, weir_str("1000001"));
+    expect(&t, "HGET " RUN " usage:1000001\n");
+    weir_txn_free(&t);
+
+    answer("$5\r\n7 8 9\r\n", false, read_used, &s);
+    assert_int_equal(s.input_tokens, 7);
+    assert_int_equal(s.output_tokens, 8);
+    assert_int_equal(s.cost, 9);
+
+    answer("$-1\r\n", false, read_used, &s);
+    answer("$4\r\n7 8 \r\n", false, read_used, &s);
+    answer("-ERR no\r\n", false, read_used, &s);
+}
+
+
+static void
 test_usage(void **state)
 {
     weir_str_t  owner, what;
@@ -426,6 +458,7 @@ main(void)
         cmocka_unit_test(test_used),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_run_used),
         cmocka_unit_test(test_usage)
     };
 
