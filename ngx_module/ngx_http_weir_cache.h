@@ -209,9 +209,11 @@ ngx_http_weir_cache_status_e ngx_http_weir_cache_status(
 ngx_uint_t ngx_http_weir_cache_is_unsaved(
     const struct ngx_http_weir_ctx_s *ctx);
 
-/* Counts it: tokens, and millionths of a dollar. */
+/* Counts it: tokens, and millionths of a dollar; or what the outcome says, once
+ * that is there. */
 void ngx_http_weir_cache_saved(struct ngx_http_weir_ctx_s *ctx, int64_t input,
     int64_t output, int64_t cost);
+void ngx_http_weir_cache_saved_outcome(struct ngx_http_weir_ctx_s *ctx);
 
 /* Cache-Status and Age; counts what the cache did, once. */
 ngx_int_t ngx_http_weir_cache_headers(struct ngx_http_weir_ctx_s *ctx,

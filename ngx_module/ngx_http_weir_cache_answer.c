@@ -62,6 +62,20 @@ ngx_http_weir_cache_saved(ngx_http_weir_ctx_t *ctx, int64_t input,
 }
 
 
+void
+ngx_http_weir_cache_saved_outcome(ngx_http_weir_ctx_t *ctx)
+{
+    const weir_outcome_t  *o;
+
+    o = &ctx->outcome;
+
+    if (o->doc && ngx_http_weir_cache_is_unsaved(ctx)) {
+        ngx_http_weir_cache_saved(ctx, o->input_tokens, o->output_tokens,
+                                  o->cost);
+    }
+}
+
+
 ngx_http_weir_cache_status_e
 ngx_http_weir_cache_status(const ngx_http_weir_cache_t *c)
 {
@@ -105,10 +119,8 @@ ngx_http_weir_cache_count(ngx_http_weir_ctx_t *ctx)
                                 : ngx_http_weir_cache_counter(cache_l2), 1);
         ngx_http_weir_cache_saved(ctx, c->input, c->output, c->cost);
 
-    } else if (ctx->outcome.doc && ngx_http_weir_cache_is_unsaved(ctx)) {
-        ngx_http_weir_cache_saved(ctx, ctx->outcome.input_tokens,
-                                  ctx->outcome.output_tokens,
-                                  ctx->outcome.cost);
+    } else {
+        ngx_http_weir_cache_saved_outcome(ctx);
     }
 }
 

@@ -305,13 +305,7 @@ ngx_http_weir_reader_answer(ngx_http_weir_ctx_t *ctx)
     ngx_http_weir_reader_pace(reader);
 
     if (ctx->cache && ctx->outcome.doc) {
-
-        if (ngx_http_weir_cache_is_unsaved(ctx)) {
-            ngx_http_weir_cache_saved(ctx, ctx->outcome.input_tokens,
-                                      ctx->outcome.output_tokens,
-                                      ctx->outcome.cost);
-        }
-
+        ngx_http_weir_cache_saved_outcome(ctx);
         body = ngx_http_weir_body(ctx);
 
         if (body) {
