@@ -10,6 +10,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use Weir::Askers qw(:DEFAULT what);
 use Weir::Mock;
+use Weir::RedisProxy;
 use Weir::Stack;
 use Weir::Streams qw(text);
 
@@ -222,6 +223,33 @@ is(decode_json($near->ask("/v1/jobs/$id", headers => ['Prefer: wait=8'])
                ->body)->{status}, 'completed', 'late: which has it');
 is($near->calls('late'), 1, 'late: one call');
 
+# it is whole although Redis refuses to say what it took, or says nothing
+
+my $proxy = Weir::RedisProxy->new(path => $near->dir . '/proxy.sock',
+                                  to => $near->dir . '/redis.sock');
+my $dim = another_edge($near, %o, processes => 1,
+    weir_redis => 'unix:' . $near->dir . '/proxy.sock timeout=1s');
+$dim->start('nginx');
+my $asked = 0;
+
+for (['refused', reply => "-ERR not now\r\n"], ['mute', mute => 1]) {
+    my ($name, @how) = @$_;
+
+    $text = "[[mock tag=$name size=200000 every=20 batch=500]] Hi";
+    $leader = stream($near, $text);
+    ok($leader->wait(5, qr/tok/), "$name: it has begun");
+    $one = stream($dim, $text);
+    ok($one->wait(5, qr/tok/), "$name: and is joined");
+    $proxy->rules({ on => 'HGET', with => 'usage:1000001', @how });
+    ask_all(20, $leader, $one);
+    is(length text($one), 200000, "$name: all of it");
+    ok(clean($one), "$name: a clean end");
+    is($proxy->count('HGET', 'usage:1000001'), ++$asked,
+       "$name: it was asked for");
+    is(saved($dim), 0, "$name: not counted");
+}
+
+$dim->end;
 $far->end;
 $near->end;
 
